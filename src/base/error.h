@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Errors: one line sets and returns. The first error wins: a code already in *err is not overwritten.
+ */
+#ifndef IB_BASE_ERROR_H
+#define IB_BASE_ERROR_H
+
+#include "isobit.h"
+
+#ifdef __FAST_MATH__
+#error "isobit needs IEEE arithmetic: compile without -ffast-math"
+#endif
+
+/* Fills *err (may be NULL) and returns code. where and the text are cut to fit. `where` may be "". */
+ib_status ib__fail(ib_error *err, ib_status code, const char *where, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Out of memory, the only error that needs no words. */
+ib_status ib__fail_memory(ib_error *err);
+
+/* Puts "prefix" before err->where ("exp.yaml" + "fit.epochs" -> "exp.yaml, fit.epochs"); for a caller that
+ * knows the file when the callee knew only the place. Returns err's code, or fallback if err is NULL. */
+ib_status ib__fail_within(ib_error *err, ib_status fallback, const char *prefix);
+
+#endif
