@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The kernel table: one entry a kernel, one table an instruction set. `ref` is the definition, written as
+ * plain loops from doc/numerics.md; every other table gives the same bits, faster.
+ *
+ * Parallel kernels take (part, parts): part number `part` of any number of parts does its share of the
+ * output elements, so that parts may run in any order and on any thread. No result depends on `parts`.
+ * Kernels stand behind validation: they return nothing and trust their arguments.
+ *
+ * Shape letters (doc/shapes.md): n samples, h w rows and columns, c ci co channels, kh kw taps, m k n of a
+ * product. All arrays are float32, row major, and need only 4-byte alignment.
+ */
+#ifndef IB_KERNELS_KERNELS_H
+#define IB_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/map/map.h"
+
+typedef enum ib_isa { IB_ISA_REF, IB_ISA_AVX2, IB_ISA_AVX512, IB_ISA_COUNT } ib_isa;
+
+/* Called when the elements rows [row0, row1) x columns [col0, col1) of the output are final, while they are
+ * still in cache: the epilogue (bias, activation ...). Each element is covered exactly once. */
+typedef void ib_block_fn(void *context, size_t row0, size_t row1, size_t col0, size_t col1, size_t worker);
+
+/* gemm/1   c[i][j] = chain over p = 0 .. k-1 of acc = fma(a[i][p], b[p][j], acc), acc from +0.
+ * a(i,p) = a[i*a_row + p*a_col], one of a_row, a_col is 1; b likewise; c is row major with stride c_row.
+ * lanes > 1: k = samples * (k / samples); lane l is the chain over the samples [l*samples/lanes,
+ * (l+1)*samples/lanes), each lane from +0; lane results are added by the lane tree (adjacent pairs level by
+ * level, an odd last one passes through). k = 0 gives +0. m or n = 0: nothing to do. */
+typedef struct ib_gemm_args {
+    size_t m, n, k;
+    const float *a;
+    size_t a_row, a_col;
+    const float *b;
+    size_t b_row, b_col;
+    float *c;
+    size_t c_row;
+    size_t lanes, samples;
+    ib_block_fn *done; /* may be NULL */
+    void *context;
+} ib_gemm_args;
+
+typedef size_t ib_k_gemm_scratch_fn(const ib_gemm_args *g, size_t parts); /* bytes for one worker */
+typedef void ib_k_gemm_fn(const ib_gemm_args *g, size_t part, size_t parts, void *scratch, size_t worker);
+
+/* conv2d/1   x: [n, h, w, ci]   k: [kh, kw, ci/groups, co]   y: [n, oh, ow, co]
+ * Tap (a, b) of output (i, j) reads row i*sh + a*dh - ph, column j*sw + b*dw - pw; taps outside the input are
+ * skipped (they are not part of the chain).
+ *   forward      y: one chain over (kh, kw, ci) from +0
+ *   grad_input   dx: one chain over (kh, kw, co) ascending, taps with no output pixel skipped
+ *   grad_kernel  dk: for each image one chain over (oh, ow) from +0, skipping taps outside; the images of a
+ *                lane are added in order beginning with the first one's value (an image none of whose taps
+ *                lies inside counts as +0); lanes by the lane tree, cut as in gemm over samples = n.
+ * groups > 1: output channel o reads the input channels of its group o / (co/groups); chains run inside it. */
+typedef struct ib_conv2d_args {
+    size_t n, h, w, ci, oh, ow, co, kh, kw, sh, sw, dh, dw, ph, pw, groups;
+    const float *x; /* forward: input;   grad_input: dy;           grad_kernel: input */
+    const float *k; /* forward: kernel;  grad_input: kernel;       grad_kernel: dy */
+    float *y;       /* forward: output;  grad_input: dx [n,h,w,ci]; grad_kernel: dk [kh,kw,ci/groups,co] */
+    size_t lanes;   /* grad_kernel only */
+    ib_block_fn *done; /* forward, grad_input: output seen as rows = pixels of all images, cols = channels */
+    void *context;
+} ib_conv2d_args;
+
+typedef size_t ib_k_conv2d_scratch_fn(const ib_conv2d_args *g, size_t parts); /* bytes for one worker */
+typedef void ib_k_conv2d_fn(const ib_conv2d_args *g, size_t part, size_t parts, void *scratch, size_t worker);
+
+/* reduce/1   x: [outer, count, inner] -> y: [outer, inner].
+ * sum, inner = 1: 16 strided accumulators from +0 (element i into accumulator i mod 16), tree 8+8, 4+4, 2+2,
+ * 1+1; a count above 16384 is cut in blocks of 16384, block results by the lane tree.
+ * sum, inner > 1: one chain of adds from +0; a count above 1024 is cut in blocks of 1024, block results by
+ * the lane tree.   count = 0: +0 (sum), -inf (max), +inf (min).
+ * max, min: as maximum and minimum in map.list, ascending (NaN wins). */
+typedef enum ib_reduce_op { IB_REDUCE_SUM, IB_REDUCE_MAX, IB_REDUCE_MIN } ib_reduce_op;
+typedef struct ib_reduce_args {
+    ib_reduce_op op;
+    size_t outer, count, inner;
+    const float *x;
+    float *y;
+} ib_reduce_args;
+typedef void ib_k_reduce_fn(const ib_reduce_args *g, size_t part, size_t parts);
+
+/* reduce_lanes/1   a sum over the batch. x: [samples, count, inner] -> y: [lanes, inner]: each sample is summed
+ * over count by the rule of reduce/1 (inner = 1 or > 1), the samples of a lane are added in order beginning
+ * with the first one's value. Follow with lane_tree. Parts cut lanes and inner. */
+typedef struct ib_reduce_lanes_args {
+    size_t samples, count, inner, lanes;
+    const float *x;
+    float *y;
+} ib_reduce_lanes_args;
+typedef void ib_k_reduce_lanes_fn(const ib_reduce_lanes_args *g, size_t part, size_t parts);
+
+/* lane_tree/1   x: [lanes, n] -> y: [n], adjacent pairs level by level, an odd last one passes through. */
+typedef void ib_k_lane_tree_fn(const float *x, float *y, size_t lanes, size_t n, size_t part, size_t parts);
+
+/* pool2d/1   x: [n, h, w, c] -> y: [n, oh, ow, c]; window kh x kw, strides sh sw, low padding ph pw; places
+ * outside the input are skipped.
+ *   max_forward   maximum over the window in row-major order (first wins among equals; NaN wins)
+ *   max_backward  dx: each dy goes to the first place that holds the maximum (a NaN: the first NaN);
+ *                 contributions to one dx are added from +0 in order of (oh, ow)
+ *   avg_forward   chain of adds from +0 over the window in row-major order, divided by the number of places
+ *                 inside the input
+ *   avg_backward  dx: from +0, adds dy / (number of places inside) in order of (oh, ow) */
+typedef struct ib_pool2d_args {
+    size_t n, h, w, c, oh, ow, kh, kw, sh, sw, ph, pw;
+    const float *x;  /* forward input; max_backward: forward input */
+    const float *dy; /* backward only */
+    float *y;        /* forward: output; backward: dx */
+} ib_pool2d_args;
+typedef void ib_k_pool2d_fn(const ib_pool2d_args *g, size_t part, size_t parts);
+
+/* transpose/1   y[j][i] = x[i][j] for a batch of matrices: x: [batch, rows, cols]. */
+typedef void ib_k_transpose_fn(const float *x, float *y, size_t batch, size_t rows, size_t cols, size_t part,
+                               size_t parts);
+
+/* uniform/1   numbers of stream `key` at (epoch, step): element e of sample s is word e mod 4 of
+ * Philox4x32-10(counter = {e / 4, s, step, epoch}, key), made a float as (word >> 8) * 2^-24, in [0, 1).
+ * Writes the elements [start, start + n) of the array [samples, per_sample]. */
+typedef struct ib_stream_at {
+    uint32_t key[2];
+    uint32_t step, epoch;
+    uint32_t first_sample; /* global number of sample 0 of this array within its batch */
+    size_t per_sample;
+} ib_stream_at;
+typedef void ib_k_uniform_fn(float *y, const ib_stream_at *at, size_t start, size_t n);
+
+/* Optimizer updates over n elements; formulas in doc/numerics.md#optimizers. All scalars are float32 computed
+ * by the caller. Every product, sum, quotient and root is rounded separately, in the order written.
+ *   sgd       w = w - lr*g                                            (v is NULL)
+ *             v = mu*v - lr*g;  w = w + v                             (momentum)
+ *             v = mu*v - lr*g;  w = w + (mu*v - lr*g)                 (nesterov)
+ *   adam      m = m + (g - m)*c1;  v = v + (g*g - v)*c2;  w = w - (m*alpha) / (sqrt(v) + eps)
+ *             amsgrad (vhat not NULL): vhat = maximum(vhat, v), used for v in the quotient
+ *   rmsprop   v = rho*v + (1-rho)*(g*g)  [centered: a = rho*a + (1-rho)*g;  d = v - a*a  else d = v]
+ *             i = (lr*g) / sqrt(d + eps)  [momentum > 0: b = mu*b + i;  w = w - b   else w = w - i]
+ * decay: when not 0, first w = w - w*decay (decay = weight_decay * lr). */
+typedef struct ib_sgd_args { float lr, mu, decay; bool nesterov; } ib_sgd_args;
+typedef struct ib_adam_args { float alpha, c1, c2, eps, decay; } ib_adam_args;
+typedef struct ib_rmsprop_args { float lr, rho, one_minus_rho, mu, eps, decay; bool centered; } ib_rmsprop_args;
+typedef void ib_k_sgd_fn(float *w, float *v, const float *g, size_t n, const ib_sgd_args *a);
+typedef void ib_k_adam_fn(float *w, float *m, float *v, float *vhat, const float *g, size_t n,
+                          const ib_adam_args *a);
+typedef void ib_k_rmsprop_fn(float *w, float *v, float *mean, float *momentum, const float *g, size_t n,
+                             const ib_rmsprop_args *a);
+
+typedef struct ib_kernels {
+    ib_isa isa;
+    ib_map_fn *map[IB_MAP_COUNT];
+#define X(field, type) type *field;
+#include "kernels/kernels.list"
+#undef X
+} ib_kernels;
+
+/* The table of an instruction set. NULL if this CPU (or this build) cannot run it. */
+const ib_kernels *ib__kernels_for(ib_isa isa);
+
+/* The best available one, lowered by the environment variable ISOBIT_ISA (ref, avx2, avx512) if it is set to
+ * a known and available name. */
+ib_isa ib__isa_default(void);
+bool ib__isa_available(ib_isa isa);
+const char *ib__isa_name(ib_isa isa);
+bool ib__isa_parse(const char *name, ib_isa *out);
+
+#endif
