@@ -54,13 +54,14 @@ typedef void ib_k_gemm_fn(const ib_gemm_args *g, size_t part, size_t parts, void
  *   grad_kernel  dk: for each image one chain over (oh, ow) from +0, skipping taps outside; the images of a
  *                lane are added in order beginning with the first one's value (an image none of whose taps
  *                lies inside counts as +0); lanes by the lane tree, cut as in gemm over samples = n.
- * groups > 1: output channel o reads the input channels of its group o / (co/groups); chains run inside it. */
+ * groups > 1: output channel o reads the input channels of its group o / (co/groups); chains run inside it.
+ */
 typedef struct ib_conv2d_args {
     size_t n, h, w, ci, oh, ow, co, kh, kw, sh, sw, dh, dw, ph, pw, groups;
-    const float *x; /* forward: input;   grad_input: dy;           grad_kernel: input */
-    const float *k; /* forward: kernel;  grad_input: kernel;       grad_kernel: dy */
-    float *y;       /* forward: output;  grad_input: dx [n,h,w,ci]; grad_kernel: dk [kh,kw,ci/groups,co] */
-    size_t lanes;   /* grad_kernel only */
+    const float *x;    /* forward: input;   grad_input: dy;           grad_kernel: input */
+    const float *k;    /* forward: kernel;  grad_input: kernel;       grad_kernel: dy */
+    float *y;          /* forward: output;  grad_input: dx [n,h,w,ci]; grad_kernel: dk [kh,kw,ci/groups,co] */
+    size_t lanes;      /* grad_kernel only */
     ib_block_fn *done; /* forward, grad_input: output seen as rows = pixels of all images, cols = channels */
     void *context;
 } ib_conv2d_args;
@@ -83,9 +84,9 @@ typedef struct ib_reduce_args {
 } ib_reduce_args;
 typedef void ib_k_reduce_fn(const ib_reduce_args *g, size_t part, size_t parts);
 
-/* reduce_lanes/1   a sum over the batch. x: [samples, count, inner] -> y: [lanes, inner]: each sample is summed
- * over count by the rule of reduce/1 (inner = 1 or > 1), the samples of a lane are added in order beginning
- * with the first one's value. Follow with lane_tree. Parts cut lanes and inner. */
+/* reduce_lanes/1   a sum over the batch. x: [samples, count, inner] -> y: [lanes, inner]: each sample is
+ * summed over count by the rule of reduce/1 (inner = 1 or > 1), the samples of a lane are added in order
+ * beginning with the first one's value. Follow with lane_tree. Parts cut lanes and inner. */
 typedef struct ib_reduce_lanes_args {
     size_t samples, count, inner, lanes;
     const float *x;
@@ -137,9 +138,17 @@ typedef void ib_k_uniform_fn(float *y, const ib_stream_at *at, size_t start, siz
  *   rmsprop   v = rho*v + (1-rho)*(g*g)  [centered: a = rho*a + (1-rho)*g;  d = v - a*a  else d = v]
  *             i = (lr*g) / sqrt(d + eps)  [momentum > 0: b = mu*b + i;  w = w - b   else w = w - i]
  * decay: when not 0, first w = w - w*decay (decay = weight_decay * lr). */
-typedef struct ib_sgd_args { float lr, mu, decay; bool nesterov; } ib_sgd_args;
-typedef struct ib_adam_args { float alpha, c1, c2, eps, decay; } ib_adam_args;
-typedef struct ib_rmsprop_args { float lr, rho, one_minus_rho, mu, eps, decay; bool centered; } ib_rmsprop_args;
+typedef struct ib_sgd_args {
+    float lr, mu, decay;
+    bool nesterov;
+} ib_sgd_args;
+typedef struct ib_adam_args {
+    float alpha, c1, c2, eps, decay;
+} ib_adam_args;
+typedef struct ib_rmsprop_args {
+    float lr, rho, one_minus_rho, mu, eps, decay;
+    bool centered;
+} ib_rmsprop_args;
 typedef void ib_k_sgd_fn(float *w, float *v, const float *g, size_t n, const ib_sgd_args *a);
 typedef void ib_k_adam_fn(float *w, float *m, float *v, float *vhat, const float *g, size_t n,
                           const ib_adam_args *a);
