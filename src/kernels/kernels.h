@@ -163,6 +163,15 @@ typedef struct ib_kernels {
 #undef X
 } ib_kernels;
 
+/* The kernels themselves; called through a table, named here for their definitions. */
+#define X(name, type) type ib_k_##name##_f32_ref, ib_k_##name##_f32_avx2, ib_k_##name##_f32_avx512;
+#include "kernels/kernels.list"
+#undef X
+#define X(name, operands, meaning)                                                                           \
+    ib_map_fn ib_k_map_##name##_f32_ref, ib_k_map_##name##_f32_avx2, ib_k_map_##name##_f32_avx512;
+#include "kernels/map/map.list"
+#undef X
+
 /* The table of an instruction set. NULL if this CPU (or this build) cannot run it. */
 const ib_kernels *ib__kernels_for(ib_isa isa);
 
