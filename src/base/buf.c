@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The growing byte buffer. One byte more than the content is always kept, and always 0.
+ */
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static bool reserve(ib_buf *buf, size_t more) {
+    if (buf->failed) return false;
+    if (more >= SIZE_MAX - buf->length || !ib__grow(&buf->data, &buf->capacity, buf->length + more + 1, 1)) {
+        buf->failed = true;
+        return false;
+    }
+    return true;
+}
+
+bool ib__buf_add(ib_buf *buf, const void *bytes, size_t n) {
+    if (!reserve(buf, n)) return false;
+    if (n > 0) memcpy(buf->data + buf->length, bytes, n);
+    buf->length += n;
+    buf->data[buf->length] = '\0';
+    return true;
+}
+
+bool ib__buf_text(ib_buf *buf, const char *text) {
+    return ib__buf_add(buf, text, strlen(text));
+}
+
+bool ib__buf_printf(ib_buf *buf, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (n < 0) buf->failed = true;
+    if (n < 0 || !reserve(buf, (size_t)n)) return false;
+    va_start(args, format);
+    vsnprintf(buf->data + buf->length, (size_t)n + 1, format, args);
+    va_end(args);
+    buf->length += (size_t)n;
+    return true;
+}
+
+void ib__buf_free(ib_buf *buf) {
+    free(buf->data);
+    *buf = (ib_buf){0};
+}
