@@ -134,13 +134,11 @@ void ib__graph_gradients(ib_graph *g, const ib_node *y, const ib_node *dy, size_
 void ib__graph_output(ib_graph *g, ib_node a);
 /* After everything of a step that reads the variable, variable = value (float32, same shape). */
 void ib__graph_assign(ib_graph *g, ib_variable *variable, ib_node value);
-/* After everything of a step that reads the variables named (a NULL-terminated list), calls run for ranges of
- * [0, elements of value) that cover it once, in parallel: an optimizer's update. value is the node's array.
- */
+/* After everything else of a step, calls run for ranges of [0, elements of value) that cover it once, in
+ * parallel: an optimizer's update. value: the whole array of the node. */
 typedef void ib_effect_fn(void *context, const ib_kernels *kernels, const float *value, size_t start,
                           size_t n);
-void ib__graph_effect(ib_graph *g, ib_node value, ib_variable *const *writes, ib_effect_fn *run,
-                      void *context);
+void ib__graph_effect(ib_graph *g, ib_node value, ib_effect_fn *run, void *context);
 
 /* ---- Plans ---- */
 typedef struct ib_plan ib_plan;

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside of the graph room: how nodes are kept. Nodes are numbered as they were built, so every input has a
+ * smaller number than its consumer.
+ */
+#ifndef IB_GRAPH_INTERNAL_H
+#define IB_GRAPH_INTERNAL_H
+
+#include "base/mem.h"
+#include "graph/graph.h"
+
+/* X(name): the primitive ops; elementwise ones are `map` with a kernel of map.list. */
+#define IB_OP_LIST(X)                                                                                        \
+    X(input)                                                                                                 \
+    X(variable)                                                                                              \
+    X(constant)                                                                                              \
+    X(constant_array)                                                                                        \
+    X(uniform)                                                                                               \
+    X(map)                                                                                                   \
+    X(stop_gradient)                                                                                         \
+    X(reshape)                                                                                               \
+    X(broadcast_in_dim)                                                                                      \
+    X(transpose)                                                                                             \
+    X(concatenate)                                                                                           \
+    X(slice)                                                                                                 \
+    X(pad)                                                                                                   \
+    X(reduce)                                                                                                \
+    X(dot_general)                                                                                           \
+    X(convolution)                                                                                           \
+    X(convolution_grad_input)                                                                                \
+    X(convolution_grad_kernel)                                                                               \
+    X(max_pool)                                                                                              \
+    X(max_pool_grad)                                                                                         \
+    X(avg_pool)                                                                                              \
+    X(avg_pool_grad)
+
+typedef enum ib_op {
+#define X(name) IB_OP_##name,
+    IB_OP_LIST(X)
+#undef X
+} ib_op;
+
+typedef struct ib_node_data {
+    ib_op op;
+    ib_map_op map; /* of IB_OP_map */
+    ib_type type;
+    ib_shape shape;
+    bool batched;
+    bool backward; /* built by ib__graph_gradients */
+    int n_in;
+    ib_node in[3];
+    ib_node *many; /* concatenate: its n_in inputs; else NULL */
+    union {
+        float value;           /* constant */
+        const float *values;   /* constant_array: 64-byte aligned, in the graph's memory */
+        uint32_t key[2];       /* uniform */
+        int dims[IB_RANK_MAX]; /* broadcast_in_dim, transpose; concatenate: dims[0] is the axis */
+        struct {
+            int64_t low[IB_RANK_MAX], high[IB_RANK_MAX]; /* slice: start, limit; pad: amounts */
+            float fill;
+        } range;
+        struct {
+            ib_reduce_op op;
+            unsigned axes;
+        } reduce;
+        ib_dot_axes dot;
+        struct {
+            ib_window2d window;
+            int64_t groups;
+        } window;
+        ib_variable *variable;
+    } u;
+    const char *name;  /* input */
+    const char *place; /* where it was built */
+    ib_node logits;
+    ib_logits_kind logits_kind;
+} ib_node_data;
+
+typedef struct ib_assignment {
+    ib_variable *variable;
+    ib_node value;
+} ib_assignment;
+
+typedef struct ib_effect {
+    ib_node value;
+    ib_effect_fn *run;
+    void *context;
+} ib_effect;
+
+struct ib_graph {
+    size_t samples, lanes;
+    ib_node_data *nodes;
+    size_t n_nodes, nodes_capacity;
+    ib_node *outputs;
+    size_t n_outputs, outputs_capacity;
+    ib_assignment *assignments;
+    size_t n_assignments, assignments_capacity;
+    ib_effect *effects;
+    size_t n_effects, effects_capacity;
+    const char *place;
+    bool backward;
+    ib_arena arena;
+    ib_error error;
+};
+
+static inline const ib_node_data *ib__node(const ib_graph *g, ib_node a) {
+    return &g->nodes[a];
+}
+
+/* Appends a node; op, type, shape and inputs set, everything else zero. NULL (error recorded) if an input is
+ * IB_NO_NODE or memory is out. The pointer is valid until the next node. */
+ib_node_data *ib__node_add(ib_graph *g, ib_op op, ib_type type, const ib_shape *shape, const ib_node *in,
+                           int n);
+/* The number of the node added last; IB_NO_NODE if added is NULL. */
+ib_node ib__node_last(const ib_graph *g, const ib_node_data *added);
+const char *ib__op_name(const ib_node_data *node); /* "add", "convolution" */
+size_t ib__node_elements(const ib_graph *g, ib_node a);
+/* `value` broadcast to shape, aligned at the last dimensions as NumPy does. The node itself if shapes agree.
+ */
+ib_node ib__op_broadcast_to(ib_graph *g, ib_node a, const ib_shape *shape);
+ib_shape ib__shape_of(int rank, const int64_t *dims);
+
+/* The backward ops, built by gradient rules only. */
+ib_node ib__op_convolution_grad_input(ib_graph *g, ib_node dy, ib_node k, const ib_shape *x,
+                                      const ib_window2d *window, int64_t groups);
+ib_node ib__op_convolution_grad_kernel(ib_graph *g, ib_node x, ib_node dy, const ib_shape *k,
+                                       const ib_window2d *window, int64_t groups);
+ib_node ib__op_pool_grad(ib_graph *g, ib_op op, ib_node x, ib_node dy, const ib_window2d *window);
+
+#endif
