@@ -17,7 +17,7 @@ typedef enum ib_kind { IB_NULL, IB_BOOL, IB_INT, IB_REAL, IB_STRING, IB_LIST, IB
 
 typedef struct ib_value {
     ib_kind kind;
-    int line, column; /* place in the file, from 1; 0: not known (JSON has none, made by hand) */
+    int line, column; /* place in the file, from 1; column in characters; 0: not known (made by hand) */
     bool boolean;
     int64_t integer;
     double real;             /* IB_REAL; for IB_INT also set */
@@ -30,7 +30,8 @@ typedef struct ib_value {
 
 /* Parse a whole text. name is used in errors ("exp.yaml", then line and column). At most 64 MiB, nesting at
  * most 200. JSON by RFC 8259 plus the NaN, Infinity, -Infinity that Python writes; integers outside int64
- * become reals. YAML 1.1 core scalars (null, bool, int, float, string), no aliases, no tags, one document.
+ * become reals. YAML 1.1 with the core scalars of YAML 1.2 (null, true, 812, 1e-3; yes and on are text), no
+ * anchors, aliases or tags, one document.
  * *out: yours, release with ib__value_free. */
 ib_status ib__json_parse(ib_value **out, const char *text, size_t length, const char *name, ib_error *err);
 ib_status ib__yaml_parse(ib_value **out, const char *text, size_t length, const char *name, ib_error *err);
@@ -49,6 +50,9 @@ ib_value *ib__value_copy(const ib_value *value);
 bool ib__value_add(ib_value *list, ib_value *child);
 bool ib__value_set(ib_value *map, const char *key, ib_value *child);
 
+/* As set, but key is not looked for: for parsers, which know that it is new. */
+bool ib__value_append(ib_value *map, const char *key, ib_value *child);
+
 /* Looking. get: NULL when map is not a map (or NULL) or has no such key. at: NULL outside. is: value may be
  * NULL. number: int or real, else false. */
 ib_value *ib__value_get(const ib_value *map, const char *key);
@@ -61,14 +65,18 @@ const char *
 ib__kind_name(ib_kind kind); /* "null" "a boolean" "an integer" "a number" "text" "a list" "a map" */
 
 /* Writing JSON. Canonical: keys sorted bytewise, no spaces, shortest decimal that reads back as the same
- * double, always with '.', 'e' or both for reals; NaN, Infinity, -Infinity as Python writes them. indent > 0:
- * that many spaces a level, keys in the order of the tree. python: ", " and ": " on one line, order of the
+ * double, always with '.', 'e' or both for reals; NaN, Infinity, -Infinity as Python writes them. Indent:
+ * two spaces a level, keys in the order of the tree. Python: ", " and ": " on one line, order of the
  * tree, non-ASCII escaped, as json.dumps writes. false: no memory. */
 typedef enum ib_json_style { IB_JSON_CANONICAL, IB_JSON_PYTHON, IB_JSON_INDENT } ib_json_style;
 bool ib__json_write(ib_buf *buf, const ib_value *value, ib_json_style style);
 
-/* Decimal numbers, independent of the locale, correctly rounded. parse: the whole text must be a number. */
+/* Decimal numbers, independent of the locale, correctly rounded. parse: the whole text must be a number: 12,
+ * -1.5e-3, .5, 1., also nan, inf and infinity in any case, with a sign; not hexadecimal, no blanks.
+ * int: decimal digits with an optional sign, within int64. */
 bool ib__double_parse(const char *text, size_t length, double *out);
-void ib__double_print(char out[32], double value); /* shortest text that reads back the same */
+bool ib__int_parse(const char *text, size_t length, int64_t *out);
+void ib__double_print(char out[32], double value); /* shortest text that reads back the same, as Python's repr;
+                                                      NaN, Infinity, -Infinity */
 
 #endif
