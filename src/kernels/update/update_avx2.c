@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The optimizer updates for AVX2.
+ */
+#include "kernels/update/update_body.h"
