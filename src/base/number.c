@@ -147,19 +147,21 @@ void ib__double_print(char out[32], double value) {
         return;
     }
     const char *sign = signbit(value) ? "-" : "";
-    char text[24] = "0";
+    char digits17[24] = "0";
     int point = 1;
-    if (value != 0) shortest_digits(text, &point, fabs(value));
-    int n = (int)strlen(text);
-    while (n > 1 && text[n - 1] == '0')
-        text[--n] = '\0';
+    if (value != 0) shortest_digits(digits17, &point, fabs(value));
+    int n = (int)strlen(digits17);
+    while (n > 1 && digits17[n - 1] == '0')
+        digits17[--n] = '\0';
+    char text[64] = ""; /* at most 24 of these are used */
     if (point < -3 || point > 16)
-        snprintf(out, 32, "%.1s%c%.1s%.16se%c%02d", sign, text[0], n > 1 ? "." : "", text + 1,
-                 point < 1 ? '-' : '+', abs(point - 1) % 1000);
+        snprintf(text, sizeof text, "%s%c%s%se%c%02d", sign, digits17[0], n > 1 ? "." : "", digits17 + 1,
+                 point < 1 ? '-' : '+', abs(point - 1));
     else if (point <= 0)
-        snprintf(out, 32, "%s0.%.*s%s", sign, -point, "000", text);
+        snprintf(text, sizeof text, "%s0.%.*s%s", sign, -point, "000", digits17);
     else if (n <= point)
-        snprintf(out, 32, "%s%s%.*s.0", sign, text, point - n, "0000000000000000");
+        snprintf(text, sizeof text, "%s%s%.*s.0", sign, digits17, point - n, "0000000000000000");
     else
-        snprintf(out, 32, "%s%.*s.%s", sign, point, text, text + point);
+        snprintf(text, sizeof text, "%s%.*s.%s", sign, point, digits17, digits17 + point);
+    memcpy(out, text, 32);
 }
