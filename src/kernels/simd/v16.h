@@ -40,6 +40,10 @@ V16_FN void v16_store(float *p, v16 x) {
 V16_FN v16 v16_load_n(const float *p, size_t n) {
     return n >= 16 ? _mm512_loadu_ps(p) : _mm512_maskz_loadu_ps(v16_first(n), p);
 }
+/* As load_n, but missing lanes are those of `other`. */
+V16_FN v16 v16_load_or(const float *p, size_t n, v16 other) {
+    return _mm512_mask_loadu_ps(other, v16_first(n), p);
+}
 V16_FN void v16_store_n(float *p, v16 x, size_t n) {
     if (n >= 16)
         _mm512_storeu_ps(p, x);
@@ -100,6 +104,9 @@ V16_FN p16 w16_eq(w16 a, w16 b) {
     return _mm512_cmpeq_epi32_mask(a, b);
 }
 
+V16_FN int p16_any(p16 a) {
+    return a != 0;
+}
 V16_FN p16 p16_not(p16 a) {
     return (p16)~a;
 }
@@ -220,6 +227,13 @@ V16_FN v16 v16_load_n(const float *p, size_t n) {
     if (n <= 8) return (v16){_mm256_maskload_ps(p, first.lo), _mm256_setzero_ps()};
     return (v16){_mm256_loadu_ps(p), _mm256_maskload_ps(p + 8, first.hi)};
 }
+/* As load_n, but missing lanes are those of `other`. */
+V16_FN v16 v16_load_or(const float *p, size_t n, v16 other) {
+    w16 first = v16_first(n);
+    v16 x = v16_load_n(p, n);
+    return (v16){_mm256_blendv_ps(other.lo, x.lo, _mm256_castsi256_ps(first.lo)),
+                 _mm256_blendv_ps(other.hi, x.hi, _mm256_castsi256_ps(first.hi))};
+}
 V16_FN void v16_store_n(float *p, v16 x, size_t n) {
     w16 first = v16_first(n);
     if (n >= 16) {
@@ -280,6 +294,9 @@ V16_FN p16 w16_eq(w16 a, w16 b) {
                  _mm256_castsi256_ps(_mm256_cmpeq_epi32(a.hi, b.hi))};
 }
 
+V16_FN int p16_any(p16 a) {
+    return _mm256_movemask_ps(_mm256_or_ps(a.lo, a.hi)) != 0;
+}
 V16_2(p16, p16_and, p16, _mm256_and_ps)
 V16_2(p16, p16_or, p16, _mm256_or_ps)
 V16_FN p16 p16_not(p16 a) {
@@ -364,6 +381,20 @@ V16_FN float v16_sum(v16 a) {
     __m128 by4 = _mm_add_ps(_mm256_castps256_ps128(by8), _mm256_extractf128_ps(by8, 1));
     __m128 by2 = _mm_add_ps(by4, _mm_movehl_ps(by4, by4));
     return _mm_cvtss_f32(_mm_add_ss(by2, _mm_shuffle_ps(by2, by2, 1)));
+}
+
+/* The greatest or smallest lane, of which none may be NaN; which of two zeros is left open. */
+V16_FN float v16_greatest(v16 a) {
+    __m256 by8 = _mm256_max_ps(v16_low_half(a), v16_high_half(a));
+    __m128 by4 = _mm_max_ps(_mm256_castps256_ps128(by8), _mm256_extractf128_ps(by8, 1));
+    __m128 by2 = _mm_max_ps(by4, _mm_movehl_ps(by4, by4));
+    return _mm_cvtss_f32(_mm_max_ss(by2, _mm_shuffle_ps(by2, by2, 1)));
+}
+V16_FN float v16_smallest(v16 a) {
+    __m256 by8 = _mm256_min_ps(v16_low_half(a), v16_high_half(a));
+    __m128 by4 = _mm_min_ps(_mm256_castps256_ps128(by8), _mm256_extractf128_ps(by8, 1));
+    __m128 by2 = _mm_min_ps(by4, _mm_movehl_ps(by4, by4));
+    return _mm_cvtss_f32(_mm_min_ss(by2, _mm_shuffle_ps(by2, by2, 1)));
 }
 
 #endif
