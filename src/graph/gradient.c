@@ -94,7 +94,8 @@ static void map_rule(walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
         break;
     case IB_MAP_maximum:
     case IB_MAP_minimum: {
-        ib_node first = ib__op_map(g, n->map == IB_MAP_maximum ? IB_MAP_greater : IB_MAP_less, a, b, NO);
+        /* y > b says the same as a > b (y < b as a < b), and y is kept anyway. */
+        ib_node first = ib__op_map(g, n->map == IB_MAP_maximum ? IB_MAP_greater : IB_MAP_less, y, b, NO);
         if (w->needed[a]) contribute(w, a, where(g, first, dy));
         if (w->needed[b]) contribute(w, b, ib__op_select(g, first, zero(g), dy));
         break;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Strided copies: transposes, slices, concatenations, pads. They move words and do no arithmetic.
+ */
+#include "graph/plan.h"
+
+#include <string.h>
+
+void ib__copy_simplify(ib_copy *c) {
+    int r = 0;
+    for (int i = 0; i < c->rank; i++) {
+        if (c->dims[i] == 1) continue;
+        if (r > 0 && c->src_strides[r - 1] == c->src_strides[i] * c->dims[i] &&
+            c->dst_strides[r - 1] == c->dst_strides[i] * c->dims[i]) {
+            c->dims[r - 1] *= c->dims[i];
+        } else {
+            c->dims[r] = c->dims[i];
+            r++;
+        }
+        c->src_strides[r - 1] = c->src_strides[i];
+        c->dst_strides[r - 1] = c->dst_strides[i];
+    }
+    if (r == 0) {
+        c->dims[0] = 1;
+        c->src_strides[0] = c->dst_strides[0] = 1;
+        r = 1;
+    }
+    c->rank = r;
+}
+
+size_t ib__copy_rows(const ib_copy *c) {
+    size_t rows = 1;
+    for (int i = 0; i + 1 < c->rank; i++)
+        rows *= c->dims[i];
+    return rows;
+}
+
+void ib__copy_run(const ib_copy *c, const float *src, float *dst, size_t row0, size_t row1) {
+    int inner = c->rank - 1;
+    size_t n = c->dims[inner], ss = c->src_strides[inner], ds = c->dst_strides[inner];
+    for (size_t row = row0; row < row1; row++) {
+        size_t rest = row, from = c->src_offset, to = c->dst_offset;
+        for (int i = inner; i-- > 0;) {
+            size_t at = rest % c->dims[i];
+            rest /= c->dims[i];
+            from += at * c->src_strides[i];
+            to += at * c->dst_strides[i];
+        }
+        if (ss == 1 && ds == 1)
+            memcpy(dst + to, src + from, n * sizeof *dst);
+        else
+            for (size_t i = 0; i < n; i++)
+                memcpy(dst + to + i * ds, src + from + i * ss, sizeof *dst);
+    }
+}

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lowering: nodes become steps (a kernel with its arguments) that name buffers. Shapes alone decide how work
+ * is cut; strides that a kernel cannot take are made contiguous by a copy first.
+ */
+#include "graph/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PROGRAM_PART = 16384, EFFECT_PART = 16384, SMALL_WORK = 1 << 15 };
+
+/* ---- Buffers ---- */
+
+static int buffer_new(ib_plan *plan, size_t words, float *data) {
+    if (!ib__grow(&plan->buffers, &plan->buffers_capacity, plan->n_buffers + 1, sizeof *plan->buffers))
+        return -1;
+    plan->buffers[plan->n_buffers] =
+        (ib_buffer){.words = words, .first = -1, .last = -1, .shares = -1, .data = data};
+    return (int)plan->n_buffers++;
+}
+
+static void touch(ib_plan *plan, int buffer, int step) {
+    if (buffer < 0) return;
+    ib_buffer *b = &plan->buffers[buffer];
+    if (b->first < 0) b->first = step;
+    if (step > b->last) b->last = step;
+}
+
+/* The buffer of a node's words; made when first asked for. -1: no memory. */
+static int buffer_for(ib_plan *plan, ib_node a) {
+    const ib_graph *g = plan->g;
+    ib_node base = ib__alias_base(g, a);
+    if (plan->buffer_of[base] >= 0) return plan->buffer_of[base];
+    const ib_node_data *n = &g->nodes[base];
+    float *data = NULL;
+    if (n->op == IB_OP_variable) data = n->u.variable->data;
+    if (n->op == IB_OP_constant_array) data = (float *)(uintptr_t)n->u.values;
+    return plan->buffer_of[base] = buffer_new(plan, ib__node_elements(g, base), data);
+}
+
+static ib_step *step_new(ib_plan *plan, ib_step_kind kind, ib_node node) {
+    if (!ib__grow(&plan->steps, &plan->steps_capacity, plan->n_steps + 1, sizeof *plan->steps)) return NULL;
+    ib_step *step = &plan->steps[plan->n_steps++];
+    *step = (ib_step){.kind = kind, .node = node, .epilogue = -1, .parts = 1, .in = {-1, -1}, .out = -1};
+    return step;
+}
+
+/* Sets a step's buffers and their lifetimes. false: a buffer is missing (no memory). */
+static bool step_buffers(ib_plan *plan, ib_step *step, int in0, int in1, int n_in, int out) {
+    int index = (int)plan->n_steps - 1;
+    if (in0 < 0 || out < 0 || (n_in > 1 && in1 < 0)) return false;
+    step->in[0] = in0;
+    step->in[1] = n_in > 1 ? in1 : -1;
+    step->out = out;
+    touch(plan, in0, index);
+    touch(plan, step->in[1], index);
+    touch(plan, out, index);
+    return true;
+}
+
+/* Parts for `work` operations that can be cut in `pieces`. */
+static size_t parts_for(const ib_plan *plan, size_t work, size_t pieces, size_t per_thread) {
+    if (work < SMALL_WORK || pieces <= 1) return 1;
+    size_t parts = ib__pool_threads(plan->pool) * per_thread;
+    return parts < pieces ? parts : pieces;
+}
+
+/* ---- Copies ---- */
+
+static void row_major(const ib_shape *shape, size_t strides[IB_RANK_MAX]) {
+    size_t step = 1;
+    for (int i = shape->rank; i-- > 0;) {
+        strides[i] = step;
+        step *= (size_t)shape->dims[i];
+    }
+}
+
+static bool emit_copy(ib_plan *plan, ib_node node, int from, int to, ib_copy *copy) {
+    ib__copy_simplify(copy);
+    ib_step *step = step_new(plan, IB_STEP_COPY, node);
+    if (!step) return false;
+    step->u.copy = *copy;
+    size_t rows = ib__copy_rows(copy);
+    step->parts = parts_for(plan, rows * copy->dims[copy->rank - 1], rows, 4);
+    return step_buffers(plan, step, from, -1, 1, to);
+}
+
+/* dst[j0, j1, ...] = src[...] with dst axis i = src axis permutation[i]; dst contiguous. */
+static bool emit_transpose(ib_plan *plan, ib_node node, int from, int to, const ib_shape *shape,
+                           const int *permutation) {
+    size_t strides[IB_RANK_MAX];
+    row_major(shape, strides);
+    ib_copy copy = {.rank = shape->rank};
+    size_t step = 1;
+    for (int i = shape->rank; i-- > 0;) {
+        copy.dims[i] = (size_t)shape->dims[permutation[i]];
+        copy.src_strides[i] = strides[permutation[i]];
+        copy.dst_strides[i] = step;
+        step *= copy.dims[i];
+    }
+    return emit_copy(plan, node, from, to, &copy);
+}
+
+/* ---- Products ---- */
+
+/* Axes in the given order as one axis: total length and stride. false: they are not evenly spaced. */
+static bool collapse(const ib_shape *shape, const size_t *strides, const int *axes, int n, size_t *length,
+                     size_t *stride) {
+    *length = 1;
+    *stride = 0;
+    for (int i = n; i-- > 0;) {
+        size_t d = (size_t)shape->dims[axes[i]];
+        if (d == 1) continue;
+        if (*length == 1)
+            *stride = strides[axes[i]];
+        else if (strides[axes[i]] != *stride * *length)
+            return false;
+        *length *= d;
+    }
+    return true;
+}
+
+typedef struct matrix {
+    int buffer;
+    size_t batch, rows, cols, batch_step, row, col;
+} matrix;
+
+/* An operand as [batch, rows, cols] with one of the strides 1; copied into that form if it must be. */
+static bool as_matrix(ib_plan *plan, ib_node operand, const int *batch, int nb, const int *rows, int nr,
+                      const int *cols, int nc, matrix *out) {
+    const ib_shape shape = plan->g->nodes[operand].shape;
+    size_t strides[IB_RANK_MAX];
+    row_major(&shape, strides);
+    out->buffer = buffer_for(plan, operand);
+    if (out->buffer < 0) return false;
+    bool good = collapse(&shape, strides, batch, nb, &out->batch, &out->batch_step);
+    good = collapse(&shape, strides, rows, nr, &out->rows, &out->row) && good;
+    good = collapse(&shape, strides, cols, nc, &out->cols, &out->col) && good;
+    if (good && out->rows == 1) out->row = out->col == 1 ? out->cols : 1;
+    if (good && out->cols == 1) out->col = out->row == 1 ? out->rows : 1;
+    if (good && (out->row == 1 || out->col == 1)) return true;
+    int permutation[IB_RANK_MAX], n = 0;
+    for (int i = 0; i < nb; i++)
+        permutation[n++] = batch[i];
+    for (int i = 0; i < nr; i++)
+        permutation[n++] = rows[i];
+    for (int i = 0; i < nc; i++)
+        permutation[n++] = cols[i];
+    out->batch = out->rows = out->cols = 1;
+    for (int i = 0; i < n; i++)
+        *(i < nb ? &out->batch : i < nb + nr ? &out->rows : &out->cols) *= (size_t)shape.dims[permutation[i]];
+    out->row = out->cols;
+    out->col = 1;
+    out->batch_step = out->rows * out->cols;
+    int from = out->buffer;
+    out->buffer = buffer_new(plan, out->batch * out->batch_step, NULL);
+    return out->buffer >= 0 && emit_transpose(plan, IB_NO_NODE, from, out->buffer, &shape, permutation);
+}
+
+static int rest_axes(int rank, const int *batch, int nb, const int *contract, int nk, int *out) {
+    unsigned used = 0;
+    for (int i = 0; i < nb; i++)
+        used |= 1u << batch[i];
+    for (int i = 0; i < nk; i++)
+        used |= 1u << contract[i];
+    int n = 0;
+    for (int i = 0; i < rank; i++)
+        if (!(used >> i & 1)) out[n++] = i;
+    return n;
+}
+
+static bool lower_dot(ib_plan *plan, ib_node node) {
+    const ib_graph *g = plan->g;
+    const ib_node_data *n = &g->nodes[node];
+    const ib_dot_axes *d = &n->u.dot;
+    int fa[IB_RANK_MAX], fb[IB_RANK_MAX];
+    int na =
+        rest_axes(g->nodes[n->in[0]].shape.rank, d->a_batch, d->n_batch, d->a_contract, d->n_contract, fa);
+    int nb =
+        rest_axes(g->nodes[n->in[1]].shape.rank, d->b_batch, d->n_batch, d->b_contract, d->n_contract, fb);
+    matrix a, b;
+    if (!as_matrix(plan, n->in[0], d->a_batch, d->n_batch, fa, na, d->a_contract, d->n_contract, &a) ||
+        !as_matrix(plan, n->in[1], d->b_batch, d->n_batch, d->b_contract, d->n_contract, fb, nb, &b))
+        return false;
+    ib_step *step = step_new(plan, IB_STEP_GEMM, node);
+    if (!step) return false;
+    ib_gemm_args *args = &step->u.gemm.args;
+    *args = (ib_gemm_args){.m = a.rows,
+                           .n = b.cols,
+                           .k = a.cols,
+                           .a_row = a.row,
+                           .a_col = a.col,
+                           .b_row = b.row,
+                           .b_col = b.col,
+                           .c_row = b.cols};
+    bool over_samples = d->n_contract > 0 && d->a_contract[0] == 0 && d->b_contract[0] == 0 &&
+                        g->nodes[n->in[0]].batched && g->nodes[n->in[1]].batched;
+    if (over_samples && g->lanes > 1) {
+        args->lanes = g->lanes;
+        args->samples = g->samples;
+    }
+    step->u.gemm.batch = a.batch;
+    step->u.gemm.a_step = a.batch_step;
+    step->u.gemm.b_step = b.batch_step;
+    step->u.gemm.c_step = a.rows * b.cols;
+    step->columns = b.cols;
+    size_t work = args->m * args->n * (args->k ? args->k : 1) * a.batch;
+    size_t threads = work < SMALL_WORK ? 1 : ib__pool_threads(plan->pool);
+    step->u.gemm.inner_parts = a.batch >= threads ? 1 : threads;
+    step->parts = a.batch > 1 && work < SMALL_WORK ? a.batch : a.batch * step->u.gemm.inner_parts;
+    return step_buffers(plan, step, a.buffer, b.buffer, 2, buffer_for(plan, node));
+}
+
+/* ---- Windows ---- */
+
+static bool lower_convolution(ib_plan *plan, ib_node node) {
+    const ib_graph *g = plan->g;
+    const ib_node_data *n = &g->nodes[node];
+    const ib_window2d *w = &n->u.window.window;
+    ib_step_kind kind = n->op == IB_OP_convolution              ? IB_STEP_CONVOLUTION
+                        : n->op == IB_OP_convolution_grad_input ? IB_STEP_CONVOLUTION_GRAD_INPUT
+                                                                : IB_STEP_CONVOLUTION_GRAD_KERNEL;
+    const ib_shape *first = &g->nodes[n->in[0]].shape, *second = &g->nodes[n->in[1]].shape;
+    const ib_shape *x = kind == IB_STEP_CONVOLUTION_GRAD_INPUT ? &n->shape : first;
+    const ib_shape *k = kind == IB_STEP_CONVOLUTION_GRAD_KERNEL ? &n->shape : second;
+    const ib_shape *y = kind == IB_STEP_CONVOLUTION              ? &n->shape
+                        : kind == IB_STEP_CONVOLUTION_GRAD_INPUT ? first
+                                                                 : second;
+    ib_step *step = step_new(plan, kind, node);
+    if (!step) return false;
+    step->u.convolution = (ib_conv2d_args){.n = (size_t)x->dims[0],
+                                           .h = (size_t)x->dims[1],
+                                           .w = (size_t)x->dims[2],
+                                           .ci = (size_t)x->dims[3],
+                                           .oh = (size_t)y->dims[1],
+                                           .ow = (size_t)y->dims[2],
+                                           .co = (size_t)y->dims[3],
+                                           .kh = (size_t)k->dims[0],
+                                           .kw = (size_t)k->dims[1],
+                                           .sh = (size_t)w->sh,
+                                           .sw = (size_t)w->sw,
+                                           .dh = (size_t)w->dh,
+                                           .dw = (size_t)w->dw,
+                                           .ph = (size_t)w->top,
+                                           .pw = (size_t)w->left,
+                                           .groups = (size_t)n->u.window.groups};
+    bool lanes = g->nodes[n->in[0]].batched && g->nodes[n->in[1]].batched;
+    step->u.convolution.lanes = kind == IB_STEP_CONVOLUTION_GRAD_KERNEL && lanes ? g->lanes : 1;
+    step->columns = (size_t)n->shape.dims[3];
+    bool weights = kind == IB_STEP_CONVOLUTION_GRAD_KERNEL;
+    step->parts =
+        parts_for(plan, SMALL_WORK, weights ? SIZE_MAX : step->u.convolution.n * step->u.convolution.h,
+                  weights ? 1 : 4);
+    return step_buffers(plan, step, buffer_for(plan, n->in[0]), buffer_for(plan, n->in[1]), 2,
+                        buffer_for(plan, node));
+}
+
+static bool lower_pool(ib_plan *plan, ib_node node) {
+    const ib_graph *g = plan->g;
+    const ib_node_data *n = &g->nodes[node];
+    const ib_window2d *w = &n->u.window.window;
+    bool backward = n->n_in == 2;
+    const ib_shape *x = &g->nodes[n->in[0]].shape;
+    const ib_shape *y = backward ? &g->nodes[n->in[1]].shape : &n->shape;
+    ib_step *step = step_new(plan, IB_STEP_POOL, node);
+    if (!step) return false;
+    step->u.pool.op = n->op;
+    step->u.pool.args = (ib_pool2d_args){.n = (size_t)x->dims[0],
+                                         .h = (size_t)x->dims[1],
+                                         .w = (size_t)x->dims[2],
+                                         .c = (size_t)x->dims[3],
+                                         .oh = (size_t)y->dims[1],
+                                         .ow = (size_t)y->dims[2],
+                                         .kh = (size_t)w->kh,
+                                         .kw = (size_t)w->kw,
+                                         .sh = (size_t)w->sh,
+                                         .sw = (size_t)w->sw,
+                                         .ph = (size_t)w->top,
+                                         .pw = (size_t)w->left};
+    step->parts = parts_for(plan, ib__node_elements(g, n->in[0]), (size_t)x->dims[0], 4);
+    return step_buffers(plan, step, buffer_for(plan, n->in[0]), backward ? buffer_for(plan, n->in[1]) : -1,
+                        backward ? 2 : 1, buffer_for(plan, node));
+}
+
+/* ---- Reductions ---- */
+
+/* The reduced axes as one block [outer, count, inner]; false: kept axes lie between them. */
+static bool one_block(const ib_shape *shape, unsigned axes, size_t *outer, size_t *count, size_t *inner) {
+    *outer = *count = *inner = 1;
+    int phase = 0;
+    for (int i = 0; i < shape->rank; i++) {
+        size_t d = (size_t)shape->dims[i];
+        bool reduced = axes >> i & 1;
+        if (d == 1) continue;
+        if (reduced && phase == 2) return false;
+        if (reduced) phase = 1;
+        if (!reduced && phase == 1) phase = 2;
+        *(phase == 0 ? outer : phase == 1 ? count : inner) *= d;
+    }
+    return true;
+}
+
+/* Sums over the batch: a sum for each lane, then the tree over the lanes. x: [samples, count, inner]. */
+static bool emit_lanes(ib_plan *plan, ib_node node, int x, size_t count, size_t inner) {
+    const ib_graph *g = plan->g;
+    int partial = buffer_new(plan, g->lanes * inner, NULL);
+    ib_step *step = step_new(plan, IB_STEP_REDUCE_LANES, IB_NO_NODE);
+    if (!step || partial < 0) return false;
+    step->u.lanes =
+        (ib_reduce_lanes_args){.samples = g->samples, .count = count, .inner = inner, .lanes = g->lanes};
+    step->parts = parts_for(plan, g->samples * count * inner, g->lanes * ((inner + 15) / 16), 4);
+    if (!step_buffers(plan, step, x, -1, 1, partial)) return false;
+    step = step_new(plan, IB_STEP_LANE_TREE, node);
+    if (!step) return false;
+    step->u.tree.lanes = g->lanes;
+    step->u.tree.n = inner;
+    step->parts = parts_for(plan, g->lanes * inner, (inner + 255) / 256, 1);
+    return step_buffers(plan, step, partial, -1, 1, buffer_for(plan, node));
+}
+
+static bool lower_reduce(ib_plan *plan, ib_node node) {
+    const ib_graph *g = plan->g;
+    const ib_node_data *n = &g->nodes[node];
+    const ib_shape shape = g->nodes[n->in[0]].shape;
+    unsigned axes = n->u.reduce.axes;
+    ib_reduce_op op = n->u.reduce.op;
+    bool over_samples = op == IB_REDUCE_SUM && (axes & 1) && g->nodes[n->in[0]].batched;
+    size_t outer, count, inner;
+    int x = buffer_for(plan, n->in[0]);
+    if (!one_block(&shape, axes, &outer, &count, &inner)) {
+        /* Kept axes lie between: reduced axes go to the front (sums over samples) or to the back. */
+        int permutation[IB_RANK_MAX], at = 0;
+        for (int pass = 0; pass < 2; pass++)
+            for (int i = 0; i < shape.rank; i++)
+                if ((axes >> i & 1) == (over_samples ? pass == 0 : pass == 1)) permutation[at++] = i;
+        outer = count = inner = 1;
+        for (int i = 0; i < shape.rank; i++)
+            *(axes >> i & 1 ? &count : over_samples ? &inner : &outer) *= (size_t)shape.dims[i];
+        int moved = buffer_new(plan, outer * count * inner, NULL);
+        if (moved < 0 || x < 0 || !emit_transpose(plan, IB_NO_NODE, x, moved, &shape, permutation))
+            return false;
+        x = moved;
+    }
+    if (over_samples && g->samples > 0 && count % g->samples == 0)
+        return emit_lanes(plan, node, x, count / g->samples, inner);
+    ib_step *step = step_new(plan, IB_STEP_REDUCE, node);
+    if (!step) return false;
+    step->u.reduce = (ib_reduce_args){.op = op, .outer = outer, .count = count, .inner = inner};
+    step->parts = parts_for(plan, outer * count * inner, outer * ((inner + 15) / 16), 4);
+    return step_buffers(plan, step, x, -1, 1, buffer_for(plan, node));
+}
+
+/* ---- Layout ---- */
+
+static bool lower_concatenate(ib_plan *plan, ib_node node) {
+    const ib_graph *g = plan->g;
+    const ib_node_data *n = &g->nodes[node];
+    int axis = n->u.dims[0];
+    size_t out[IB_RANK_MAX], at = 0;
+    row_major(&n->shape, out);
+    for (int i = 0; i < n->n_in; i++) {
+        const ib_shape *part = &g->nodes[n->many[i]].shape;
+        ib_copy copy = {.rank = part->rank, .dst_offset = at * out[axis]};
+        row_major(part, copy.src_strides);
+        for (int d = 0; d < part->rank; d++) {
+            copy.dims[d] = (size_t)part->dims[d];
+            copy.dst_strides[d] = out[d];
+        }
+        at += (size_t)part->dims[axis];
+        ib_node named = i + 1 == n->n_in ? node : IB_NO_NODE;
+        if (!emit_copy(plan, named, buffer_for(plan, n->many[i]), buffer_for(plan, node), &copy))
+            return false;
+    }
+    return true;
+}
+
+/* slice: a part of the input; pad: the input as a part of the output. */
+static bool lower_range(ib_plan *plan, ib_node node) {
+    const ib_graph *g = plan->g;
+    const ib_node_data *n = &g->nodes[node];
+    bool slice = n->op == IB_OP_slice;
+    const ib_shape *in = &g->nodes[n->in[0]].shape, *part = slice ? &n->shape : in;
+    int from = buffer_for(plan, n->in[0]), to = buffer_for(plan, node);
+    if (!slice) {
+        ib_step *step = step_new(plan, IB_STEP_FILL, IB_NO_NODE);
+        if (!step) return false;
+        step->u.fill = n->u.range.fill;
+        if (!step_buffers(plan, step, to, -1, 1, to)) return false;
+    }
+    ib_copy copy = {.rank = in->rank};
+    row_major(in, copy.src_strides);
+    row_major(&n->shape, copy.dst_strides);
+    for (int d = 0; d < in->rank; d++) {
+        copy.dims[d] = (size_t)part->dims[d];
+        size_t low = (size_t)n->u.range.low[d];
+        *(slice ? &copy.src_offset : &copy.dst_offset) +=
+            low * (slice ? copy.src_strides[d] : copy.dst_strides[d]);
+    }
+    return emit_copy(plan, node, from, to, &copy);
+}
+
+static bool lower_heavy(ib_plan *plan, ib_node node) {
+    const ib_node_data *n = &plan->g->nodes[node];
+    switch (n->op) {
+    case IB_OP_dot_general:
+        return lower_dot(plan, node);
+    case IB_OP_convolution:
+    case IB_OP_convolution_grad_input:
+    case IB_OP_convolution_grad_kernel:
+        return lower_convolution(plan, node);
+    case IB_OP_max_pool:
+    case IB_OP_max_pool_grad:
+    case IB_OP_avg_pool:
+    case IB_OP_avg_pool_grad:
+        return lower_pool(plan, node);
+    case IB_OP_reduce:
+        return lower_reduce(plan, node);
+    case IB_OP_transpose:
+        return emit_transpose(plan, node, buffer_for(plan, n->in[0]), buffer_for(plan, node),
+                              &plan->g->nodes[n->in[0]].shape, n->u.dims);
+    case IB_OP_concatenate:
+        return lower_concatenate(plan, node);
+    default:
+        return lower_range(plan, node);
+    }
+}
+
+/* ---- Groups and effects ---- */
+
+/* The group's arrays live at this step. */
+static bool touch_program(ib_plan *plan, const ib_program *p, int step) {
+    for (int i = 0; i < p->n_loads; i++) {
+        if (p->loads[i].kind == IB_LOAD_CONSTANT) continue;
+        int buffer = buffer_for(plan, p->loads[i].node);
+        if (buffer < 0) return false;
+        touch(plan, buffer, step);
+    }
+    for (int i = 0; i < p->n_outputs; i++) {
+        int buffer = buffer_for(plan, p->outputs[i].node);
+        if (buffer < 0) return false;
+        touch(plan, buffer, step);
+    }
+    return true;
+}
+
+static bool emit_group(ib_plan *plan, int group) {
+    const ib_program *p = &plan->programs[group];
+    ib_node named = p->n_outputs ? p->outputs[p->n_outputs - 1].node : IB_NO_NODE;
+    ib_step *step = step_new(plan, IB_STEP_PROGRAM, named);
+    if (!step) return false;
+    step->epilogue = group;
+    step->parts = (p->count + PROGRAM_PART - 1) / PROGRAM_PART;
+    if (step->parts == 0) step->parts = 1;
+    return touch_program(plan, p, (int)plan->n_steps - 1);
+}
+
+static bool emit_stage(ib_plan *plan, int stage) {
+    const ib_graph *g = plan->g;
+    const ib_fusion *f = &plan->fusion;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        if (!f->nodes[i].live || f->nodes[i].class != IB_CLASS_HEAVY || f->nodes[i].stage != stage) continue;
+        if (!lower_heavy(plan, (ib_node)i)) return false;
+        for (size_t k = 0; k < f->n_groups; k++)
+            if (f->groups[k].after == (ib_node)i) {
+                plan->steps[plan->n_steps - 1].epilogue = (int)k;
+                if (!touch_program(plan, &plan->programs[k], (int)plan->n_steps - 1)) return false;
+            }
+    }
+    for (size_t k = 0; k < f->n_groups; k++)
+        if (f->groups[k].stage == stage && f->groups[k].after == IB_NO_NODE && !emit_group(plan, (int)k))
+            return false;
+    return true;
+}
+
+static bool emit_effects(ib_plan *plan) {
+    const ib_graph *g = plan->g;
+    if (g->n_effects + g->n_assignments == 0) return true;
+    ib_step *step = step_new(plan, IB_STEP_EFFECTS, IB_NO_NODE);
+    if (!step) return false;
+    for (size_t i = 0; i < g->n_effects + g->n_assignments; i++) {
+        ib_node value = i < g->n_effects ? g->effects[i].value : g->assignments[i - g->n_effects].value;
+        int buffer = buffer_for(plan, value);
+        if (buffer < 0) return false;
+        touch(plan, buffer, (int)plan->n_steps - 1);
+        size_t n = ib__node_elements(g, value);
+        for (size_t start = 0; start < n; start += EFFECT_PART) {
+            if (!ib__grow(&plan->effect_parts, &plan->effect_parts_capacity, plan->n_effect_parts + 1,
+                          sizeof *plan->effect_parts))
+                return false;
+            plan->effect_parts[plan->n_effect_parts++] =
+                (ib_effect_part){i, start, n - start < EFFECT_PART ? n - start : EFFECT_PART};
+        }
+    }
+    plan->steps[plan->n_steps - 1].parts = plan->n_effect_parts;
+    return true;
+}
+
+ib_status ib__plan_lower(ib_plan *plan, ib_error *err) {
+    const ib_graph *g = plan->g;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i].op == IB_OP_input && buffer_for(plan, (ib_node)i) < 0) return ib__fail_memory(err);
+    for (int stage = 0; stage < plan->fusion.n_stages; stage++)
+        if (!emit_stage(plan, stage)) return ib__fail_memory(err);
+    if (!emit_effects(plan)) return ib__fail_memory(err);
+    for (size_t i = 0; i < g->n_outputs; i++) {
+        int buffer = buffer_for(plan, g->outputs[i]);
+        if (buffer < 0) return ib__fail_memory(err);
+        touch(plan, buffer, INT32_MAX);
+    }
+    return IB_OK;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside of plans. A graph is compiled in three passes:
+ *   fuse.c    which elementwise nodes run together, and after which heavy op (stages and groups)
+ *   lower.c   steps: kernels with their arguments, buffers and their lifetimes
+ *   memory.c  a place in one arena for each buffer
+ * and then run.c executes the steps. Fusion changes no bits: elementwise ops are exact functions.
+ */
+#ifndef IB_GRAPH_PLAN_H
+#define IB_GRAPH_PLAN_H
+
+#include "graph/internal.h"
+
+/* ---- Fusion ---- */
+
+/* What a node is to the compiler. SOURCE: has memory before the step. ALIAS: the same words as its input.
+ * VIRTUAL: constants and broadcasts, read through strides by elementwise consumers. ELEMENTWISE: member of a
+ * group. HEAVY: a step of its own. */
+typedef enum ib_class {
+    IB_CLASS_SOURCE,
+    IB_CLASS_ALIAS,
+    IB_CLASS_VIRTUAL,
+    IB_CLASS_ELEMENTWISE,
+    IB_CLASS_HEAVY
+} ib_class;
+
+typedef struct ib_fused {
+    bool live;
+    ib_class class;
+    bool array_needed; /* a heavy op, an output, an effect or an assignment reads it as an array */
+    bool stored;       /* an elementwise node that someone outside of its group reads */
+    int stage;
+    int group; /* -1: none */
+} ib_fused;
+
+typedef struct ib_group {
+    int stage;
+    size_t count;
+    ib_node *nodes; /* ascending */
+    size_t n_nodes, capacity;
+    ib_node after; /* the heavy op whose epilogue it is, or IB_NO_NODE */
+} ib_group;
+
+typedef struct ib_fusion {
+    ib_fused *nodes; /* one a node of the graph */
+    ib_group *groups;
+    size_t n_groups, groups_capacity;
+    int n_stages;
+} ib_fusion;
+
+ib_status ib__fuse(ib_fusion *out, const ib_graph *g, ib_error *err);
+void ib__fusion_free(ib_fusion *fusion);
+/* The node whose words a node has, past reshape and stop_gradient. */
+ib_node ib__alias_base(const ib_graph *g, ib_node a);
+/* Is the node (after ib__alias_base) a member of a group: map, uniform, or a virtual one that is needed as
+ * array? */
+bool ib__is_member(const ib_fusion *f, ib_node a);
+
+/* ---- Tile programs ---- */
+
+/* How a program reads an operand at element i of its range of `count` elements. */
+typedef enum ib_load_kind {
+    IB_LOAD_ARRAY,    /* base[i] */
+    IB_LOAD_CONSTANT, /* the word `bits` */
+    IB_LOAD_SCALAR,   /* base[0] */
+    IB_LOAD_PERIODIC, /* base[i mod period] */
+    IB_LOAD_STRIDED   /* base[sum of coordinate * stride] over dims */
+} ib_load_kind;
+
+typedef struct ib_load {
+    ib_load_kind kind;
+    ib_node node; /* whose array is read */
+    uint32_t bits;
+    size_t period;
+    int rank;
+    size_t dims[IB_RANK_MAX], strides[IB_RANK_MAX];
+    const float *base; /* set when memory is planned */
+} ib_load;
+
+/* One elementwise op over a tile, or (draw) uniform numbers. Operands are slots: loads first, then outputs,
+ * then registers. */
+typedef struct ib_instruction {
+    ib_map_op op;
+    bool draw;
+    uint32_t key[2];
+    size_t per_sample;
+    int d, a, b, c; /* -1: unused */
+} ib_instruction;
+
+typedef struct ib_output {
+    ib_node node;
+    int written; /* the instruction that writes it */
+    float *base;
+} ib_output;
+
+typedef struct ib_program {
+    size_t count, tile;
+    ib_load *loads;
+    ib_output *outputs;
+    ib_instruction *code;
+    int n_loads, n_outputs, n_code, n_registers;
+    int *last_read; /* a load's last instruction */
+    size_t scratch; /* bytes a worker needs */
+} ib_program;
+
+ib_status ib__program_build(ib_program *out, const ib_graph *g, const ib_fusion *f, const ib_group *group,
+                            ib_error *err);
+void ib__program_free(ib_program *program);
+/* Runs elements [start, end). scratch: the worker's, begins with a stamp that tells whether its constant
+ * tiles are those of this step and run. */
+void ib__program_run(const ib_program *program, const ib_kernels *kernels, const ib_stream_at *at,
+                     size_t start, size_t end, void *scratch, uint64_t stamp);
+
+/* ---- Copies ---- */
+
+/* dst[sum i_k * dst_strides[k]] = src[sum i_k * src_strides[k]] for all i in dims. Words. */
+typedef struct ib_copy {
+    int rank;
+    size_t dims[IB_RANK_MAX], src_strides[IB_RANK_MAX], dst_strides[IB_RANK_MAX];
+    size_t src_offset, dst_offset;
+} ib_copy;
+void ib__copy_simplify(ib_copy *copy);     /* drops and merges dimensions */
+size_t ib__copy_rows(const ib_copy *copy); /* what parts cut: all but the last dimension */
+void ib__copy_run(const ib_copy *copy, const float *src, float *dst, size_t row0, size_t row1);
+
+/* ---- Steps ---- */
+
+typedef enum ib_step_kind {
+    IB_STEP_PROGRAM,
+    IB_STEP_GEMM,
+    IB_STEP_CONVOLUTION,
+    IB_STEP_CONVOLUTION_GRAD_INPUT,
+    IB_STEP_CONVOLUTION_GRAD_KERNEL,
+    IB_STEP_POOL,
+    IB_STEP_REDUCE,
+    IB_STEP_REDUCE_LANES,
+    IB_STEP_LANE_TREE,
+    IB_STEP_COPY,
+    IB_STEP_FILL,
+    IB_STEP_EFFECTS
+} ib_step_kind;
+
+/* A buffer of words with a lifetime in steps. shares: it lives in another one's place (in-place update). */
+typedef struct ib_buffer {
+    size_t words;
+    int first, last;
+    int shares; /* -1: none */
+    bool placed;
+    size_t offset;
+    float *data; /* outside memory when not NULL before planning */
+} ib_buffer;
+
+typedef struct ib_step ib_step;
+struct ib_step {
+    ib_step_kind kind;
+    ib_node node; /* what it computes, IB_NO_NODE: an intermediate */
+    int epilogue; /* program, -1: none. IB_STEP_PROGRAM: the program */
+    size_t parts;
+    int in[2], out; /* buffers, -1: unused */
+    size_t columns; /* of the output, for the epilogue */
+    union {
+        struct {
+            ib_gemm_args args;
+            size_t batch, a_step, b_step, c_step, inner_parts;
+        } gemm;
+        ib_conv2d_args convolution;
+        struct {
+            ib_pool2d_args args;
+            ib_op op;
+        } pool;
+        ib_reduce_args reduce;
+        ib_reduce_lanes_args lanes;
+        struct {
+            size_t lanes, n;
+        } tree;
+        ib_copy copy;
+        float fill;
+    } u;
+};
+
+typedef struct ib_effect_part {
+    size_t effect; /* index of effects, or n_effects + index of assignments */
+    size_t start, n;
+} ib_effect_part;
+
+struct ib_plan {
+    ib_graph *g;
+    const ib_kernels *kernels;
+    ib_pool *pool;
+    ib_fusion fusion;
+    ib_program *programs; /* one a group */
+    ib_step *steps;
+    size_t n_steps, steps_capacity;
+    ib_buffer *buffers;
+    size_t n_buffers, buffers_capacity;
+    int *buffer_of; /* a node's buffer, -1: none */
+    ib_effect_part *effect_parts;
+    size_t n_effect_parts, effect_parts_capacity;
+    float *arena, *inputs;
+    size_t arena_words, inputs_words;
+    char *scratch;                          /* a piece for each worker */
+    size_t program_scratch, kernel_scratch; /* bytes a worker */
+    uint64_t run;
+    const ib_stream_at *at;
+    ib_watch_fn *watch;
+    void *watch_context;
+    bool fill;
+    uint32_t fill_word;
+};
+
+ib_status ib__plan_lower(ib_plan *plan, ib_error *err);
+ib_status ib__plan_memory(ib_plan *plan, ib_error *err);
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Plans: made once, run many times. Steps run one after another; the parts of a step run in any order on any
+ * thread.
+ */
+#include "graph/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+#if IB_X86
+#include <xmmintrin.h>
+#endif
+
+ib_status ib__plan_new(ib_plan **out, ib_graph *g, const ib_kernels *kernels, ib_pool *pool, ib_error *err) {
+    *out = NULL;
+    ib_status status = ib__graph_status(g, err);
+    if (status != IB_OK) return status;
+    ib_plan *plan = calloc(1, sizeof *plan);
+    if (!plan) return ib__fail_memory(err);
+    plan->g = g;
+    plan->kernels = kernels;
+    plan->pool = pool;
+    plan->buffer_of = malloc((g->n_nodes + 1) * sizeof *plan->buffer_of);
+    status = plan->buffer_of ? ib__fuse(&plan->fusion, g, err) : ib__fail_memory(err);
+    if (status != IB_OK) goto failed;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        plan->buffer_of[i] = -1;
+    plan->programs = calloc(plan->fusion.n_groups + 1, sizeof *plan->programs);
+    if (!plan->programs) {
+        status = ib__fail_memory(err);
+        goto failed;
+    }
+    for (size_t i = 0; i < plan->fusion.n_groups && status == IB_OK; i++)
+        status = ib__program_build(&plan->programs[i], g, &plan->fusion, &plan->fusion.groups[i], err);
+    if (status == IB_OK) status = ib__plan_lower(plan, err);
+    if (status == IB_OK) status = ib__plan_memory(plan, err);
+    if (status != IB_OK) goto failed;
+    for (size_t i = 0; i < plan->fusion.n_groups; i++) {
+        ib_program *p = &plan->programs[i];
+        for (int k = 0; k < p->n_loads; k++)
+            if (p->loads[k].kind != IB_LOAD_CONSTANT)
+                p->loads[k].base = plan->buffers[plan->buffer_of[p->loads[k].node]].data;
+        for (int k = 0; k < p->n_outputs; k++)
+            p->outputs[k].base = plan->buffers[plan->buffer_of[p->outputs[k].node]].data;
+    }
+    *out = plan;
+    return IB_OK;
+failed:
+    ib__plan_free(plan);
+    return status;
+}
+
+void ib__plan_free(ib_plan *plan) {
+    if (!plan) return;
+    if (plan->programs)
+        for (size_t i = 0; i < plan->fusion.n_groups; i++)
+            ib__program_free(&plan->programs[i]);
+    free(plan->programs);
+    ib__fusion_free(&plan->fusion);
+    free(plan->steps);
+    free(plan->buffers);
+    free(plan->buffer_of);
+    free(plan->effect_parts);
+    ib__free(plan->arena);
+    ib__free(plan->inputs);
+    ib__free(plan->scratch);
+    free(plan);
+}
+
+void *ib__plan_input(ib_plan *plan, ib_node input) {
+    return plan->buffers[plan->buffer_of[input]].data;
+}
+
+const void *ib__plan_value(const ib_plan *plan, ib_node output) {
+    return plan->buffers[plan->buffer_of[ib__alias_base(plan->g, output)]].data;
+}
+
+size_t ib__plan_bytes(const ib_plan *plan) {
+    return plan->arena_words * sizeof(float);
+}
+
+void ib__plan_watch(ib_plan *plan, ib_watch_fn *watch, void *context) {
+    plan->watch = watch;
+    plan->watch_context = context;
+}
+
+void ib__plan_fill(ib_plan *plan, uint32_t word) {
+    plan->fill = true;
+    plan->fill_word = word;
+}
+
+/* What a part or an epilogue needs to know. */
+typedef struct running {
+    ib_plan *plan;
+    ib_step *step;
+    uint64_t stamp; /* of this step in this run */
+} running;
+
+static float *data_of(const ib_plan *plan, int buffer) {
+    return plan->buffers[buffer].data;
+}
+
+static char *scratch_of(const ib_plan *plan, size_t worker) {
+    return plan->scratch + worker * (plan->program_scratch + plan->kernel_scratch);
+}
+
+static void run_program(const running *r, size_t start, size_t end, size_t worker) {
+    ib__program_run(&r->plan->programs[r->step->epilogue], r->plan->kernels, r->plan->at, start, end,
+                    scratch_of(r->plan, worker), r->stamp);
+}
+
+/* The epilogue: the program over a block of the heavy op's output, in one piece if its rows are whole. */
+static void block_done(void *context, size_t row0, size_t row1, size_t col0, size_t col1, size_t worker) {
+    const running *r = context;
+    size_t columns = r->step->columns;
+    if (col0 == 0 && col1 == columns) {
+        run_program(r, row0 * columns, row1 * columns, worker);
+        return;
+    }
+    for (size_t row = row0; row < row1; row++)
+        run_program(r, row * columns + col0, row * columns + col1, worker);
+}
+
+static void run_gemm(running *r, size_t part, void *scratch, size_t worker) {
+    ib_step *step = r->step;
+    ib_gemm_args args = step->u.gemm.args;
+    size_t parts = step->u.gemm.inner_parts, batch = part / parts;
+    args.a = data_of(r->plan, step->in[0]) + batch * step->u.gemm.a_step;
+    args.b = data_of(r->plan, step->in[1]) + batch * step->u.gemm.b_step;
+    args.c = data_of(r->plan, step->out) + batch * step->u.gemm.c_step;
+    if (step->epilogue >= 0) {
+        args.done = block_done;
+        args.context = r;
+    }
+    r->plan->kernels->gemm(&args, part % parts, parts, scratch, worker);
+}
+
+static void run_convolution(running *r, size_t part, void *scratch, size_t worker) {
+    ib_step *step = r->step;
+    const ib_kernels *k = r->plan->kernels;
+    ib_conv2d_args args = step->u.convolution;
+    args.x = data_of(r->plan, step->in[0]);
+    args.k = data_of(r->plan, step->in[1]);
+    args.y = data_of(r->plan, step->out);
+    if (step->epilogue >= 0) {
+        args.done = block_done;
+        args.context = r;
+    }
+    ib_k_conv2d_fn *run = step->kind == IB_STEP_CONVOLUTION              ? k->conv2d
+                          : step->kind == IB_STEP_CONVOLUTION_GRAD_INPUT ? k->conv2d_grad_input
+                                                                         : k->conv2d_grad_kernel;
+    run(&args, part, step->parts, scratch, worker);
+}
+
+static void run_pool(const running *r, size_t part) {
+    const ib_step *step = r->step;
+    const ib_kernels *k = r->plan->kernels;
+    ib_pool2d_args args = step->u.pool.args;
+    args.x = data_of(r->plan, step->in[0]);
+    args.dy = step->in[1] >= 0 ? data_of(r->plan, step->in[1]) : NULL;
+    args.y = data_of(r->plan, step->out);
+    ib_k_pool2d_fn *run = step->u.pool.op == IB_OP_max_pool        ? k->max_pool2d
+                          : step->u.pool.op == IB_OP_max_pool_grad ? k->max_pool2d_grad
+                          : step->u.pool.op == IB_OP_avg_pool      ? k->avg_pool2d
+                                                                   : k->avg_pool2d_grad;
+    run(&args, part, step->parts);
+}
+
+static void run_effect(const running *r, size_t part) {
+    const ib_plan *plan = r->plan;
+    const ib_graph *g = plan->g;
+    const ib_effect_part *p = &plan->effect_parts[part];
+    if (p->effect < g->n_effects) {
+        const ib_effect *effect = &g->effects[p->effect];
+        const float *value = ib__plan_value(plan, effect->value);
+        effect->run(effect->context, plan->kernels, value, p->start, p->n);
+    } else {
+        const ib_assignment *assignment = &g->assignments[p->effect - g->n_effects];
+        const float *value = ib__plan_value(plan, assignment->value);
+        memcpy(assignment->variable->data + p->start, value + p->start, p->n * sizeof *value);
+    }
+}
+
+/* A copy that is a transpose of matrices goes to its kernel. */
+static void run_copy(const running *r, size_t part) {
+    const ib_step *step = r->step;
+    const ib_copy *c = &step->u.copy;
+    const float *src = data_of(r->plan, step->in[0]);
+    float *dst = data_of(r->plan, step->out);
+    size_t rows = ib__copy_rows(c);
+    int i = c->rank - 2;
+    bool transpose = (c->rank == 2 || c->rank == 3) && c->src_offset == 0 && c->dst_offset == 0 &&
+                     c->dst_strides[i + 1] == 1 && c->dst_strides[i] == c->dims[i + 1] &&
+                     c->src_strides[i] == 1 && c->src_strides[i + 1] == c->dims[i];
+    size_t batch = c->rank == 3 ? c->dims[0] : 1;
+    if (transpose && c->rank == 3)
+        transpose = c->dst_strides[0] == c->dims[1] * c->dims[2] && c->src_strides[0] == c->dst_strides[0];
+    if (transpose)
+        r->plan->kernels->transpose(src, dst, batch, c->dims[i + 1], c->dims[i], part, step->parts);
+    else
+        ib__copy_run(c, src, dst, rows * part / step->parts, rows * (part + 1) / step->parts);
+}
+
+static void run_reduction(const running *r, size_t part) {
+    const ib_step *step = r->step;
+    const ib_kernels *k = r->plan->kernels;
+    const float *x = data_of(r->plan, step->in[0]);
+    float *y = data_of(r->plan, step->out);
+    if (step->kind == IB_STEP_REDUCE) {
+        ib_reduce_args args = step->u.reduce;
+        args.x = x;
+        args.y = y;
+        k->reduce(&args, part, step->parts);
+    } else if (step->kind == IB_STEP_REDUCE_LANES) {
+        ib_reduce_lanes_args args = step->u.lanes;
+        args.x = x;
+        args.y = y;
+        k->reduce_lanes(&args, part, step->parts);
+    } else {
+        k->lane_tree(x, y, step->u.tree.lanes, step->u.tree.n, part, step->parts);
+    }
+}
+
+static void run_fill(const running *r) {
+    const ib_buffer *b = &r->plan->buffers[r->step->out];
+    for (size_t i = 0; i < b->words; i++)
+        b->data[i] = r->step->u.fill;
+}
+
+static void run_part(void *context, size_t part, size_t worker) {
+    running *r = context;
+    const ib_plan *plan = r->plan;
+    const ib_step *step = r->step;
+    char *scratch = scratch_of(plan, worker) + plan->program_scratch;
+    switch (step->kind) {
+    case IB_STEP_PROGRAM: {
+        const ib_program *p = &plan->programs[step->epilogue];
+        size_t tiles = (p->count + p->tile - 1) / p->tile;
+        size_t start = tiles * part / step->parts * p->tile, end = tiles * (part + 1) / step->parts * p->tile;
+        run_program(r, start, end < p->count ? end : p->count, worker);
+        break;
+    }
+    case IB_STEP_GEMM:
+        run_gemm(r, part, scratch, worker);
+        break;
+    case IB_STEP_CONVOLUTION:
+    case IB_STEP_CONVOLUTION_GRAD_INPUT:
+    case IB_STEP_CONVOLUTION_GRAD_KERNEL:
+        run_convolution(r, part, scratch, worker);
+        break;
+    case IB_STEP_POOL:
+        run_pool(r, part);
+        break;
+    case IB_STEP_REDUCE:
+    case IB_STEP_REDUCE_LANES:
+    case IB_STEP_LANE_TREE:
+        run_reduction(r, part);
+        break;
+    case IB_STEP_COPY:
+        run_copy(r, part);
+        break;
+    case IB_STEP_FILL:
+        run_fill(r);
+        break;
+    case IB_STEP_EFFECTS:
+        run_effect(r, part);
+        break;
+    }
+}
+
+/* Tells the watcher about what a step made: its node, and the outputs of its program. */
+static void tell(const ib_plan *plan, const ib_step *step, size_t *index) {
+    const ib_graph *g = plan->g;
+    const ib_program *p = step->epilogue >= 0 ? &plan->programs[step->epilogue] : NULL;
+    if (step->node != IB_NO_NODE && step->kind != IB_STEP_PROGRAM) {
+        /* An epilogue may have overwritten the op's own result. */
+        bool kept = true;
+        for (int i = 0; p && i < p->n_outputs; i++)
+            kept &= plan->buffers[plan->buffer_of[p->outputs[i].node]].data != data_of(plan, step->out);
+        const ib_node_data *n = &g->nodes[step->node];
+        if (kept)
+            plan->watch(plan->watch_context, (*index)++, ib__op_name(n), n->place, n->backward, &n->shape,
+                        data_of(plan, step->out));
+    }
+    for (int i = 0; p && i < p->n_outputs; i++) {
+        const ib_node_data *n = &g->nodes[p->outputs[i].node];
+        plan->watch(plan->watch_context, (*index)++, ib__op_name(n), n->place, n->backward, &n->shape,
+                    p->outputs[i].base);
+    }
+}
+
+#if IB_X86
+/* Round to nearest, subnormals kept, no exceptions: whatever the host program set. */
+enum { MXCSR_CONTRACT = 0x1f80 };
+#endif
+
+void ib__plan_run(ib_plan *plan, const ib_stream_at *at) {
+#if IB_X86
+    unsigned before = _mm_getcsr();
+    _mm_setcsr(MXCSR_CONTRACT);
+#endif
+    static const ib_stream_at start;
+    plan->at = at ? at : &start;
+    plan->run++;
+    if (plan->fill)
+        for (size_t i = 0; i < plan->arena_words; i++)
+            memcpy(&plan->arena[i], &plan->fill_word, sizeof plan->fill_word);
+    size_t index = 0;
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        running r = {plan, &plan->steps[i], plan->run * plan->n_steps + i + 1};
+        if (r.step->parts <= 1)
+            run_part(&r, 0, 0);
+        else
+            ib__pool_run(plan->pool, r.step->parts, run_part, &r);
+        if (plan->watch && r.step->kind != IB_STEP_EFFECTS) tell(plan, r.step, &index);
+    }
+#if IB_X86
+    _mm_setcsr(before);
+#endif
+}
