@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * NumPy's array files, .npy (versions 1, 2 and 3).
+ */
+#ifndef IB_DATA_NPY_H
+#define IB_DATA_NPY_H
+
+#include "base/buf.h"
+#include "numerics/tensor.h"
+
+/* Reads a whole .npy text into C order and native byte order. Refused: dtypes that tensors have not (object,
+ * text, complex, structured ...), more than IB_RANK_MAX dimensions, data shorter or longer than the shape
+ * says. name is used in errors. *out: yours, release with ib__tensor_free. */
+ib_status ib__npy_parse(ib_tensor *out, const void *bytes, size_t n, const char *name, ib_error *err);
+ib_status ib__npy_read(ib_tensor *out, const char *path, ib_error *err);
+
+/* Appends version 1, little-endian, C order: the bytes depend on the tensor alone. */
+ib_status ib__npy_pack(ib_buf *buf, const ib_tensor *tensor, ib_error *err);
+ib_status ib__npy_write(const char *path, const ib_tensor *tensor, ib_error *err);
+
+#endif
