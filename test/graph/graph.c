@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The graph against a plain interpreter in double precision: values of every op, gradients by finite
+ * differences, and the same bits for every instruction set, number of threads, order of parts and content of
+ * scratch memory.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "graph/internal.h"
+
+enum { MAX_NODES = 4000, SAMPLES = 20, INPUTS = 4 };
+
+/* ---- The interpreter ---- */
+
+typedef struct interpreter {
+    const ib_graph *g;
+    double *value[MAX_NODES]; /* predicates: 0 or 1 */
+} interpreter;
+
+static size_t elements(const ib_shape *s) {
+    size_t n = 1;
+    for (int i = 0; i < s->rank; i++)
+        n *= (size_t)s->dims[i];
+    return n;
+}
+
+static void coordinates(const ib_shape *s, size_t i, int64_t *at) {
+    for (int d = s->rank; d-- > 0;) {
+        at[d] = (int64_t)(i % (size_t)s->dims[d]);
+        i /= (size_t)s->dims[d];
+    }
+}
+
+static size_t place(const ib_shape *s, const int64_t *at) {
+    size_t i = 0;
+    for (int d = 0; d < s->rank; d++)
+        i = i * (size_t)s->dims[d] + (size_t)at[d];
+    return i;
+}
+
+static double apply(ib_map_op op, double a, double b, double c) {
+    switch (op) {
+    case IB_MAP_copy:
+        return a;
+    case IB_MAP_negate:
+        return -a;
+    case IB_MAP_abs:
+        return fabs(a);
+    case IB_MAP_sign:
+        return (a > 0) - (a < 0);
+    case IB_MAP_floor:
+        return floor(a);
+    case IB_MAP_sqrt:
+        return sqrt(a);
+    case IB_MAP_add:
+        return a + b;
+    case IB_MAP_subtract:
+        return a - b;
+    case IB_MAP_multiply:
+        return a * b;
+    case IB_MAP_divide:
+        return a / b;
+    case IB_MAP_fma:
+        return a * b + c;
+    case IB_MAP_maximum:
+        return a > b ? a : b;
+    case IB_MAP_minimum:
+        return a < b ? a : b;
+    case IB_MAP_equal:
+    case IB_MAP_int_equal:
+        return a == b;
+    case IB_MAP_not_equal:
+        return a != b;
+    case IB_MAP_less:
+        return a < b;
+    case IB_MAP_less_equal:
+        return a <= b;
+    case IB_MAP_greater:
+        return a > b;
+    case IB_MAP_greater_equal:
+        return a >= b;
+    case IB_MAP_select:
+        return a != 0 ? b : c;
+    case IB_MAP_and:
+        return a != 0 && b != 0;
+    case IB_MAP_or:
+        return a != 0 || b != 0;
+    case IB_MAP_not:
+        return a == 0;
+    case IB_MAP_int_to_float:
+        return a;
+    case IB_MAP_exp:
+        return exp(a);
+    case IB_MAP_expm1:
+        return expm1(a);
+    case IB_MAP_log:
+        return log(a);
+    case IB_MAP_log1p:
+        return log1p(a);
+    case IB_MAP_tanh:
+        return tanh(a);
+    case IB_MAP_logistic:
+        return 1 / (1 + exp(-a));
+    case IB_MAP_softplus:
+        return log1p(exp(a));
+    case IB_MAP_erf:
+        return erf(a);
+    case IB_MAP_rsqrt:
+        return 1 / sqrt(a);
+    default:
+        fail_msg("op %d is not interpreted", op);
+        return 0;
+    }
+}
+
+static void eval_dot(const interpreter *t, const ib_node_data *n, double *y) {
+    const ib_node_data *a = &t->g->nodes[n->in[0]], *b = &t->g->nodes[n->in[1]];
+    const ib_dot_axes *d = &n->u.dot;
+    for (size_t i = 0; i < elements(&n->shape); i++) {
+        int64_t at[IB_RANK_MAX], x[IB_RANK_MAX], w[IB_RANK_MAX];
+        coordinates(&n->shape, i, at);
+        int k = 0;
+        for (int j = 0; j < d->n_batch; j++, k++)
+            x[d->a_batch[j]] = w[d->b_batch[j]] = at[k];
+        for (int side = 0; side < 2; side++)
+            for (int axis = 0; axis < (side ? b : a)->shape.rank; axis++) {
+                bool used = false;
+                for (int j = 0; j < d->n_batch; j++)
+                    used |= (side ? d->b_batch : d->a_batch)[j] == axis;
+                for (int j = 0; j < d->n_contract; j++)
+                    used |= (side ? d->b_contract : d->a_contract)[j] == axis;
+                if (!used) (side ? w : x)[axis] = at[k++];
+            }
+        ib_shape over = {.rank = d->n_contract};
+        for (int j = 0; j < d->n_contract; j++)
+            over.dims[j] = a->shape.dims[d->a_contract[j]];
+        double sum = 0;
+        for (size_t p = 0; p < elements(&over); p++) {
+            int64_t c[IB_RANK_MAX];
+            coordinates(&over, p, c);
+            for (int j = 0; j < d->n_contract; j++) {
+                x[d->a_contract[j]] = c[j];
+                w[d->b_contract[j]] = c[j];
+            }
+            sum += t->value[n->in[0]][place(&a->shape, x)] * t->value[n->in[1]][place(&b->shape, w)];
+        }
+        y[i] = sum;
+    }
+}
+
+/* Convolutions in all three directions and pools: one walk over (output pixel, tap). */
+static void eval_window(const interpreter *t, const ib_node_data *n, double *y) {
+    const ib_window2d *w = &n->u.window.window;
+    const ib_shape *s0 = &t->g->nodes[n->in[0]].shape;
+    bool pool = n->op == IB_OP_max_pool || n->op == IB_OP_avg_pool || n->op == IB_OP_max_pool_grad ||
+                n->op == IB_OP_avg_pool_grad;
+    const ib_shape *xs = n->op == IB_OP_convolution_grad_input ? &n->shape : s0;
+    const ib_shape *ys = n->op == IB_OP_convolution_grad_input ? s0
+                         : n->n_in == 2 && (pool || n->op == IB_OP_convolution_grad_kernel)
+                             ? &t->g->nodes[n->in[1]].shape
+                             : &n->shape;
+    int64_t groups = pool ? 1 : n->u.window.groups, ci = xs->dims[3], co = ys->dims[3];
+    const double *a = t->value[n->in[0]], *b = n->n_in > 1 ? t->value[n->in[1]] : NULL;
+    for (size_t i = 0; i < elements(&n->shape); i++)
+        y[i] = 0;
+    for (size_t i = 0; i < elements(ys); i++) {
+        int64_t at[4], best = -1, inside = 0;
+        coordinates(ys, i, at);
+        for (int64_t p = 0; p < w->kh; p++)
+            for (int64_t q = 0; q < w->kw; q++) {
+                int64_t r = at[1] * w->sh + p * w->dh - w->top, c = at[2] * w->sw + q * w->dw - w->left;
+                if (r < 0 || c < 0 || r >= xs->dims[1] || c >= xs->dims[2]) continue;
+                inside++;
+                if (pool) {
+                    int64_t j = (int64_t)place(xs, (int64_t[]){at[0], r, c, at[3]});
+                    if (best < 0 || a[j] > a[best]) best = j;
+                    if (n->op == IB_OP_avg_pool) y[i] += a[j];
+                    continue;
+                }
+                int64_t per = ci / groups, first = at[3] / (co / groups) * per;
+                for (int64_t k = 0; k < per; k++) {
+                    size_t j = place(xs, (int64_t[]){at[0], r, c, first + k});
+                    size_t m = (size_t)(((p * w->kw + q) * per + k) * co + at[3]);
+                    if (n->op == IB_OP_convolution) y[i] += a[j] * b[m];
+                    if (n->op == IB_OP_convolution_grad_input) y[j] += a[i] * b[m];
+                    if (n->op == IB_OP_convolution_grad_kernel) y[m] += a[j] * b[i];
+                }
+            }
+        if (n->op == IB_OP_max_pool) y[i] = a[best];
+        if (n->op == IB_OP_avg_pool) y[i] /= (double)inside;
+        if (n->op == IB_OP_max_pool_grad) y[best] += b[i];
+        if (n->op == IB_OP_avg_pool_grad)
+            for (int64_t p = 0; p < w->kh; p++)
+                for (int64_t q = 0; q < w->kw; q++) {
+                    int64_t r = at[1] * w->sh + p - w->top, c = at[2] * w->sw + q - w->left;
+                    if (r < 0 || c < 0 || r >= xs->dims[1] || c >= xs->dims[2]) continue;
+                    y[place(xs, (int64_t[]){at[0], r, c, at[3]})] += b[i] / (double)inside;
+                }
+    }
+}
+
+static void eval_reduce(const interpreter *t, const ib_node_data *n, double *y) {
+    const ib_shape *s = &t->g->nodes[n->in[0]].shape;
+    for (size_t i = 0; i < elements(&n->shape); i++)
+        y[i] = n->u.reduce.op == IB_REDUCE_SUM ? 0 : n->u.reduce.op == IB_REDUCE_MAX ? -INFINITY : INFINITY;
+    for (size_t i = 0; i < elements(s); i++) {
+        int64_t at[IB_RANK_MAX], to[IB_RANK_MAX];
+        coordinates(s, i, at);
+        int r = 0;
+        for (int d = 0; d < s->rank; d++)
+            if (!(n->u.reduce.axes >> d & 1)) to[r++] = at[d];
+        double x = t->value[n->in[0]][i], *into = &y[place(&n->shape, to)];
+        if (n->u.reduce.op == IB_REDUCE_SUM) *into += x;
+        if (n->u.reduce.op == IB_REDUCE_MAX) *into = fmax(*into, x);
+        if (n->u.reduce.op == IB_REDUCE_MIN) *into = fmin(*into, x);
+    }
+}
+
+/* Ops that only move elements: where element i of the result comes from; false: from nowhere (padding). */
+static bool source_of(const interpreter *t, const ib_node_data *n, size_t i, ib_node *from, size_t *at_from) {
+    int64_t at[IB_RANK_MAX], to[IB_RANK_MAX];
+    coordinates(&n->shape, i, at);
+    *from = n->many ? n->many[0] : n->in[0];
+    const ib_shape *s = &t->g->nodes[*from].shape;
+    for (int d = 0; d < s->rank; d++) {
+        if (n->op == IB_OP_broadcast_in_dim) to[d] = s->dims[d] == 1 ? 0 : at[n->u.dims[d]];
+        if (n->op == IB_OP_slice) to[d] = at[d] + n->u.range.low[d];
+        if (n->op == IB_OP_concatenate) to[d] = at[d];
+        if (n->op == IB_OP_pad) {
+            to[d] = at[d] - n->u.range.low[d];
+            if (to[d] < 0 || to[d] >= s->dims[d]) return false;
+        }
+    }
+    if (n->op == IB_OP_transpose)
+        for (int d = 0; d < s->rank; d++)
+            to[n->u.dims[d]] = at[d];
+    for (int k = 0; n->op == IB_OP_concatenate && to[n->u.dims[0]] >= s->dims[n->u.dims[0]];) {
+        to[n->u.dims[0]] -= s->dims[n->u.dims[0]];
+        *from = n->many[++k];
+        s = &t->g->nodes[*from].shape;
+    }
+    *at_from = n->op == IB_OP_reshape || n->op == IB_OP_stop_gradient ? i : place(s, to);
+    return true;
+}
+
+static void eval_node(interpreter *t, ib_node a) {
+    const ib_node_data *n = &t->g->nodes[a];
+    size_t count = elements(&n->shape);
+    if (!t->value[a]) t->value[a] = calloc(count + 1, sizeof(double));
+    double *y = t->value[a];
+    switch (n->op) {
+    case IB_OP_input:
+        return; /* filled by the test */
+    case IB_OP_variable:
+    case IB_OP_constant_array:
+        for (size_t i = 0; i < count; i++) {
+            float f = n->op == IB_OP_variable ? n->u.variable->data[i] : n->u.values[i];
+            int32_t word;
+            memcpy(&word, &f, 4);
+            y[i] = n->type == IB_TYPE_I32 ? (double)word : (double)f;
+        }
+        return;
+    case IB_OP_constant:
+        y[0] = (double)n->u.value;
+        return;
+    case IB_OP_map:
+        for (size_t i = 0; i < count; i++)
+            y[i] = apply(n->map, t->value[n->in[0]][i], n->n_in > 1 ? t->value[n->in[1]][i] : 0,
+                         n->n_in > 2 ? t->value[n->in[2]][i] : 0);
+        return;
+    case IB_OP_dot_general:
+        eval_dot(t, n, y);
+        return;
+    case IB_OP_reduce:
+        eval_reduce(t, n, y);
+        return;
+    case IB_OP_convolution:
+    case IB_OP_convolution_grad_input:
+    case IB_OP_convolution_grad_kernel:
+    case IB_OP_max_pool:
+    case IB_OP_max_pool_grad:
+    case IB_OP_avg_pool:
+    case IB_OP_avg_pool_grad:
+        eval_window(t, n, y);
+        return;
+    default:
+        for (size_t i = 0; i < count; i++) {
+            ib_node from;
+            size_t at;
+            y[i] = source_of(t, n, i, &from, &at) ? t->value[from][at] : (double)n->u.range.fill;
+        }
+    }
+}
+
+static double evaluate(interpreter *t, ib_node upto) {
+    for (ib_node a = 0; a <= upto; a++)
+        eval_node(t, a);
+    return t->value[upto][0];
+}
+
+/* ---- Cases: each builds a scalar from inputs of the shape [SAMPLES, 6] x 2, [6, 5], [5] ---- */
+
+typedef ib_node build_fn(ib_graph *g, const ib_node *in);
+
+static ib_node total(ib_graph *g, ib_node a) { /* a weighted sum, so that every element counts differently */
+    ib_shape shape = ib__node_shape(g, a);
+    ib_node w = ib__op_convert(g, ib__op_iota(g, &shape, shape.rank - 1), IB_TYPE_F32);
+    ib_node weighted = ib__op_multiply(g, a, ib__op_offset(g, ib__op_scale(g, w, 0.25f), 0.5f));
+    return ib__op_reduce(g, IB_REDUCE_SUM, weighted, (1u << shape.rank) - 1, false);
+}
+
+static ib_node build_elementwise(ib_graph *g, const ib_node *in) {
+    ib_node a = in[0], b = in[1];
+    ib_node p = ib__op_offset(g, ib__op_square(g, b), 0.5f);
+    ib_node x = ib__op_add(g, ib__op_multiply(g, a, b), ib__op_divide(g, a, p));
+    x = ib__op_subtract(g, x, ib__op_sqrt(g, p));
+    x = ib__op_add(g, x, ib__op_maximum(g, a, b));
+    x = ib__op_add(g, x, ib__op_minimum(g, a, ib__op_constant(g, 0.3f)));
+    x = ib__op_add(g, x, ib__op_map(g, IB_MAP_fma, a, b, p));
+    x = ib__op_add(g, x, ib__op_map(g, IB_MAP_abs, a, -1, -1));
+    x = ib__op_add(g, x, ib__op_select(g, ib__op_map(g, IB_MAP_less, a, b, -1), ib__op_negate(g, a), p));
+    return total(g, ib__op_relu(g, x));
+}
+
+static ib_node build_functions(ib_graph *g, const ib_node *in) {
+    static const ib_map_op ops[] = {IB_MAP_exp,      IB_MAP_expm1,    IB_MAP_tanh,
+                                    IB_MAP_logistic, IB_MAP_softplus, IB_MAP_erf};
+    static const ib_map_op positive[] = {IB_MAP_log, IB_MAP_log1p, IB_MAP_sqrt, IB_MAP_rsqrt};
+    ib_node x = in[0], p = ib__op_offset(g, ib__op_square(g, in[0]), 0.5f);
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        x = ib__op_add(g, x, ib__op_map(g, ops[i], in[0], -1, -1));
+    for (size_t i = 0; i < sizeof positive / sizeof *positive; i++)
+        x = ib__op_add(g, x, ib__op_map(g, positive[i], p, -1, -1));
+    return total(g, x);
+}
+
+static ib_node build_softmax(ib_graph *g, const ib_node *in) {
+    ib_node z = ib__op_add(g, ib__op_matmul(g, in[0], in[2]), in[3]);
+    ib_node m = ib__op_stop_gradient(g, ib__op_reduce(g, IB_REDUCE_MAX, z, 2, true));
+    ib_node e = ib__op_exp(g, ib__op_subtract(g, z, m));
+    ib_node y = ib__op_divide(g, e, ib__op_reduce(g, IB_REDUCE_SUM, e, 2, true));
+    return total(g, ib__op_log(g, y));
+}
+
+static ib_node build_shapes(ib_graph *g, const ib_node *in) {
+    ib_node t = ib__op_transpose(g, in[0], (int[]){1, 0});
+    ib_node r = ib__op_reshape(g, t, &(ib_shape){3, {2, -1, SAMPLES}});
+    ib_node q = ib__op_transpose(g, r, (int[]){2, 0, 1});
+    ib_node s = ib__op_slice(g, q, (int64_t[]){0, 0, 1}, (int64_t[]){SAMPLES, 2, 3});
+    ib_node p = ib__op_pad(g, s, 0.75f, (int64_t[]){0, 1, 0}, (int64_t[]){0, 0, 2});
+    ib_node flat = ib__op_reshape(g, p, &(ib_shape){2, {SAMPLES, -1}});
+    ib_node c = ib__op_concatenate(g, (ib_node[]){in[1], flat, in[0]}, 3, 1);
+    ib_node mean = ib__op_mean(g, c, 1, true);
+    ib_node wide = ib__op_reduce(g, IB_REDUCE_SUM, ib__op_square(g, q), 2, false);
+    ib_node middle = ib__op_reduce(g, IB_REDUCE_SUM, q, 5, true);
+    ib_node high = ib__op_reduce(g, IB_REDUCE_MAX, ib__op_multiply(g, q, q), 4, false);
+    return ib__op_add(g, total(g, ib__op_multiply(g, c, ib__op_subtract(g, c, mean))),
+                      ib__op_add(g, total(g, ib__op_multiply(g, wide, wide)),
+                                 ib__op_add(g, total(g, ib__op_square(g, middle)), total(g, high))));
+}
+
+static ib_node build_dots(ib_graph *g, const ib_node *in) {
+    ib_node a = ib__op_reshape(g, in[0], &(ib_shape){3, {SAMPLES, 2, 3}});
+    ib_node b = ib__op_reshape(g, in[1], &(ib_shape){3, {SAMPLES, 2, 3}});
+    ib_dot_axes scores = {.n_batch = 1, .n_contract = 1, .a_contract = {2}, .b_contract = {2}};
+    ib_node s = ib__op_dot_general(g, a, b, &scores); /* [n, 2, 2] */
+    ib_dot_axes mix = {.n_batch = 1, .n_contract = 1, .a_contract = {2}, .b_contract = {1}};
+    ib_node m = ib__op_dot_general(g, s, b, &mix);
+    ib_node k = ib__op_reshape(g, in[2], &(ib_shape){3, {2, 3, 5}});
+    ib_dot_axes heads = {.n_contract = 2, .a_contract = {1, 2}, .b_contract = {0, 1}};
+    ib_node y = ib__op_dot_general(g, m, k, &heads); /* [n, 5] */
+    ib_dot_axes odd = {.n_contract = 2, .a_contract = {2, 1}, .b_contract = {1, 0}};
+    ib_node z = ib__op_dot_general(g, a, k, &odd);
+    return total(g, ib__op_multiply(g, ib__op_add(g, y, in[3]), z));
+}
+
+static ib_node build_windows(ib_graph *g, const ib_node *in) {
+    ib_node x = ib__op_reshape(g, in[0], &(ib_shape){4, {SAMPLES, 3, 2, 1}});
+    ib_node x2 = ib__op_reshape(g, in[1], &(ib_shape){4, {SAMPLES, 3, 2, 1}});
+    ib_node c = ib__op_concatenate(g, (ib_node[]){x, x2}, 2, 3); /* [n, 3, 2, 2] */
+    ib_node w = ib__op_reshape(g, ib__op_slice(g, in[2], (int64_t[]){0, 0}, (int64_t[]){6, 4}),
+                               &(ib_shape){4, {2, 2, 2, 3}});
+    ib_window2d same = {.kh = 2, .kw = 2, .sh = 1, .sw = 1, .dh = 1, .dw = 1, .bottom = 1, .right = 1};
+    ib_node y = ib__op_relu(g, ib__op_offset(g, ib__op_convolution(g, c, w, &same, 1), 0.1f));
+    ib_window2d pool = {.kh = 2, .kw = 2, .sh = 1, .sw = 1, .dh = 1, .dw = 1};
+    ib_node m = ib__op_max_pool(g, y, &pool), a = ib__op_avg_pool(g, y, &same);
+    ib_node w2 = ib__op_reshape(g, ib__op_slice(g, in[2], (int64_t[]){0, 0}, (int64_t[]){6, 3}),
+                                &(ib_shape){4, {3, 1, 1, 6}});
+    ib_window2d deep = {.kh = 3, .kw = 1, .sh = 2, .sw = 1, .dh = 1, .dw = 2, .top = 1, .bottom = 1};
+    ib_node d = ib__op_convolution(g, y, w2, &deep, 3);
+    return ib__op_add(g, total(g, ib__op_square(g, m)),
+                      ib__op_add(g, total(g, ib__op_square(g, a)), total(g, ib__op_square(g, d))));
+}
+
+static const struct {
+    const char *name;
+    build_fn *build;
+} cases[] = {{"elementwise", build_elementwise}, {"functions", build_functions}, {"softmax", build_softmax},
+             {"shapes", build_shapes},           {"dots", build_dots},           {"windows", build_windows}};
+enum { CASES = sizeof cases / sizeof *cases };
+
+static const ib_shape input_shapes[INPUTS] = {{2, {SAMPLES, 6}}, {2, {SAMPLES, 6}}, {2, {6, 5}}, {1, {5}}};
+
+static float number(uint64_t *state) {
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (float)((int64_t)(*state >> 40) - (1 << 23)) / (float)(1 << 22);
+}
+
+typedef struct fixture {
+    ib_graph *g;
+    ib_node in[INPUTS], y, dx[INPUTS];
+} fixture;
+
+static void make(fixture *f, build_fn *build) {
+    assert_int_equal(ib__graph_new(&f->g, SAMPLES, 3, NULL), IB_OK);
+    for (int i = 0; i < INPUTS; i++)
+        f->in[i] = ib__op_input(f->g, "x", IB_TYPE_F32, &input_shapes[i], i < 2);
+    f->y = build(f->g, f->in);
+    ib__graph_gradients(f->g, &f->y, NULL, 1, f->in, INPUTS, f->dx);
+    ib__graph_output(f->g, f->y);
+    for (int i = 0; i < INPUTS; i++)
+        ib__graph_output(f->g, f->dx[i]);
+    ib_error err = {0};
+    if (ib__graph_status(f->g, &err) != IB_OK) fail_msg("%s", err.text);
+    assert_true(f->g->n_nodes < MAX_NODES);
+}
+
+static void fill_inputs(const fixture *f, ib_plan *plan, interpreter *t) {
+    uint64_t state = 7;
+    for (int i = 0; i < INPUTS; i++) {
+        size_t n = elements(&input_shapes[i]);
+        float *to = plan ? ib__plan_input(plan, f->in[i]) : NULL;
+        if (t) t->value[f->in[i]] = calloc(n, sizeof(double));
+        for (size_t k = 0; k < n; k++) {
+            float x = number(&state);
+            if (to) to[k] = x;
+            if (t) t->value[f->in[i]][k] = (double)x;
+        }
+    }
+}
+
+static double worst(const float *x, const double *y, size_t n) {
+    double e = 0, scale = 1;
+    for (size_t i = 0; i < n; i++) {
+        e = fmax(e, fabs((double)x[i] - y[i]));
+        scale = fmax(scale, fabs(y[i]));
+    }
+    return e / scale;
+}
+
+/* Values and gradients of the plan agree with the interpreter, and the interpreter's gradients with finite
+ * differences. */
+static void test_against_double(void **unused) {
+    (void)unused;
+    ib_pool *pool;
+    assert_int_equal(ib__pool_new(&pool, 2, NULL), IB_OK);
+    size_t compared = 0;
+    for (size_t c = 0; c < CASES; c++) {
+        fixture f;
+        make(&f, cases[c].build);
+        ib_plan *plan;
+        assert_int_equal(ib__plan_new(&plan, f.g, ib__kernels_for(IB_ISA_REF), pool, NULL), IB_OK);
+        interpreter *t = calloc(1, sizeof *t);
+        t->g = f.g;
+        fill_inputs(&f, plan, t);
+        ib__plan_run(plan, NULL);
+        evaluate(t, (ib_node)f.g->n_nodes - 1);
+        double e = worst(ib__plan_value(plan, f.y), t->value[f.y], 1);
+        if (!(e < 2e-6)) fail_msg("%s: value differs by %g", cases[c].name, e);
+        for (int i = 0; i < INPUTS; i++) {
+            size_t n = elements(&input_shapes[i]);
+            e = worst(ib__plan_value(plan, f.dx[i]), t->value[f.dx[i]], n);
+            if (!(e < 5e-6)) fail_msg("%s: gradient of input %d differs by %g", cases[c].name, i, e);
+            double *exact = malloc(n * sizeof *exact);
+            memcpy(exact, t->value[f.dx[i]], n * sizeof *exact);
+            for (size_t k = 0; k < n; k++) {
+                double *x = &t->value[f.in[i]][k], kept = *x, h = 1e-6;
+                *x = kept + h;
+                double up = evaluate(t, f.y);
+                *x = kept - h;
+                double down = evaluate(t, f.y);
+                *x = kept;
+                double d = (up - down) / (2 * h);
+                if (!(fabs(d - exact[k]) < 2e-6 * fmax(1, fabs(d))))
+                    fail_msg("%s: input %d [%zu]: finite difference %.9g, gradient %.9g", cases[c].name, i, k,
+                             d, exact[k]);
+                compared++;
+            }
+            free(exact);
+        }
+        for (size_t i = 0; i < f.g->n_nodes; i++)
+            free(t->value[i]);
+        free(t);
+        ib__plan_free(plan);
+        ib__graph_free(f.g);
+    }
+    ib__pool_free(pool);
+    assert_true(compared > 1000);
+}
+
+static void result_bits(const fixture *f, const ib_plan *plan, uint32_t *out, size_t *n) {
+    *n = 0;
+    memcpy(out + (*n)++, ib__plan_value(plan, f->y), 4);
+    for (int i = 0; i < INPUTS; i++) {
+        size_t k = elements(&input_shapes[i]);
+        memcpy(out + *n, ib__plan_value(plan, f->dx[i]), 4 * k);
+        *n += k;
+    }
+}
+
+static void test_same_bits_everywhere(void **unused) {
+    (void)unused;
+    static const size_t threads[] = {1, 2, 3, 7};
+    size_t compared = 0;
+    for (size_t c = 0; c < CASES; c++) {
+        uint32_t want[512], got[512];
+        size_t n = 0, m;
+        fixture f;
+        make(&f, cases[c].build);
+        for (int isa = 0; isa < IB_ISA_COUNT; isa++) {
+            if (!ib__isa_available((ib_isa)isa)) continue;
+            for (size_t i = 0; i < 4; i++) {
+                ib_pool *pool;
+                ib_plan *plan;
+                assert_int_equal(ib__pool_new(&pool, threads[i], NULL), IB_OK);
+                ib__pool_scramble(pool, (unsigned)i);
+                assert_int_equal(ib__plan_new(&plan, f.g, ib__kernels_for((ib_isa)isa), pool, NULL), IB_OK);
+                ib__plan_fill(plan, i % 2 ? 0x7fc00000u : 0xc2f6e979u);
+                fill_inputs(&f, plan, NULL);
+                ib__plan_run(plan, NULL);
+                ib__plan_run(plan, NULL);
+                result_bits(&f, plan, n ? got : want, n ? &m : &n);
+                if (isa || i) {
+                    if (memcmp(got, want, 4 * n) != 0)
+                        fail_msg("%s: other bits with isa %d, %zu threads", cases[c].name, isa, threads[i]);
+                    compared++;
+                }
+                ib__plan_free(plan);
+                ib__pool_free(pool);
+            }
+        }
+        ib__graph_free(f.g);
+    }
+    assert_true(compared >= 3 * CASES);
+}
+
+static void test_errors(void **unused) {
+    (void)unused;
+    ib_graph *g;
+    assert_int_equal(ib__graph_new(&g, 4, 0, NULL), IB_OK);
+    ib__graph_place(g, "layers[1] dense");
+    ib_node x = ib__op_input(g, "x", IB_TYPE_F32, &(ib_shape){2, {4, 3}}, true);
+    ib_node w = ib__op_input(g, "w", IB_TYPE_F32, &(ib_shape){2, {5, 2}}, false);
+    assert_int_equal(ib__op_matmul(g, x, w), IB_NO_NODE);
+    assert_int_equal(ib__op_add(g, x, ib__op_matmul(g, x, w)), IB_NO_NODE);
+    ib_error err = {0};
+    assert_int_equal(ib__graph_status(g, &err), IB_BAD_INPUT);
+    assert_string_equal(err.where, "layers[1] dense");
+    assert_string_equal(err.text, "dot_general: shapes (4, 3) and (5, 2) do not fit");
+    ib__graph_free(g);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_double),
+        cmocka_unit_test(test_same_bits_everywhere),
+        cmocka_unit_test(test_errors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
