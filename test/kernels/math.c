@@ -122,11 +122,11 @@ static void edges(void **state) {
     }
 }
 
-/* Each variant against the reference at about 2^17 arguments a function that are spread over all words, and
+/* Each variant against the reference at 2^18 arguments a function that are spread over all words, and
  * as many between -16 and 16. */
 static void variants_agree(void **state) {
     (void)state;
-    enum { BLOCK = 4096, BLOCKS = 64 };
+    enum { BLOCK = 4096, BLOCKS = 128 };
     float *x = malloc(3 * BLOCK * sizeof *x);
     assert_non_null(x);
     float *expected = x + BLOCK, *found = x + 2 * BLOCK;
