@@ -8,19 +8,40 @@
 
 #include "kernels/kernels.h"
 
-/* One call of a tile kernel on rows x (vectors * width) elements, all held in registers:
- *     acc = in, or +0 if in is NULL
- *     acc = fma(a[i][p], b[p][j], acc)             for p = 0 .. k-1
- *     acc = level[-l * level_size][...] + acc      for l = 0 .. levels-1
- *     out = acc
- * a[i][p] is a[i + p*a_step] (columns) or a[i*a_step + p] (rows); in, level and out have row strides. */
+/* Before a loop over an array of vectors: gcc at -O2 must be asked to unroll it, clang does it unasked. */
+#ifdef __clang__
+#define UNROLL
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* A piece of one lane. Running values of unfinished lanes and sums of finished ones lie on a stack of slots:
+ *     acc = +0, or, if go_on, what the segment before it in this lane left
+ *     acc = fma(a[i][p], b[p][j], acc)      for k values of p
+ *     acc = (slot - l) + acc                for l = 1 .. levels
+ * and acc is stored into slot `to`, or into c for the last lane. */
+typedef struct ib__gemm_segment {
+    size_t k, slot, levels, to;
+    bool go_on, last_lane;
+} ib__gemm_segment;
+
+enum { IB__GEMM_MOST_SEGMENTS = 32 };
+
+/* A range of the contraction: what a tile does at one go. */
+typedef struct ib__gemm_unit {
+    size_t k0, k, count;
+    ib__gemm_segment segments[IB__GEMM_MOST_SEGMENTS];
+} ib__gemm_unit;
+
+/* The segments of a unit, one after the other, for rows x (vectors * width) elements held in registers.
+ * a[i][p] is a[i + p*a_step] (columns) or a[i*a_step + p] (rows); b[p][j] is b[p*b_step + j]. A slot is
+ * row major with stride 2 * width. */
 typedef struct ib__gemm_tile {
+    const ib__gemm_unit *unit;
     const float *a, *b;
-    size_t a_step, b_step, k;
-    const float *in, *level;
-    size_t in_row, level_row, level_size, levels;
-    float *out;
-    size_t out_row;
+    size_t a_step, b_step;
+    float *c, *stack;
+    size_t c_row, slot_size;
 } ib__gemm_tile;
 
 typedef void ib__gemm_tile_fn(const ib__gemm_tile *t);
@@ -33,8 +54,8 @@ typedef struct ib__gemm_tiles {
     size_t width;                                    /* floats in a vector; tiles are 1 or 2 vectors wide */
     ib__gemm_tile_fn *tile[2][2][IB__GEMM_MAX_ROWS]; /* [COLUMNS or ROWS][vectors - 1][rows - 1] */
 
-    /* y[p*y_step + i] = x[p*x_step + i], i < count <= y_step, p < k. Writes whole vectors: zeros up to the
-     * next multiple of width, into y of p + 1 (written later) or behind the end. */
+    /* y[p*y_step + i] = x[p*x_step + i], i < count <= y_step, p < k. Writes whole vectors: anything up
+     * to the next multiple of width, into y of p + 1 (written later) or behind the end. */
     void (*pack_copy)(const float *x, size_t x_step, size_t count, size_t k, float *y, size_t y_step);
     /* y[p*y_step + i] = x[i*x_step + p], the same otherwise. */
     void (*pack_transpose)(const float *x, size_t x_step, size_t count, size_t k, float *y, size_t y_step);

@@ -4,6 +4,8 @@
  */
 #include <immintrin.h>
 
+#include "kernels/gemm/gemm.h"
+
 #define VEC __m256
 #define WIDTH 8
 #define ROWS 6
@@ -26,20 +28,24 @@ static inline __m256 load_first(const float *p, size_t count) {
 /* 8 x 8 in three rounds: pairs, quads, 128-bit halves. */
 static inline void transpose8(__m256 r[8]) {
     __m256 t[8];
+    UNROLL
     for (int i = 0; i < 8; i += 2) {
         t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
         t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
     }
+    UNROLL
     for (int i = 0; i < 8; i += 4) {
         r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
         r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
         r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
         r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
     }
+    UNROLL
     for (int i = 0; i < 4; i++) {
         t[i] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x20);
         t[i + 4] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x31);
     }
+    UNROLL
     for (int i = 0; i < 8; i++)
         r[i] = t[i];
 }

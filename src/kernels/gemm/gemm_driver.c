@@ -12,7 +12,6 @@
 #include <string.h>
 
 enum {
-    MAX_SEGMENTS = 32,    /* lanes, or pieces of lanes, in a unit */
     UNIT_K = 256,         /* contraction steps in a unit */
     BLOCK_A = 96 * 1024,  /* floats of a in a block: with the others, within a level 2 cache of 1 MiB */
     BLOCK_C = 128 * 1024, /* floats of c in a block */
@@ -29,20 +28,6 @@ typedef struct plan {
     bool one_unit; /* the lane stack is one tile's and stays in the level 1 cache */
     size_t slots;  /* of the lane stack */
 } plan;
-
-/* A piece of one lane inside a unit. slot: where on the lane stack its running value lies; to: where the
- * result goes, OUTPUT for c. */
-typedef struct segment {
-    size_t k0, k, levels, slot, to;
-    bool go_on; /* begins with the running value instead of +0 */
-    bool last_lane;
-} segment;
-#define OUTPUT SIZE_MAX
-
-typedef struct unit {
-    size_t k0, k, count;
-    segment segments[MAX_SEGMENTS];
-} unit;
 
 typedef struct cursor {
     size_t lane, k, depth;
@@ -79,31 +64,28 @@ static size_t lane_end(const ib_gemm_args *g, size_t lane) {
 }
 
 /* Collects the segments of the next unit; false when the contraction is finished. */
-static bool next_unit(const ib_gemm_args *g, size_t unit_k, cursor *at, unit *u) {
+static bool next_unit(const ib_gemm_args *g, size_t unit_k, cursor *at, ib__gemm_unit *u) {
     size_t lanes = lanes_of(g);
     u->k0 = at->k;
     u->k = u->count = 0;
-    while (at->lane < lanes && u->count < MAX_SEGMENTS && u->k < unit_k) {
+    while (at->lane < lanes && u->count < IB__GEMM_MOST_SEGMENTS && u->k < unit_k) {
         size_t left = lane_end(g, at->lane) - at->k;
-        segment *s = &u->segments[u->count++];
-        s->k0 = u->k;
-        s->k = smaller(left, unit_k - u->k);
-        s->go_on = at->begun;
-        s->last_lane = at->lane + 1 == lanes;
-        s->slot = at->depth;
-        s->levels = 0;
-        at->begun = s->k < left;
+        bool last_lane = at->lane + 1 == lanes;
+        ib__gemm_segment s = {.k = smaller(left, unit_k - u->k),
+                              .slot = at->depth,
+                              .to = at->depth,
+                              .go_on = at->begun,
+                              .last_lane = last_lane};
+        at->begun = s.k < left;
         if (!at->begun) {
-            s->levels = s->last_lane ? at->depth : (size_t)__builtin_ctzll(~(unsigned long long)at->lane);
-            at->depth -= s->levels;
-        }
-        s->to = s->last_lane ? OUTPUT : at->depth;
-        if (!at->begun) {
-            at->depth++;
+            s.levels = last_lane ? at->depth : (size_t)__builtin_ctzll(~(unsigned long long)at->lane);
+            s.to = at->depth - s.levels;
+            at->depth = s.to + 1;
             at->lane++;
         }
-        at->k += s->k;
-        u->k += s->k;
+        at->k += s.k;
+        u->k += s.k;
+        u->segments[u->count++] = s;
     }
     return u->count != 0;
 }
@@ -146,7 +128,7 @@ static plan make_plan(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t
 
     size_t lanes = lanes_of(g), panel = 2 * tiles->width, units = larger(1, ceil_div(g->k, UNIT_K));
     p.unit_k = larger(1, ceil_div(g->k, units));
-    p.one_unit = units == 1 && lanes <= MAX_SEGMENTS;
+    p.one_unit = units == 1 && lanes <= IB__GEMM_MOST_SEGMENTS;
     p.slots = 0;
     for (size_t l = lanes - 1; l; l /= 2)
         p.slots++;
@@ -189,46 +171,27 @@ size_t ib__gemm_scratch(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size
     return (floats_a(tiles, &p) + floats_b(tiles, &p) + floats_edge(tiles) + stack) * sizeof(float);
 }
 
-/* One tile, all segments of a unit. a: row `row` of the block and b: column `col`, both at the unit's first
- * contraction step; tile number `index` within the block. */
-static void run_tile(const job *j, const unit *u, const float *a, size_t a_step, size_t a_next, int mode,
-                     const float *b, size_t b_step, size_t row, size_t height, size_t col, size_t width,
-                     size_t index) {
+/* One unit of the tile at (row, col) of c; *t says where its a and b lie, index is its number within the
+ * block. A tile that is not whole vectors wide goes by way of a buffer. */
+static void run_tile(const job *j, ib__gemm_tile *t, int mode, size_t row, size_t height, size_t col,
+                     size_t width, size_t index) {
     const ib_gemm_args *g = j->g;
+    const ib__gemm_unit *u = t->unit;
     size_t panel = 2 * j->tiles->width, vectors = ceil_div(width, j->tiles->width);
     bool edge = width < vectors * j->tiles->width;
     float *c = g->c + row * g->c_row + col;
-    float *out = edge ? j->edge : c;
-    size_t out_row = edge ? panel : g->c_row;
-    float *stack = j->slots + (j->p.one_unit ? 0 : index * j->tiles->rows * panel);
-    ib__gemm_tile_fn *tile = j->tiles->tile[mode][vectors - 1][height - 1];
+    t->c = edge ? j->edge : c;
+    t->c_row = edge ? panel : g->c_row;
+    t->slot_size = j->slot_size;
+    t->stack = j->slots + (j->p.one_unit ? 0 : index * j->tiles->rows * panel);
 
     if (edge && u->segments[0].last_lane && u->segments[0].go_on)
         for (size_t i = 0; i < height; i++)
-            memcpy(out + i * panel, c + i * g->c_row, width * sizeof(float));
-    for (size_t n = 0; n < u->count; n++) {
-        const segment *s = &u->segments[n];
-        ib__gemm_tile t = {.a = a + s->k0 * a_next,
-                           .b = b + s->k0 * b_step,
-                           .a_step = a_step,
-                           .b_step = b_step,
-                           .k = s->k,
-                           .levels = s->levels,
-                           .level_row = panel,
-                           .level_size = j->slot_size};
-        float *running = stack + s->slot * j->slot_size;
-        if (s->go_on) {
-            t.in = s->last_lane ? out : running;
-            t.in_row = s->last_lane ? out_row : panel;
-        }
-        if (s->levels) t.level = running - j->slot_size;
-        t.out = s->to == OUTPUT ? out : stack + s->to * j->slot_size;
-        t.out_row = s->to == OUTPUT ? out_row : panel;
-        tile(&t);
-    }
+            memcpy(t->c + i * panel, c + i * g->c_row, width * sizeof(float));
+    j->tiles->tile[mode][vectors - 1][height - 1](t);
     if (edge && u->segments[u->count - 1].last_lane)
         for (size_t i = 0; i < height; i++)
-            memcpy(c + i * g->c_row, out + i * panel, width * sizeof(float));
+            memcpy(c + i * g->c_row, t->c + i * panel, width * sizeof(float));
 }
 
 /* First row of tile t when rows are cut evenly in tiles. */
@@ -236,7 +199,7 @@ static size_t tile_row(const plan *p, size_t t, size_t tiles) {
     return p->row0 + (p->row1 - p->row0) * t / tiles;
 }
 
-static void pack_a(const job *j, const unit *u, size_t first, size_t last, size_t all) {
+static void pack_a(const job *j, const ib__gemm_unit *u, size_t first, size_t last, size_t all) {
     const ib_gemm_args *g = j->g;
     size_t row0 = tile_row(&j->p, first, all);
     for (size_t t = first; t < last; t++) {
@@ -251,7 +214,7 @@ static void pack_a(const job *j, const unit *u, size_t first, size_t last, size_
 }
 
 /* One unit of a panel of columns: b is read in place where it lies in rows and the panel is whole. */
-static void run_panel(const job *j, const unit *u, size_t first, size_t last, size_t all, size_t col,
+static void run_panel(const job *j, const ib__gemm_unit *u, size_t first, size_t last, size_t all, size_t col,
                       size_t width, size_t index) {
     const ib_gemm_args *g = j->g;
     size_t row0 = tile_row(&j->p, first, all), b_step = g->b_row;
@@ -265,16 +228,18 @@ static void run_panel(const job *j, const unit *u, size_t first, size_t last, si
         b = j->b;
         b_step = full;
     }
-    for (size_t t = first; t < last; t++) {
-        size_t row = tile_row(&j->p, t, all), height = tile_row(&j->p, t + 1, all) - row;
-        const float *a = g->a + row * g->a_row + u->k0 * g->a_col;
-        if (j->p.pack_a)
-            run_tile(j, u, j->a + (row - row0) * u->k, height, height, IB__GEMM_COLUMNS, b, b_step, row,
-                     height, col, width, index + t - first);
-        else
-            run_tile(j, u, a, a_by_rows(g) ? g->a_row : g->a_col, g->a_col,
-                     a_by_rows(g) ? IB__GEMM_ROWS : IB__GEMM_COLUMNS, b, b_step, row, height, col, width,
-                     index + t - first);
+    int mode = j->p.pack_a || !a_by_rows(g) ? IB__GEMM_COLUMNS : IB__GEMM_ROWS;
+    for (size_t n = first; n < last; n++) {
+        size_t row = tile_row(&j->p, n, all), height = tile_row(&j->p, n + 1, all) - row;
+        ib__gemm_tile t = {.unit = u, .b = b, .b_step = b_step};
+        if (j->p.pack_a) {
+            t.a = j->a + (row - row0) * u->k;
+            t.a_step = height;
+        } else {
+            t.a = g->a + row * g->a_row + u->k0 * g->a_col;
+            t.a_step = a_by_rows(g) ? g->a_row : g->a_col;
+        }
+        run_tile(j, &t, mode, row, height, col, width, index + n - first);
     }
 }
 
@@ -282,7 +247,7 @@ static void run_panel(const job *j, const unit *u, size_t first, size_t last, si
 static void run_block(const job *j, size_t first, size_t last, size_t all, size_t col0, size_t col1,
                       size_t worker) {
     size_t panel = 2 * j->tiles->width;
-    unit u;
+    ib__gemm_unit u;
     cursor at = {0};
     while (next_unit(j->g, j->p.unit_k, &at, &u)) {
         if (j->p.pack_a) pack_a(j, &u, first, last, all);

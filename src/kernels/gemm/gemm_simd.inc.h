@@ -16,68 +16,75 @@
 #define INLINE static inline __attribute__((always_inline))
 
 /* The tile kernel; height, two and by_rows are constants where it is inlined. Rows of a are reached from a
- * base pointer for every three rows, so that the addresses of all rows fit the general registers. */
+ * base pointer for every three rows, so that the addresses of all rows fit the general registers. Both a and
+ * b lie one segment after the other, so the pointers go on from segment to segment. */
 INLINE void tile(const ib__gemm_tile *t, const int height, const bool two, const bool by_rows) {
     VEC acc[ROWS][2];
     const float *base[(ROWS + 2) / 3], *b = t->b;
     const size_t step = t->a_step, b_step = t->b_step;
-
+    const ib__gemm_segment *segment = t->unit->segments, *end = segment + t->unit->count;
 #define BASE(i)                                                                                              \
     if (i < height && i % 3 == 0) base[i / 3] = t->a + (by_rows ? i * step : i);
     EACH_ROW(BASE)
-#undef BASE
-
+    if (end[-1].last_lane) {
+        const float *c = t->c;
+        const size_t row = t->c_row;
 #define PREFETCH(i)                                                                                          \
     if (i < height) {                                                                                        \
-        __builtin_prefetch(t->out + i * t->out_row, 1);                                                      \
-        if (two) __builtin_prefetch(t->out + i * t->out_row + 2 * WIDTH - 1, 1);                             \
+        __builtin_prefetch(c + i * row, 1);                                                                  \
+        if (two) __builtin_prefetch(c + i * row + 2 * WIDTH - 1, 1);                                         \
     }
-    EACH_ROW(PREFETCH)
-#undef PREFETCH
-
-#define START(i)                                                                                             \
+        EACH_ROW(PREFETCH)
+    }
+    for (; segment != end; segment++) {
+        float *slot = t->stack + segment->slot * t->slot_size;
+        if (segment->go_on) {
+            const float *in = segment->last_lane ? t->c : slot;
+            const size_t row = segment->last_lane ? t->c_row : 2 * WIDTH;
+#define CONTINUE(i)                                                                                          \
     if (i < height) {                                                                                        \
-        acc[i][0] = t->in ? LOAD(t->in + i * t->in_row) : ZERO();                                            \
-        if (two) acc[i][1] = t->in ? LOAD(t->in + i * t->in_row + WIDTH) : ZERO();                           \
+        acc[i][0] = LOAD(in + i * row);                                                                      \
+        if (two) acc[i][1] = LOAD(in + i * row + WIDTH);                                                     \
     }
-    EACH_ROW(START)
-#undef START
-
-    for (size_t p = t->k; p; p--) {
-        VEC b0 = LOAD(b), b1 = two ? LOAD(b + WIDTH) : ZERO();
+            EACH_ROW(CONTINUE)
+        } else {
+#define START(i)                                                                                             \
+    if (i < height) acc[i][0] = acc[i][1] = ZERO();
+            EACH_ROW(START)
+        }
+        for (size_t p = segment->k; p; p--) {
+            VEC b0 = LOAD(b), b1 = two ? LOAD(b + WIDTH) : ZERO();
 #define STEP(i)                                                                                              \
     if (i < height) {                                                                                        \
         VEC x = BROADCAST(base[i / 3] + (by_rows ? i % 3 * step : i % 3));                                   \
         acc[i][0] = FMA(x, b0, acc[i][0]);                                                                   \
         if (two) acc[i][1] = FMA(x, b1, acc[i][1]);                                                          \
     }
-        EACH_ROW(STEP)
-#undef STEP
+            EACH_ROW(STEP)
 #define ADVANCE(i)                                                                                           \
     if (i < height && i % 3 == 0) base[i / 3] += by_rows ? 1 : step;
-        EACH_ROW(ADVANCE)
-#undef ADVANCE
-        b += b_step;
-    }
-
-    const float *level = t->level;
-    for (size_t l = t->levels; l; l--, level -= t->level_size) {
+            EACH_ROW(ADVANCE)
+            b += b_step;
+        }
+        const float *level = slot;
+        for (size_t l = segment->levels; l; l--) {
+            level -= t->slot_size;
 #define ADD_LEVEL(i)                                                                                         \
     if (i < height) {                                                                                        \
-        acc[i][0] = ADD(LOAD(level + i * t->level_row), acc[i][0]);                                          \
-        if (two) acc[i][1] = ADD(LOAD(level + i * t->level_row + WIDTH), acc[i][1]);                         \
+        acc[i][0] = ADD(LOAD(level + i * 2 * WIDTH), acc[i][0]);                                             \
+        if (two) acc[i][1] = ADD(LOAD(level + i * 2 * WIDTH + WIDTH), acc[i][1]);                            \
     }
-        EACH_ROW(ADD_LEVEL)
-#undef ADD_LEVEL
-    }
-
+            EACH_ROW(ADD_LEVEL)
+        }
+        float *out = segment->last_lane ? t->c : t->stack + segment->to * t->slot_size;
+        const size_t row = segment->last_lane ? t->c_row : 2 * WIDTH;
 #define FINISH(i)                                                                                            \
     if (i < height) {                                                                                        \
-        STORE(t->out + i * t->out_row, acc[i][0]);                                                           \
-        if (two) STORE(t->out + i * t->out_row + WIDTH, acc[i][1]);                                          \
+        STORE(out + i * row, acc[i][0]);                                                                     \
+        if (two) STORE(out + i * row + WIDTH, acc[i][1]);                                                    \
     }
-    EACH_ROW(FINISH)
-#undef FINISH
+        EACH_ROW(FINISH)
+    }
 }
 
 #define TILES_OF_HEIGHT(height)                                                                              \
@@ -104,22 +111,28 @@ static void pack_copy(const float *x, size_t x_step, size_t count, size_t k, flo
     }
 }
 
+/* The first `steps` columns of WIDTH rows at x_row[.] + p, as rows of y. */
+INLINE void transpose_block(const float *const *x_row, size_t p, size_t steps, float *y, size_t y_step,
+                            const bool whole) {
+    VEC r[WIDTH];
+    UNROLL
+    for (size_t i = 0; i < WIDTH; i++)
+        r[i] = whole ? LOAD(x_row[i] + p) : LOAD_FIRST(x_row[i] + p, steps);
+    TRANSPOSE(r);
+    UNROLL
+    for (size_t i = 0; i < WIDTH; i++)
+        if (whole || i < steps) STORE(y + i * y_step, r[i]);
+}
+
 static void pack_transpose(const float *x, size_t x_step, size_t count, size_t k, float *y, size_t y_step) {
-    for (size_t p = 0; p < k; p += WIDTH) {
-        size_t steps = k - p < WIDTH ? k - p : WIDTH;
-        for (size_t i = 0; i < count; i += WIDTH) {
-            VEC rows[WIDTH];
-            for (size_t r = 0; r < WIDTH; r++) {
-                const float *row = x + (i + r) * x_step + p;
-                if (i + r >= count)
-                    rows[r] = ZERO();
-                else
-                    rows[r] = steps == WIDTH ? LOAD(row) : LOAD_FIRST(row, steps);
-            }
-            TRANSPOSE(rows);
-            for (size_t s = 0; s < steps; s++)
-                STORE(y + (p + s) * y_step + i, rows[s]);
-        }
+    for (size_t i = 0; i < count; i += WIDTH) {
+        const float *x_row[WIDTH];
+        for (size_t r = 0; r < WIDTH; r++)
+            x_row[r] = x + (i + r < count ? i + r : count - 1) * x_step;
+        size_t p = 0;
+        for (; p + WIDTH <= k; p += WIDTH)
+            transpose_block(x_row, p, WIDTH, y + p * y_step + i, y_step, true);
+        if (p < k) transpose_block(x_row, p, k - p, y + p * y_step + i, y_step, false);
     }
 }
 
