@@ -60,6 +60,7 @@ typedef struct guarded {
 enum { GUARD = 64, GUARD_WORD = 0x5ca1ab1e };
 
 static inline guarded guarded_new(size_t n, size_t shift) {
+    if (n > (size_t)1 << 28) fail_msg("an array of %zu is no test", n);
     guarded g = {malloc((n + shift + 2 * GUARD) * sizeof(float)), NULL, n, shift};
     assert_non_null(g.block);
     for (size_t i = 0; i < n + shift + 2 * GUARD; i++)

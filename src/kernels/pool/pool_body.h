@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Pooling over sixteen channels at a time; included by pool_avx2.c and pool_avx512.c. The places of a window
+ * are visited in row-major order and the windows in the order of the outputs, so that what one dx receives
+ * arrives in the order of the contract.
+ */
+#include "kernels/pool/window.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/simd/scalar.h"
+#include "kernels/simd/v16.h"
+
+ib_k_pool2d_fn IB_K(max_pool2d);
+ib_k_pool2d_fn IB_K(max_pool2d_grad);
+ib_k_pool2d_fn IB_K(avg_pool2d);
+ib_k_pool2d_fn IB_K(avg_pool2d_grad);
+
+typedef enum way { MAX_FORWARD, MAX_BACKWARD, AVG_FORWARD, AVG_BACKWARD } way;
+
+/* A window of sixteen (or `lanes`) channels: `rows` runs of `cols` places, `step` floats from place to place
+ * and `row_step` from run to run. */
+typedef struct view {
+    size_t rows, cols, row_step, step, lanes;
+} view;
+
+#define EACH_PLACE(v, at)                                                                                    \
+    for (size_t row_ = 0, at = 0; row_ < (v).rows; row_++, at += (v).row_step - (v).cols * (v).step)         \
+        for (size_t col_ = 0; col_ < (v).cols; col_++, at += (v).step)
+
+/* maximum(x, so far): a greater x or a NaN replaces what there is, an equal one does not. */
+V16_FN v16 greatest(const float *x, view v) {
+    v16 best = v16_set(-INFINITY);
+    EACH_PLACE(v, at) best = v16_maximum(v16_load_n(x + at, v.lanes), best);
+    return best;
+}
+
+/* Gives dy to the first place of each lane that holds the maximum: equal to it or, if it is NaN, a NaN (a
+ * window with a NaN has no other maximum). */
+V16_FN void give_to_greatest(const float *x, float *dx, v16 dy, view v) {
+    v16 best = greatest(x, v);
+    p16 open = v16_eq(v16_zero(), v16_zero());
+    EACH_PLACE(v, at) {
+        v16 here = v16_load_n(x + at, v.lanes), old = v16_load_n(dx + at, v.lanes);
+        p16 hit = p16_and(open, p16_or(v16_eq(here, best), v16_is_nan(here)));
+        open = p16_and(open, p16_not(hit));
+        v16_store_n(dx + at, v16_select(hit, v16_add(old, dy), old), v.lanes);
+    }
+}
+
+V16_FN v16 average(const float *x, view v) {
+    v16 sum = v16_zero();
+    EACH_PLACE(v, at) sum = v16_add(sum, v16_load_n(x + at, v.lanes));
+    return v16_div(sum, v16_set((float)(v.rows * v.cols)));
+}
+
+V16_FN void give_to_all(float *dx, v16 dy, view v) {
+    v16 share = v16_div(dy, v16_set((float)(v.rows * v.cols)));
+    EACH_PLACE(v, at) v16_store_n(dx + at, v16_add(v16_load_n(dx + at, v.lanes), share), v.lanes);
+}
+
+/* x, dx: the window's first place; out: the output pixel's (y or dy). */
+V16_FN void do_window(way what, const float *x, float *y, float *dx, const float *dy, view v) {
+    if (what == MAX_FORWARD)
+        v16_store_n(y, greatest(x, v), v.lanes);
+    else if (what == AVG_FORWARD)
+        v16_store_n(y, average(x, v), v.lanes);
+    else if (what == MAX_BACKWARD)
+        give_to_greatest(x, dx, v16_load_n(dy, v.lanes), v);
+    else
+        give_to_all(dx, v16_load_n(dy, v.lanes), v);
+}
+
+/* All channels of one window, whose first place and output pixel are given. */
+V16_FN void do_channels(way what, const ib_pool2d_args *g, ib_window w, size_t place, size_t pixel) {
+    view v = {w.rows, w.cols, g->w * g->c, g->c, 16};
+    bool forward = what == MAX_FORWARD || what == AVG_FORWARD;
+    const float *x = what == AVG_BACKWARD ? NULL : g->x + place;
+    const float *dy = forward ? NULL : g->dy + pixel;
+    float *y = forward ? g->y + pixel : NULL, *dx = forward ? NULL : g->y + place;
+    size_t c = 0;
+    for (; g->c - c >= 16; c += 16)
+        do_window(what, x ? x + c : NULL, y ? y + c : NULL, dx ? dx + c : NULL, dy ? dy + c : NULL, v);
+    v.lanes = g->c - c;
+    if (v.lanes)
+        do_window(what, x ? x + c : NULL, y ? y + c : NULL, dx ? dx + c : NULL, dy ? dy + c : NULL, v);
+}
+
+V16_FN void pool(way what, const ib_pool2d_args *g, size_t part, size_t parts) {
+    size_t image = g->h * g->w * g->c, end = ib__part_start(g->n, part + 1, parts);
+    for (size_t n = ib__part_start(g->n, part, parts); n < end; n++) {
+        if (what == MAX_BACKWARD || what == AVG_BACKWARD) memset(g->y + n * image, 0, image * sizeof(float));
+        for (size_t i = 0; i < g->oh; i++)
+            for (size_t j = 0; j < g->ow; j++) {
+                ib_window w = ib__window_at(g, i, j);
+                do_channels(what, g, w, n * image + (w.row * g->w + w.col) * g->c,
+                            ((n * g->oh + i) * g->ow + j) * g->c);
+            }
+    }
+}
+
+void IB_K(max_pool2d)(const ib_pool2d_args *g, size_t part, size_t parts) {
+    pool(MAX_FORWARD, g, part, parts);
+}
+
+void IB_K(max_pool2d_grad)(const ib_pool2d_args *g, size_t part, size_t parts) {
+    pool(MAX_BACKWARD, g, part, parts);
+}
+
+void IB_K(avg_pool2d)(const ib_pool2d_args *g, size_t part, size_t parts) {
+    pool(AVG_FORWARD, g, part, parts);
+}
+
+void IB_K(avg_pool2d_grad)(const ib_pool2d_args *g, size_t part, size_t parts) {
+    pool(AVG_BACKWARD, g, part, parts);
+}

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Uniform numbers for AVX-512.
+ */
+#include "kernels/random/uniform_body.h"
