@@ -10,8 +10,12 @@
 /* Labels: IB_LABELS_AUTO is int when every label is an integer that int32 holds, else float. */
 typedef enum ib_labels { IB_LABELS_AUTO, IB_LABELS_INT, IB_LABELS_FLOAT } ib_labels;
 
+/* Header: without a word (AUTO) the first row is one, but refused when every name in it is a number, for it
+ * may then as well be data; without one (NONE) columns are named "0", "1", ... */
+typedef enum ib_csv_header { IB_CSV_HEADER_AUTO, IB_CSV_HEADER_NONE, IB_CSV_HEADER } ib_csv_header;
+
 typedef struct ib_csv_options {
-    bool no_header;              /* the first row is data; columns are named "0", "1", ... */
+    ib_csv_header header;
     char separator;              /* 0: ',' */
     const char *label;           /* NULL: no label column */
     const char *const *features; /* in this order; NULL: all but the label, in the order of the file */

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Data entries of experiments: tensors out of npz and csv files, and what is refused.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "data/npz.h"
+#include "data/source.h"
+
+static char folder[64];
+static const char table[] = "id,width,height,kind\n7,1,2,0\n8,3,4,1\n9,5,6,2\n";
+
+static const char *in_folder(const char *name) {
+    static char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static int make_files(void **state) {
+    (void)state;
+    strcpy(folder, "/tmp/isobit-test-XXXXXX");
+    if (mkdtemp(folder) == NULL) return 1;
+    static float x[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    static float bad[] = {0, 1, 2, 3, 4, NAN, 6, INFINITY};
+    static uint8_t y[] = {0, 1, 2, 3};
+    ib_tensor a = {IB_F32, {2, {4, 2}}, x}, b = {IB_U8, {1, {4}}, y}, c = {IB_F32, {2, {4, 2}}, bad};
+    ib_tensor few = {IB_U8, {1, {3}}, y}, none = {IB_F32, {2, {0, 2}}, x}, single = {IB_F32, {0, {0}}, x};
+    ib_npz_entry entries[] = {{"x", &a},     {"y", &b},       {"bad", &c},
+                              {"few", &few}, {"none", &none}, {"single", &single}};
+    return ib__npz_write(in_folder("d.npz"), entries, 6, NULL) != IB_OK ||
+           ib__file_write(in_folder("t.csv"), table, strlen(table), NULL) != IB_OK;
+}
+
+static int remove_files(void **state) {
+    (void)state;
+    unlink(in_folder("d.npz"));
+    unlink(in_folder("t.csv"));
+    return rmdir(folder);
+}
+
+static ib_status read_entry(ib_source *out, const char *yaml, ib_error *err) {
+    ib_value *entry = NULL;
+    ib_status status = ib__yaml_parse(&entry, yaml, strlen(yaml), "exp.yaml", err);
+    if (status == IB_OK) status = ib__source_read(out, entry, "exp.yaml", "data.train", folder, err);
+    ib__value_free(entry);
+    return status;
+}
+
+static void check(const char *yaml, const char *x_shape, double x_first, double x_last, ib_dtype labels,
+                  double y_first, double y_last) {
+    ib_source s = {0};
+    ib_error err = {0};
+    char text[128];
+    if (read_entry(&s, yaml, &err) != IB_OK) fail_msg("%s: %s: %s", yaml, err.where, err.text);
+    ib__shape_print(text, &s.x.shape);
+    assert_string_equal(text, x_shape);
+    size_t n = (size_t)ib__shape_elements(&s.x.shape);
+    assert_true(ib__tensor_at(&s.x, 0) == x_first && ib__tensor_at(&s.x, n - 1) == x_last);
+    if (s.y.data != NULL) {
+        assert_int_equal(s.y.dtype, labels);
+        assert_int_equal(s.y.shape.dims[0], s.x.shape.dims[0]);
+        size_t rows = (size_t)s.y.shape.dims[0];
+        assert_true(ib__tensor_at(&s.y, 0) == y_first && ib__tensor_at(&s.y, rows - 1) == y_last);
+    } else {
+        assert_true(y_first < 0);
+    }
+    assert_true(ib__file_exists(s.file));
+    ib__source_free(&s);
+}
+
+static void test_npz(void **state) {
+    (void)state;
+    check("{npz: d.npz, x: x, y: y}", "(4, 2)", 0, 7, IB_U8, 0, 3);
+    check("{npz: d.npz, x: x}", "(4, 2)", 0, 7, IB_U8, -1, -1);
+    check("{npz: d.npz, x: x, y: y, first: 2}", "(2, 2)", 0, 3, IB_U8, 0, 1);
+    check("{npz: d.npz, x: x, y: y, rows: [1, 4]}", "(3, 2)", 2, 7, IB_U8, 1, 3);
+    check("{npz: d.npz, x: bad, y: y, rows: [0, 2]}", "(2, 2)", 0, 3, IB_U8, 0, 1);
+    char absolute[300];
+    snprintf(absolute, sizeof absolute, "{npz: %s, x: y}", in_folder("d.npz"));
+    check(absolute, "(4,)", 0, 3, IB_U8, -1, -1);
+}
+
+static void test_csv(void **state) {
+    (void)state;
+    check("{csv: t.csv, label: kind}", "(3, 3)", 7, 6, IB_I32, 0, 2);
+    check("{csv: t.csv, label: kind, features: [height, width], labels: float}", "(3, 2)", 2, 5, IB_F32, 0,
+          2);
+    check("{csv: t.csv, label: kind, labels: int, rows: [1, 2]}", "(1, 3)", 8, 4, IB_I32, 1, 1);
+    check("{csv: t.csv, features: [width], header: true, separator: ','}", "(3, 1)", 1, 5, IB_F32, -1, -1);
+}
+
+static void test_digest(void **state) {
+    (void)state;
+    ib_source s = {0};
+    assert_int_equal(read_entry(&s, "{csv: t.csv, first: 1}", NULL), IB_OK);
+    ib_digest whole = ib__sha256(table, strlen(table));
+    assert_memory_equal(&s.digest, &whole, sizeof whole);
+    assert_string_equal(s.file, in_folder("t.csv"));
+    ib__source_free(&s);
+}
+
+static void refuse(const char *yaml, const char *where, const char *part) {
+    ib_source s = {0};
+    ib_error err = {0};
+    ib_status status = read_entry(&s, yaml, &err);
+    if (status == IB_OK || strstr(err.text, part) == NULL || strstr(err.where, where) == NULL)
+        fail_msg("%s: expected \"%s\", found %s: %s: %s", yaml, part, ib_status_text(status), err.where,
+                 err.text);
+    assert_null(s.file);
+}
+
+static void test_refused(void **state) {
+    (void)state;
+    refuse("{npz: d.npz, x: x, Y: y}", "exp.yaml:1:23 data.train.Y", "did you mean 'y'?");
+    refuse("{npz: d.npz, x: x, label: y}", "data.train.label", "only npz, x, y, first, rows");
+    refuse("{cvs: t.csv}", "data.train.cvs", "did you mean 'csv'?");
+    refuse("{csv: t.csv, lable: kind}", "exp.yaml:1:21 data.train.lable", "did you mean 'label'?");
+    refuse("{npz: d.npz, csv: t.csv}", "exp.yaml:1:1 data.train", "found both");
+    refuse("{x: x}", "exp.yaml:1:1 data.train", "npz: FILE or csv: FILE");
+    refuse("{npz: d.npz}", "exp.yaml:1:1 data.train", "'x' is missing");
+    refuse("{npz: d.npz, x: 3}", "exp.yaml:1:17 data.train.x", "expected a name, found an integer");
+    refuse("{npz: [d.npz], x: x}", "exp.yaml:1:7 data.train.npz", "found a list");
+    refuse("{npz: '', x: x}", "data.train.npz", "an empty text");
+    refuse("[1]", "exp.yaml:1:1 data.train", "found a list");
+    refuse("d.npz", "exp.yaml:1:1 data.train", "found text");
+    refuse("{npz: none.npz, x: x}", "none.npz", "No such file");
+    refuse("{npz: t.csv, x: x}", "t.csv", "zip archive");
+    refuse("{npz: d.npz, x: z}", "d.npz", "there are: x, y, bad");
+    refuse("{npz: d.npz, x: x, y: few}", "data.train", "found x (4, 2) and y (3,)");
+    refuse("{npz: d.npz, x: none}", "data.train", "there is no data: x has the shape (0, 2)");
+    refuse("{npz: d.npz, x: single}", "data.train", "a single number");
+    refuse("{npz: d.npz, x: bad}", "exp.yaml:1:17 data.train.x", "x[2, 1] of ");
+    refuse("{npz: d.npz, x: bad, rows: [3, 4]}", "data.train.x", "x[0, 1] of ");
+    refuse("{npz: d.npz, x: x, y: bad}", "data.train.y", " is NaN");
+    refuse("{npz: d.npz, x: x, first: 5}", "exp.yaml:1:27 data.train.first", "there are 4 samples");
+    refuse("{npz: d.npz, x: x, first: 0}", "data.train.first", "there are 4");
+    refuse("{npz: d.npz, x: x, first: 1.5}", "data.train.first", "there are 4");
+    refuse("{npz: d.npz, x: x, rows: [0, 5]}", "data.train.rows", "there are 4");
+    refuse("{npz: d.npz, x: x, rows: [2, 2]}", "data.train.rows", "there are 4");
+    refuse("{npz: d.npz, x: x, rows: [0, 1, 2]}", "data.train.rows", "there are 4");
+    refuse("{npz: d.npz, x: x, rows: 3}", "data.train.rows", "there are 4");
+    refuse("{npz: d.npz, x: x, first: 1, rows: [0, 1]}", "data.train.rows", "beside first");
+    refuse("{csv: t.csv, label: kidn}", "t.csv", "did you mean 'kind'?");
+    refuse("{csv: t.csv, features: []}", "data.train.features", "an empty one");
+    refuse("{csv: t.csv, features: width}", "data.train.features", "found text");
+    refuse("{csv: t.csv, features: [true]}", "data.train.features", "a boolean");
+    refuse("{csv: t.csv, labels: double}", "data.train.labels", "int or float");
+    refuse("{csv: t.csv, header: 1}", "data.train.header", "true or false");
+    refuse("{csv: t.csv, separator: ab}", "data.train.separator", "tab");
+    refuse("{csv: t.csv, separator: ''}", "data.train.separator", "tab");
+    refuse("{csv: ., label: kind}", folder, "folder");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_npz),
+        cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_refused),
+    };
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}
