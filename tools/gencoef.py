@@ -75,6 +75,20 @@ def array(name, values, comment, columns=4):
     return "\n".join(lines + ["};", ""])
 
 
+def table(name, rows, comment):
+    """A table of 16 rows of an even number of terms, as vd_lookup_two wants it."""
+    terms = len(rows[0])
+    lines = ["/* %s */" % comment, "static const vd_table(%s, %d) = {" % (name, terms), "#if VD_BY_COLUMNS"]
+    for d in range(terms):
+        for j in range(0, 16, 4):
+            lines.append("    " + " ".join(rows[k][d].hex() + "," for k in range(j, j + 4)))
+    lines.append("#else")
+    for row in rows:
+        for d in range(0, terms, 4):
+            lines.append("    " + " ".join(v.hex() + "," for v in row[d:d + 4]))
+    return "\n".join(lines + ["#endif", "};", ""])
+
+
 def exp_tables(out, log):
     h = LN2 / 32 * mpf("1.0000001")
 
@@ -93,7 +107,7 @@ def exp_tables(out, log):
 
 
 def log_tables(out, log):
-    h = mpf(1) / 32
+    h = mpf(1) / 30
 
     def q(r):
         return mp.nsum(lambda k: (-1) ** (k + 1) * r ** k / (k + 2), [0, 60])
@@ -101,10 +115,17 @@ def log_tables(out, log):
     poly = interpolate(q, -h, h, 5)
     log("log_poly: error of ln(1 + r) relative to r: 2^%.1f" %
         worst(lambda r: r * (evaluate(poly, r) - q(r)), -h, h))
-    out(array("log_poly", poly, "(ln(1 + r) - r) / r^2 on |r| <= 1/32, ascending powers"))
-    inverse = [double(1 / (1 + mpf(j) / 16)) for j in range(16)]
-    out(array("log_inverse", inverse, "c[j], near 1 / (1 + j/16)"))
-    out(array("log_value", [double(-mp.log(mpf(c))) + 0.0 for c in inverse], "-ln c[j]"))
+    out(array("log_poly", poly, "(ln(1 + r) - r) / r^2 on |r| <= 1/30, ascending powers"))
+    rows = []
+    for j in range(16):
+        c = double(1 / (1 + mpf(j) / 16))
+        rows.append([c, double(-mp.log(mpf(c))) + 0.0])
+    out(table("log_table", rows, "c[j], near 1 / (1 + j/16), and -ln c[j]"))
+    rows = []
+    for j in range(16):
+        c = float(mp.nint(mpf(2) ** 32 / (1 + mpf(j) / 15))) / 2.0 ** 32  # 32 bits, so that c - 1 is exact
+        rows.append([c, double(-mp.log(mpf(c))) + 0.0])
+    out(table("log_table_15", rows, "c[j], near 1 / (1 + j/15), in 32 bits, and -ln c[j]"))
 
 
 def erf_tables(out, log):
@@ -121,15 +142,9 @@ def erf_tables(out, log):
         rows.append(poly)
         errors.append(worst(lambda u: evaluate(poly, u) / f(mid + u) - 1, -half + mpf("1e-30"), half, 60))
     log("erf tables: relative error 2^%.1f" % max(errors))
-    out("#define ERF_TERMS %d\n" % (degree + 1))
-    out("/* erf(x) / x on [j/4, (j+1)/4] in powers of u = x - (2j+1)/8: one row a power, one column an interval */\n"
-        "static const double erf_poly[ERF_TERMS][16] = {")
-    for d in range(degree + 1):
-        out("    {")
-        for j in range(0, 16, 4):
-            out("        " + " ".join(rows[k][d].hex() + "," for k in range(j, j + 4)))
-        out("    },")
-    out("};\n")
+    rows = [row + [0.0] * (degree % 2 == 0) for row in rows]
+    out("enum { ERF_DEGREE = %d };\n" % degree)
+    out(table("erf_table", rows, "erf(x) / x on [j/4, (j+1)/4] in powers of u = x - (2j+1)/8, ascending, the rest 0"))
 
 
 def pairs(name, values, comment):
@@ -155,7 +170,7 @@ def generate(log):
     vector, accurate = [], []
     vector.append(HEAD % "Polynomials and tables of the vectorised elementary functions."
                   + "#ifndef IB_KERNELS_MATH_COEF_VECTOR_H\n#define IB_KERNELS_MATH_COEF_VECTOR_H\n\n"
-                  "/* clang-format off */\n")
+                  "#include \"kernels/simd/vd.h\"\n\n/* clang-format off */\n")
     exp_tables(vector.append, log)
     log_tables(vector.append, log)
     erf_tables(vector.append, log)

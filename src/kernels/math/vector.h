@@ -88,7 +88,7 @@ VD_INLINE vf clamp(vf x, float low, float high) {
 VD_INLINE vd exp_parts(vd x, const double *poly, int degree, vd *s) {
     vd magic = vd_set(0x1.8p52), t = vd_fma(x, vd_set(0x1.71547652b82fep+4), magic); /* 16 / ln 2 */
     vd r = vd_fnma(vd_subtract(t, magic), vd_set(0x1.62e42fefa39efp-5), x);          /* ln 2 / 16 */
-    vi bits = vd_bits(vd_lookup(exp_table, vd_bits(t)));
+    vi bits = vd_bits(vd_lookup(exp_table, vd_index_of(vd_bits(t))));
     *s = vd_from_bits(vi_add(bits, vi_shift_left(vd_bits(t), 48)));
     vd q = vd_set(poly[degree]);
     for (int i = degree - 1; i >= 0; i--) {
@@ -108,30 +108,31 @@ VD_INLINE vd expm1_double(vd x) {
     return vd_fma(s, p, vd_subtract(s, vd_set(1)));
 }
 
-/* What log_double does with what m does not say of its argument. */
-typedef enum log_rest { REST_NONE, REST_ADDED, REST_REPLACES } log_rest;
-
-/* ln of normal m > 0: m 2^-k = (1 + r) / c[j], where j / 16 is nearest to the fraction of m; then
- * ln m = k ln 2 - ln c[j] + ln(1 + r), |r| <= 1/32. Since |ln m| >= |r| / 2, nothing much cancels.
- * REST_ADDED: ln(m + rest), for 1 <= m <= 2 and a rest below 2^-53.
- * REST_REPLACES: ln(1 + rest), for m = 1 + rest rounded: near 1 the rest is r itself (j = 0, c = 1). */
-VD_INLINE vd log_double(vd m, vd rest, log_rest how) {
-    vi bits = vi_add(vd_bits(m), vi_set(1ll << 47)), j = vi_shift_right(bits, 48);
-    vi biased = vi_shift_right(bits, 52); /* k + 1023 */
-    vd k = vd_subtract(vd_from_bits(vi_add(biased, vi_set(0x4330000000000000))), vd_set(0x1p52 + 1023));
-    vd scaled = vd_from_bits(vi_subtract(vd_bits(m), vi_shift_left(vi_subtract(biased, vi_set(1023)), 52)));
-    vd c = vd_lookup(log_inverse, j), r = vd_fms(scaled, c, vd_set(1));
-    if (how == REST_ADDED) {
-        r = vd_fma(rest, c, r);
-    } else if (how == REST_REPLACES) {
-        r = vd_if_less(vd_abs(rest), vd_set(0x1p-7), rest, r);
-    }
+/* value + ln(1 + r), |r| <= 1/30 */
+VD_INLINE vd log_end(vd value, vd r) {
     vd q = vd_set(log_poly[5]);
     for (int i = 4; i >= 0; i--) {
         q = vd_fma(q, r, vd_set(log_poly[i]));
     }
-    q = vd_fma(vd_multiply(r, r), q, r);
-    return vd_add(vd_fma(k, vd_set(0x1.62e42fefa39efp-1), vd_lookup(log_value, j)), q);
+    return vd_add(value, vd_fma(vd_multiply(r, r), q, r));
+}
+
+/* m 2^-k = (1 + r) / c[j] for normal m > 0, where j / 16 is nearest to the fraction of m; then
+ * ln m = value + ln(1 + r) with value = k ln 2 - ln c[j], and |r| <= 1/32. Since |ln m| >= |r| / 2, nothing
+ * much cancels. Near 1, k = 0, c = 1 and r = m - 1 exactly. */
+VD_INLINE vd log_parts(vd m, vd *r) {
+    vi bits = vi_add(vd_bits(m), vi_set(1ll << 47));
+    vi exponent = vi_and(bits, vi_set(0x7ff0000000000000));
+    vd scaled = vd_from_bits(vi_add(vi_subtract(vd_bits(m), exponent), vi_set(0x3ff0000000000000)));
+    vd c, value;
+    vd_lookup_two(log_table, 2, 0, vd_index_of(vi_shift_right(bits, 48)), &c, &value);
+    *r = vd_fms(scaled, c, vd_set(1));
+    return vd_fma(vd_exponent(vd_from_bits(bits)), vd_set(0x1.62e42fefa39efp-1), value);
+}
+
+VD_INLINE vd log_double(vd x) {
+    vd r, value = log_parts(x, &r);
+    return log_end(value, r);
 }
 
 VD_INLINE vf exp_block(vf x) {
@@ -158,13 +159,14 @@ VD_INLINE unsigned outside(vf x, float low) {
 }
 
 VD_INLINE vf log_block(vf x) {
-    vd none = vd_set(0);
-    pair y = {log_double(vd_low(x), none, REST_NONE), log_double(vd_high(x), none, REST_NONE)};
+    pair y = {log_double(vd_low(x)), log_double(vd_high(x))};
     return finish(x, y, outside(x, 0), ib__math_log);
 }
 
+/* Where 1 + x may be rounded and is near 1, r is x. */
 VD_INLINE vd log1p_double(vd x) {
-    return vd_with_sign(x, log_double(vd_add(vd_set(1), x), x, REST_REPLACES));
+    vd r, value = log_parts(vd_add(vd_set(1), x), &r);
+    return vd_with_sign(x, log_end(value, vd_if_less(vd_abs(x), vd_set(0x1p-7), x, r)));
 }
 
 VD_INLINE vf log1p_block(vf x) {
@@ -194,11 +196,14 @@ VD_INLINE vf logistic_block(vf x) {
     return finish_subnormal(x, y, vf_less(x, vf_set(-87.33f)), ib__math_logistic);
 }
 
-/* max(x, 0) + ln(1 + e), e = e^-a with a = min(|x|, 104); 1 + e loses what e - ((1 + e) - 1) gives back. */
+/* max(x, 0) + ln(1 + e), e = e^-a with a = min(|x|, 104). 1 + e = (1 + r) / c with c near 1 / (1 + j/15),
+ * j/15 nearest to e; r = e c + (c - 1), where c - 1 is exact, is as exact for small e (c = 1) as e is. */
 VD_INLINE vd softplus_double(vd x, vd a) {
-    vd one = vd_set(1), e = exp_double(vd_subtract(vd_set(0), a)), m = vd_add(one, e);
-    vd l = log_double(m, vd_subtract(e, vd_subtract(m, one)), REST_ADDED);
-    return vd_add(vd_max(x, vd_set(0)), l);
+    vd e = exp_double(vd_subtract(vd_set(0), a)), c, value;
+    vi j = vd_bits(vd_fma(e, vd_set(15), vd_set(0x1.8p52)));
+    vd_lookup_two(log_table_15, 2, 0, vd_index_of(j), &c, &value);
+    vd r = vd_fma(e, c, vd_subtract(c, vd_set(1)));
+    return vd_add(vd_max(x, vd_set(0)), log_end(value, r));
 }
 
 VD_INLINE vf softplus_block(vf x) {
@@ -212,9 +217,12 @@ VD_INLINE vd erf_double(vd x) {
     vd ax = vd_abs(x), magic = vd_set(0x1.8p52);
     vd t = vd_add(vd_fma(ax, vd_set(4), vd_set(-0.5)), magic);
     vd u = vd_subtract(vd_fnma(vd_subtract(t, magic), vd_set(0.25), ax), vd_set(0.125));
-    vd q = vd_lookup(erf_poly[ERF_TERMS - 1], vd_bits(t));
-    for (int i = ERF_TERMS - 2; i >= 0; i--) {
-        q = vd_fma(q, u, vd_lookup(erf_poly[i], vd_bits(t)));
+    vd_index j = vd_index_of(vd_bits(t));
+    vd q, even, odd;
+    vd_lookup_two(erf_table, ERF_DEGREE + 2, ERF_DEGREE, j, &q, &odd);
+    for (int i = ERF_DEGREE - 2; i >= 0; i -= 2) {
+        vd_lookup_two(erf_table, ERF_DEGREE + 2, i, j, &even, &odd);
+        q = vd_fma(vd_fma(q, u, odd), u, even);
     }
     return vd_multiply(q, x);
 }

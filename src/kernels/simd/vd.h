@@ -8,6 +8,7 @@
 #define IB_KERNELS_SIMD_VD_H
 
 #include <immintrin.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define VD_INLINE static inline __attribute__((always_inline))
@@ -79,9 +80,24 @@ VD_INLINE vi vi_and(vi a, vi b) {
 #define vi_shift_left(a, n) _mm512_slli_epi64(a, n)
 #define vi_shift_right(a, n) _mm512_srli_epi64(a, n)
 
-/* table[i mod 16] */
-VD_INLINE vd vd_lookup(const double table[16], vi i) {
+/* floor(log2 a) for normal a > 0 */
+VD_INLINE vd vd_exponent(vd a) {
+    return _mm512_getexp_pd(a);
+}
+
+/* Here a lookup is a permutation of a column of the table. */
+#define VD_BY_COLUMNS 1
+typedef __m512i vd_index;
+VD_INLINE vd_index vd_index_of(vi i) {
+    return i;
+}
+VD_INLINE vd vd_lookup(const double table[16], vd_index i) {
     return _mm512_permutex2var_pd(_mm512_loadu_pd(table), i, _mm512_loadu_pd(table + 8));
+}
+VD_INLINE void vd_lookup_two(const double *table, int terms, int term, vd_index i, vd *a, vd *b) {
+    (void)terms;
+    *a = vd_lookup(table + 16 * term, i);
+    *b = vd_lookup(table + 16 * term + 16, i);
 }
 
 /* 1 / a to a relative error of 2^-41, for normal a whose reciprocal is normal: e = 1 - a r0 is below 2^-14,
@@ -202,8 +218,34 @@ VD_INLINE vi vi_and(vi a, vi b) {
 }
 #define vi_shift_left(a, n) _mm256_slli_epi64(a, n)
 #define vi_shift_right(a, n) _mm256_srli_epi64(a, n)
-VD_INLINE vd vd_lookup(const double table[16], vi i) {
-    return _mm256_i64gather_pd(table, _mm256_and_si256(i, _mm256_set1_epi64x(15)), 8);
+VD_INLINE vd vd_exponent(vd a) {
+    __m256i e = _mm256_or_si256(_mm256_srli_epi64(vd_bits(a), 52), _mm256_set1_epi64x(0x4330000000000000));
+    return _mm256_sub_pd(vd_from_bits(e), _mm256_set1_pd(0x1p52 + 1023));
+}
+
+/* Here a lookup is four loads, of one term, or of two neighbours in a row of the table. */
+#define VD_BY_COLUMNS 0
+typedef __m256i vd_index;
+VD_INLINE vd_index vd_index_of(vi i) {
+    return _mm256_and_si256(i, _mm256_set1_epi64x(15));
+}
+VD_INLINE vd vd_lookup(const double table[16], vd_index i) {
+    __m128i i01 = _mm256_castsi256_si128(i), i23 = _mm256_extracti128_si256(i, 1);
+    __m128d low = _mm_load_sd(table + _mm_cvtsi128_si64(i01));
+    __m128d high = _mm_load_sd(table + _mm_cvtsi128_si64(i23));
+    low = _mm_loadh_pd(low, table + _mm_extract_epi64(i01, 1));
+    high = _mm_loadh_pd(high, table + _mm_extract_epi64(i23, 1));
+    return _mm256_insertf128_pd(_mm256_castpd128_pd256(low), high, 1);
+}
+VD_INLINE void vd_lookup_two(const double *table, int terms, int term, vd_index i, vd *a, vd *b) {
+    i = _mm256_mul_epu32(i, _mm256_set1_epi64x(terms));
+    __m128i i01 = _mm256_castsi256_si128(i), i23 = _mm256_extracti128_si256(i, 1);
+    __m256d even = _mm256_castpd128_pd256(_mm_loadu_pd(table + term + _mm_cvtsi128_si64(i01)));
+    __m256d odd = _mm256_castpd128_pd256(_mm_loadu_pd(table + term + _mm_extract_epi64(i01, 1)));
+    even = _mm256_insertf128_pd(even, _mm_loadu_pd(table + term + _mm_cvtsi128_si64(i23)), 1);
+    odd = _mm256_insertf128_pd(odd, _mm_loadu_pd(table + term + _mm_extract_epi64(i23, 1)), 1);
+    *a = _mm256_unpacklo_pd(even, odd);
+    *b = _mm256_unpackhi_pd(even, odd);
 }
 VD_INLINE vd vd_reciprocal(vd a) {
     return _mm256_div_pd(_mm256_set1_pd(1), a);
@@ -254,6 +296,11 @@ VD_INLINE unsigned vd_test_words(vd low, vd high, int add, int mask) {
 #endif
 
 #define VF_LANES (2 * VD_LANES)
+
+/* A table of 16 rows of an even number of terms, stored by columns or by rows as VD_BY_COLUMNS says. For
+ * vd_lookup, a table of 16 numbers. Indexes are taken mod 16; vd_lookup_two gives the terms `term` and
+ * `term` + 1 of row i. */
+#define vd_table(name, terms) double name[16 * (terms)]
 
 /* The lane of the vf that bit i of vd_test_words speaks of: each 128 bits hold two of the lower and two of
  * the upper half. */
