@@ -23,6 +23,7 @@ typedef enum way { MAX_FORWARD, MAX_BACKWARD, AVG_FORWARD, AVG_BACKWARD } way;
  * and `row_step` from run to run. */
 typedef struct view {
     size_t rows, cols, row_step, step, lanes;
+    bool alone; /* no other window has a part in these places: dx is written, not added to */
 } view;
 
 #define EACH_PLACE(v, at)                                                                                    \
@@ -42,7 +43,8 @@ V16_FN void give_to_greatest(const float *x, float *dx, v16 dy, view v) {
     v16 best = greatest(x, v);
     p16 open = v16_eq(v16_zero(), v16_zero());
     EACH_PLACE(v, at) {
-        v16 here = v16_load_n(x + at, v.lanes), old = v16_load_n(dx + at, v.lanes);
+        v16 here = v16_load_n(x + at, v.lanes);
+        v16 old = v.alone ? v16_zero() : v16_load_n(dx + at, v.lanes);
         p16 hit = p16_and(open, p16_or(v16_eq(here, best), v16_is_nan(here)));
         open = p16_and(open, p16_not(hit));
         v16_store_n(dx + at, v16_select(hit, v16_add(old, dy), old), v.lanes);
@@ -57,7 +59,10 @@ V16_FN v16 average(const float *x, view v) {
 
 V16_FN void give_to_all(float *dx, v16 dy, view v) {
     v16 share = v16_div(dy, v16_set((float)(v.rows * v.cols)));
-    EACH_PLACE(v, at) v16_store_n(dx + at, v16_add(v16_load_n(dx + at, v.lanes), share), v.lanes);
+    EACH_PLACE(v, at) {
+        v16 old = v.alone ? v16_zero() : v16_load_n(dx + at, v.lanes);
+        v16_store_n(dx + at, v16_add(old, share), v.lanes);
+    }
 }
 
 /* x, dx: the window's first place; out: the output pixel's (y or dy). */
@@ -73,8 +78,9 @@ V16_FN void do_window(way what, const float *x, float *y, float *dx, const float
 }
 
 /* All channels of one window, whose first place and output pixel are given. */
-V16_FN void do_channels(way what, const ib_pool2d_args *g, ib_window w, size_t place, size_t pixel) {
-    view v = {w.rows, w.cols, g->w * g->c, g->c, 16};
+V16_FN void do_channels(way what, bool alone, const ib_pool2d_args *g, ib_window w, size_t place,
+                        size_t pixel) {
+    view v = {w.rows, w.cols, g->w * g->c, g->c, 16, alone};
     bool forward = what == MAX_FORWARD || what == AVG_FORWARD;
     const float *x = what == AVG_BACKWARD ? NULL : g->x + place;
     const float *dy = forward ? NULL : g->dy + pixel;
@@ -87,17 +93,45 @@ V16_FN void do_channels(way what, const ib_pool2d_args *g, ib_window w, size_t p
         do_window(what, x ? x + c : NULL, y ? y + c : NULL, dx ? dx + c : NULL, dy ? dy + c : NULL, v);
 }
 
-V16_FN void pool(way what, const ib_pool2d_args *g, size_t part, size_t parts) {
-    size_t image = g->h * g->w * g->c, end = ib__part_start(g->n, part + 1, parts);
-    for (size_t n = ib__part_start(g->n, part, parts); n < end; n++) {
-        if (what == MAX_BACKWARD || what == AVG_BACKWARD) memset(g->y + n * image, 0, image * sizeof(float));
+/* Windows side by side, without padding, as most are: they cover the upper left of the image. */
+static bool windows_tile(const ib_pool2d_args *g) {
+    return g->kh == g->sh && g->kw == g->sw && g->ph == 0 && g->pw == 0;
+}
+
+/* Zeroes what windows side by side leave uncovered, at the right and at the bottom. */
+static void zero_uncovered(const ib_pool2d_args *g, float *dx) {
+    size_t rows = g->oh * g->kh < g->h ? g->oh * g->kh : g->h;
+    size_t cols = g->ow * g->kw < g->w ? g->ow * g->kw : g->w;
+    for (size_t i = 0; i < rows && cols < g->w; i++)
+        memset(dx + (i * g->w + cols) * g->c, 0, (g->w - cols) * g->c * sizeof(float));
+    memset(dx + rows * g->w * g->c, 0, (g->h - rows) * g->w * g->c * sizeof(float));
+}
+
+V16_FN void pool_images(way what, bool alone, const ib_pool2d_args *g, size_t first, size_t last) {
+    size_t image = g->h * g->w * g->c;
+    for (size_t n = first; n < last; n++) {
+        if (what == MAX_BACKWARD || what == AVG_BACKWARD) {
+            if (alone)
+                zero_uncovered(g, g->y + n * image);
+            else
+                memset(g->y + n * image, 0, image * sizeof(float));
+        }
         for (size_t i = 0; i < g->oh; i++)
             for (size_t j = 0; j < g->ow; j++) {
                 ib_window w = ib__window_at(g, i, j);
-                do_channels(what, g, w, n * image + (w.row * g->w + w.col) * g->c,
+                do_channels(what, alone, g, w, n * image + (w.row * g->w + w.col) * g->c,
                             ((n * g->oh + i) * g->ow + j) * g->c);
             }
     }
+}
+
+V16_FN void pool(way what, const ib_pool2d_args *g, size_t part, size_t parts) {
+    size_t first = ib__part_start(g->n, part, parts), last = ib__part_start(g->n, part + 1, parts);
+    bool backward = what == MAX_BACKWARD || what == AVG_BACKWARD;
+    if (backward && windows_tile(g))
+        pool_images(what, true, g, first, last);
+    else
+        pool_images(what, false, g, first, last);
 }
 
 void IB_K(max_pool2d)(const ib_pool2d_args *g, size_t part, size_t parts) {

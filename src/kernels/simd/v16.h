@@ -160,12 +160,17 @@ V16_FN w16 w16_shift_right(w16 a, int bits) {
     return _mm512_srli_epi32(a, (unsigned)bits);
 }
 
-/* The 64-bit products of the words, cut in high and low halves. */
-V16_FN void w16_multiply(w16 a, w16 b, w16 *high, w16 *low) {
-    __m512i even = _mm512_mul_epu32(a, b);
-    __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32));
-    *high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
-    *low = _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
+/* The 64-bit products of the even words, each in the place of two words. */
+V16_FN w16 w16_multiply_even(w16 a, w16 b) {
+    return _mm512_mul_epu32(a, b);
+}
+/* The odd words, moved to the even places. */
+V16_FN w16 w16_odd_to_even(w16 a) {
+    return _mm512_srli_epi64(a, 32);
+}
+/* The even words of both, interleaved. */
+V16_FN w16 w16_join_even(w16 even, w16 odd) {
+    return _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
 }
 
 V16_FN w16 v16_words(v16 a) {
@@ -330,16 +335,16 @@ V16_FN w16 w16_shift_right(w16 a, int bits) {
     return (w16){_mm256_srli_epi32(a.lo, bits), _mm256_srli_epi32(a.hi, bits)};
 }
 
-V16_FN void v16_multiply_half(__m256i a, __m256i b, __m256i *high, __m256i *low) {
-    __m256i even = _mm256_mul_epu32(a, b);
-    __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32));
-    *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
-    *low = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+/* The 64-bit products of the even words, each in the place of two words. */
+V16_2(w16, w16_multiply_even, w16, _mm256_mul_epu32)
+/* The odd words, moved to the even places. */
+V16_FN w16 w16_odd_to_even(w16 a) {
+    return (w16){_mm256_srli_epi64(a.lo, 32), _mm256_srli_epi64(a.hi, 32)};
 }
-/* The 64-bit products of the words, cut in high and low halves. */
-V16_FN void w16_multiply(w16 a, w16 b, w16 *high, w16 *low) {
-    v16_multiply_half(a.lo, b.lo, &high->lo, &low->lo);
-    v16_multiply_half(a.hi, b.hi, &high->hi, &low->hi);
+/* The even words of both, interleaved. */
+V16_FN w16 w16_join_even(w16 even, w16 odd) {
+    return (w16){_mm256_blend_epi32(even.lo, _mm256_slli_epi64(odd.lo, 32), 0xaa),
+                 _mm256_blend_epi32(even.hi, _mm256_slli_epi64(odd.hi, 32), 0xaa)};
 }
 
 V16_1(w16, v16_words, v16, _mm256_castps_si256)
