@@ -14,6 +14,7 @@
 #ifndef IB_GRAPH_GRAPH_H
 #define IB_GRAPH_GRAPH_H
 
+#include "base/buf.h"
 #include "base/pool.h"
 #include "kernels/kernels.h"
 #include "numerics/tensor.h"
@@ -157,6 +158,10 @@ size_t ib__plan_bytes(const ib_plan *plan); /* of the step's arena */
 typedef void ib_watch_fn(void *context, size_t index, const char *op, const char *place, bool backward,
                          const ib_shape *shape, const void *words);
 void ib__plan_watch(ib_plan *plan, ib_watch_fn *watch, void *context);
+/* Timing, for benchmarks: from now on every run adds each step's seconds. print says the slowest steps, as
+ * shares of the whole, seconds a run. */
+ib_status ib__plan_time(ib_plan *plan, ib_error *err);
+bool ib__plan_print_times(const ib_plan *plan, ib_buf *out);
 /* For tests: fills the step's arena with this word before each run; results must not change. */
 void ib__plan_fill(ib_plan *plan, uint32_t word);
 

@@ -206,6 +206,8 @@ struct ib_plan {
     void *watch_context;
     bool fill;
     uint32_t fill_word;
+    double *times; /* seconds of each step, all runs; NULL: not measured */
+    uint64_t timed_runs;
 };
 
 ib_status ib__plan_lower(ib_plan *plan, ib_error *err);

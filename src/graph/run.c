@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #if IB_X86
 #include <xmmintrin.h>
 #endif
@@ -61,6 +62,7 @@ void ib__plan_free(ib_plan *plan) {
     free(plan->buffers);
     free(plan->buffer_of);
     free(plan->effect_parts);
+    free(plan->times);
     ib__free(plan->arena);
     ib__free(plan->inputs);
     ib__free(plan->scratch);
@@ -289,6 +291,41 @@ static void tell(const ib_plan *plan, const ib_step *step, size_t *index) {
     }
 }
 
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+ib_status ib__plan_time(ib_plan *plan, ib_error *err) {
+    free(plan->times);
+    plan->timed_runs = 0;
+    plan->times = calloc(plan->n_steps + 1, sizeof *plan->times);
+    return plan->times ? IB_OK : ib__fail_memory(err);
+}
+
+/* One line a step in order of execution: microseconds a run, share, what it is. */
+bool ib__plan_print_times(const ib_plan *plan, ib_buf *out) {
+    static const char *const kinds[] = {"map",    "gemm",         "conv", "conv dx", "conv dk", "pool",
+                                        "reduce", "reduce lanes", "tree", "copy",    "fill",    "update"};
+    double total = 0;
+    for (size_t i = 0; plan->times && i < plan->n_steps; i++)
+        total += plan->times[i];
+    for (size_t i = 0; plan->times && i < plan->n_steps; i++) {
+        const ib_step *step = &plan->steps[i];
+        const ib_node_data *n = step->node == IB_NO_NODE ? NULL : &plan->g->nodes[step->node];
+        char shape[128] = "";
+        if (n) ib__shape_print(shape, &n->shape);
+        (void)ib__buf_printf(out, "%8.1f us %5.1f %%  %-12s %-24s %-28s %s%s%s\n",
+                             1e6 * plan->times[i] / (double)plan->timed_runs, 100 * plan->times[i] / total,
+                             kinds[step->kind], n ? ib__op_name(n) : "", shape, n ? n->place : "",
+                             n && n->backward ? " backward" : "",
+                             step->epilogue >= 0 && step->kind != IB_STEP_PROGRAM ? " + epilogue" : "");
+    }
+    (void)ib__buf_printf(out, "%8.1f us a run\n", 1e6 * total / (double)plan->timed_runs);
+    return !out->failed;
+}
+
 #if IB_X86
 /* Round to nearest, subnormals kept, no exceptions: whatever the host program set. */
 enum { MXCSR_CONTRACT = 0x1f80 };
@@ -306,12 +343,15 @@ void ib__plan_run(ib_plan *plan, const ib_stream_at *at) {
         for (size_t i = 0; i < plan->arena_words; i++)
             memcpy(&plan->arena[i], &plan->fill_word, sizeof plan->fill_word);
     size_t index = 0;
+    plan->timed_runs += plan->times != NULL;
     for (size_t i = 0; i < plan->n_steps; i++) {
         running r = {plan, &plan->steps[i], plan->run * plan->n_steps + i + 1};
+        double begun = plan->times ? seconds() : 0.0;
         if (r.step->parts <= 1)
             run_part(&r, 0, 0);
         else
             ib__pool_run(plan->pool, r.step->parts, run_part, &r);
+        if (plan->times) plan->times[i] += seconds() - begun;
         if (plan->watch && r.step->kind != IB_STEP_EFFECTS) tell(plan, r.step, &index);
     }
 #if IB_X86
