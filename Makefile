@@ -25,7 +25,7 @@ test: build
 	@ctest --test-dir $(BUILD) -L quick --output-on-failure
 
 check-long: build
-	@tools/check-long
+	@ctest --test-dir $(BUILD) -L long --output-on-failure
 
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
