@@ -12,11 +12,19 @@
 #include <string.h>
 
 enum {
-    UNIT_K = 256,         /* contraction steps in a unit */
-    BLOCK_A = 96 * 1024,  /* floats of a in a block: with the others, within a level 2 cache of 1 MiB */
-    BLOCK_C = 128 * 1024, /* floats of c in a block */
+    UNIT_K = 400,        /* contraction steps in a unit */
+    BLOCK_A = 96 * 1024, /* floats of a in a block: a part of the level 2 cache, of which many have 1 MiB */
+    BLOCK_DONE = 64 * 1024,   /* floats of c in a block for which done is called */
+    BLOCK_STACK = 128 * 1024, /* floats of a slot of the lane stack that waits for the next unit */
     BLOCK_COLUMNS = 1024,
+    CHUNK = 8, /* rows of a matrix that are packed at one go, so that they are read along */
 };
+
+typedef enum packing_b {
+    IN_PLACE, /* only panels at the edge are packed */
+    BY_PANEL, /* each panel just before use */
+    AT_ONCE,  /* all panels of a unit, for several blocks below each other */
+} packing_b;
 
 /* What is the same for all blocks of a part. */
 typedef struct plan {
@@ -24,10 +32,17 @@ typedef struct plan {
     size_t unit_k;                 /* contraction steps in a unit */
     size_t block_tiles;            /* tiles of a block below each other */
     size_t block_cols;
-    bool pack_a, pack_b;
-    bool one_unit; /* the lane stack is one tile's and stays in the level 1 cache */
-    size_t slots;  /* of the lane stack */
+    size_t group_tiles; /* tiles below each other that go through a unit before the next unit begins */
+    bool pack_a;
+    packing_b pack_b;
+    size_t slots;   /* of the lane stack */
+    bool one_stack; /* each tile does all lanes at one go, so that they share one stack */
 } plan;
+
+/* Tiles first .. last - 1 of all the tiles below each other, columns col0 .. col1 - 1. */
+typedef struct block {
+    size_t first, last, col0, col1;
+} block;
 
 typedef struct cursor {
     size_t lane, k, depth;
@@ -38,8 +53,9 @@ typedef struct job {
     const ib__gemm_tiles *tiles;
     const ib_gemm_args *g;
     plan p;
-    float *a, *b, *slots, *edge; /* scratch: packed block of a, packed panel of b, lane stack, an edge tile */
-    size_t slot_size;
+    size_t tiles_down; /* tiles of the part below each other; its rows are cut evenly */
+    size_t slot_size, worker;
+    float *a, *b, *slots, *edge; /* scratch: packed a, packed b, lane stacks, a tile at the edge */
 } job;
 
 static size_t smaller(size_t a, size_t b) {
@@ -111,169 +127,211 @@ static void cut(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t part,
     }
 }
 
-/* Where packing pays. b must be packed when it does not lie in rows. */
+/* Where packing pays, by measurement: where an array is read often enough, and either does not stay in the
+ * cache when read in place, or its rows lie 4 KiB apart, so that those of a tile push each other out of the
+ * level 1 cache. b must be packed when it does not lie in rows. */
 static void choose_packing(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t rows, size_t cols,
                            plan *p) {
     size_t tall = ceil_div(rows, tiles->rows), wide = ceil_div(cols, 2 * tiles->width);
-    p->pack_a = wide >= 8 && rows * g->k > 256 * 1024;
-    p->pack_b = g->b_col != 1 || (tall >= 8 && cols * g->k > 512 * 1024);
+    size_t floats_a = rows * g->k, floats_b = cols * g->k;
+    bool rows_collide = tiles->rows > 8 && g->a_row % 1024 == 0;
+    if (a_by_rows(g))
+        p->pack_a = wide >= 4 && (floats_a >= 512 * 1024 || rows_collide);
+    else
+        p->pack_a = wide >= 4 && floats_a >= tiles->a_in_place;
+    if (g->b_col == 1 && (tall < 32 || floats_b < tiles->b_in_place))
+        p->pack_b = IN_PLACE;
+    else
+        p->pack_b = p->group_tiles > p->block_tiles ? AT_ONCE : BY_PANEL;
 }
 
-/* Everything but the range is the same for all parts. */
+/* Slots of the lane stack: lane l of several runs above at most as many sums as l has one bits. */
+static size_t slots_for(size_t lanes) {
+    size_t bits = 0;
+    for (size_t l = lanes - 1; l; l /= 2)
+        bits++;
+    return bits ? bits + 1 : 0;
+}
+
+/* Everything but the range is the same for all parts. Lane stacks limit the block when they must wait for
+ * the next unit; a chain waits in c itself, so its units may go over many blocks. */
 static plan make_plan(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t part, size_t parts) {
     plan p;
     size_t rows, cols;
     cut(tiles, g, part, parts, &p, &rows, &cols);
-    choose_packing(tiles, g, rows, cols, &p);
-
     size_t lanes = lanes_of(g), panel = 2 * tiles->width, units = larger(1, ceil_div(g->k, UNIT_K));
     p.unit_k = larger(1, ceil_div(g->k, units));
-    p.one_unit = units == 1 && lanes <= IB__GEMM_MOST_SEGMENTS;
-    p.slots = 0;
-    for (size_t l = lanes - 1; l; l /= 2)
-        p.slots++;
-    if (p.slots) p.slots++;
+    p.slots = slots_for(lanes);
+    p.one_stack = units == 1 && lanes <= IB__GEMM_MOST_SEGMENTS;
 
-    size_t values = p.one_unit ? BLOCK_C : BLOCK_C / (p.slots + 1);
-    p.block_cols = larger(1, smaller(BLOCK_COLUMNS, values / 256) / panel) * panel;
-    p.block_cols = smaller(p.block_cols, ceil_div(cols, panel) * panel);
-    size_t block_rows = smaller(values / larger(1, p.block_cols), BLOCK_A / p.unit_k);
-    p.block_tiles = smaller(larger(4, block_rows / tiles->rows), ceil_div(rows, tiles->rows));
+    bool waiting = p.slots && !p.one_stack;
+    size_t most = waiting ? BLOCK_STACK : SIZE_MAX;
+    if (g->done) most = smaller(most, BLOCK_DONE);
+    size_t most_cols = larger(panel, smaller(BLOCK_COLUMNS, most / 128) / panel * panel);
+    p.block_cols = smaller(most_cols, ceil_div(cols, panel) * panel);
+    size_t block_rows = smaller(most / larger(panel, p.block_cols), BLOCK_A / p.unit_k);
+    size_t down = ceil_div(rows, tiles->rows);
+    p.block_tiles = smaller(larger(4, block_rows / tiles->rows), down);
+    p.group_tiles = waiting ? p.block_tiles : down;
+    choose_packing(tiles, g, rows, cols, &p);
     return p;
 }
 
-static size_t block_rows(const ib__gemm_tiles *tiles, const plan *p) {
-    return p->block_tiles * tiles->rows;
+static size_t tile_floats(const ib__gemm_tiles *tiles) {
+    return tiles->rows * 2 * tiles->width;
+}
+static size_t slot_floats(const ib__gemm_tiles *tiles, const plan *p) {
+    size_t wide = ceil_div(p->block_cols, 2 * tiles->width);
+    return p->one_stack ? tile_floats(tiles) : p->group_tiles * wide * tile_floats(tiles);
 }
 
-static size_t slot_size(const ib__gemm_tiles *tiles, const plan *p) {
-    size_t tile = tiles->rows * 2 * tiles->width;
-    if (p->one_unit) return tile;
-    return p->block_tiles * ceil_div(p->block_cols, 2 * tiles->width) * tile;
-}
-
-static size_t whole_lines(size_t floats) {
-    return (floats + 15) / 16 * 16;
-}
+/* A packed tile of a is followed by a vector of room for what packing writes behind it. */
 static size_t floats_a(const ib__gemm_tiles *tiles, const plan *p) {
-    return p->pack_a ? whole_lines(block_rows(tiles, p) * p->unit_k + tiles->width) : 0;
+    return p->pack_a ? p->block_tiles * (tiles->rows * p->unit_k + tiles->width) : 0;
 }
 static size_t floats_b(const ib__gemm_tiles *tiles, const plan *p) {
-    return p->unit_k * 2 * tiles->width;
-}
-static size_t floats_edge(const ib__gemm_tiles *tiles) {
-    return tiles->rows * 2 * tiles->width;
+    return (p->pack_b == AT_ONCE ? p->block_cols : 2 * tiles->width) * p->unit_k;
 }
 
 size_t ib__gemm_scratch(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t parts) {
     plan p = make_plan(tiles, g, 0, parts);
-    size_t stack = p.slots * slot_size(tiles, &p);
-    return (floats_a(tiles, &p) + floats_b(tiles, &p) + floats_edge(tiles) + stack) * sizeof(float);
+    return sizeof(float) * (floats_b(tiles, &p) + tile_floats(tiles) + p.slots * slot_floats(tiles, &p) +
+                            floats_a(tiles, &p));
 }
 
-/* One unit of the tile at (row, col) of c; *t says where its a and b lie, index is its number within the
- * block. A tile that is not whole vectors wide goes by way of a buffer. */
-static void run_tile(const job *j, ib__gemm_tile *t, int mode, size_t row, size_t height, size_t col,
-                     size_t width, size_t index) {
+static size_t tile_row(const job *j, size_t tile) {
+    return j->p.row0 + (j->p.row1 - j->p.row0) * tile / j->tiles_down;
+}
+
+static float *packed_a(const job *j, const ib__gemm_unit *u, const block *at, size_t tile) {
+    return j->a + (tile_row(j, tile) - tile_row(j, at->first)) * u->k + (tile - at->first) * j->tiles->width;
+}
+
+/* Packs the tiles of a block. Where a lies in columns, a few of them at a time, across all tiles. */
+static void pack_a(const job *j, const ib__gemm_unit *u, const block *at) {
+    const ib_gemm_args *g = j->g;
+    size_t chunk = a_by_rows(g) ? larger(1, u->k) : CHUNK;
+    for (size_t p = 0; p < u->k; p += chunk)
+        for (size_t tile = at->first; tile < at->last; tile++) {
+            size_t row = tile_row(j, tile), height = tile_row(j, tile + 1) - row;
+            const float *x = g->a + row * g->a_row + (u->k0 + p) * g->a_col;
+            float *y = packed_a(j, u, at, tile) + p * height;
+            size_t steps = smaller(chunk, u->k - p);
+            if (a_by_rows(g))
+                j->tiles->pack_transpose(x, g->a_row, height, steps, y, height);
+            else
+                j->tiles->pack_copy(x, g->a_col, height, steps, y, height);
+        }
+}
+
+/* Floats of a row of the packed panel: whole vectors. */
+static size_t panel_row(const job *j, size_t width) {
+    return ceil_div(width, j->tiles->width) * j->tiles->width;
+}
+
+/* Packs the panels of columns col0 .. col1 - 1, the same way. */
+static void pack_b(const job *j, const ib__gemm_unit *u, size_t col0, size_t col1) {
+    const ib_gemm_args *g = j->g;
+    size_t panel = 2 * j->tiles->width, chunk = g->b_col == 1 ? CHUNK : larger(1, u->k);
+    for (size_t p = 0; p < u->k; p += chunk)
+        for (size_t col = col0; col < col1; col += panel) {
+            size_t width = smaller(panel, col1 - col), row = panel_row(j, width);
+            const float *x = g->b + (u->k0 + p) * g->b_row + col * g->b_col;
+            float *y = j->b + (col - col0) * u->k + p * row;
+            size_t steps = smaller(chunk, u->k - p);
+            if (g->b_col == 1)
+                j->tiles->pack_copy(x, g->b_row, width, steps, y, row);
+            else
+                j->tiles->pack_transpose(x, g->b_col, width, steps, y, row);
+        }
+}
+
+/* One unit of the tile at (row, col) of c; *t says where its a, b and stack lie. A tile that is not whole
+ * vectors wide goes by way of a buffer. */
+static void run_tile(const job *j, ib__gemm_tile *t, size_t row, size_t height, size_t col, size_t width) {
     const ib_gemm_args *g = j->g;
     const ib__gemm_unit *u = t->unit;
-    size_t panel = 2 * j->tiles->width, vectors = ceil_div(width, j->tiles->width);
-    bool edge = width < vectors * j->tiles->width;
+    size_t vectors = ceil_div(width, j->tiles->width);
+    bool edge = width % j->tiles->width != 0;
     float *c = g->c + row * g->c_row + col;
     t->c = edge ? j->edge : c;
-    t->c_row = edge ? panel : g->c_row;
-    t->slot_size = j->slot_size;
-    t->stack = j->slots + (j->p.one_unit ? 0 : index * j->tiles->rows * panel);
-
+    t->c_row = edge ? 2 * j->tiles->width : g->c_row;
     if (edge && u->segments[0].last_lane && u->segments[0].go_on)
         for (size_t i = 0; i < height; i++)
-            memcpy(t->c + i * panel, c + i * g->c_row, width * sizeof(float));
+            memcpy(t->c + i * t->c_row, c + i * g->c_row, width * sizeof(float));
+    int mode = j->p.pack_a || !a_by_rows(g) ? IB__GEMM_COLUMNS : IB__GEMM_ROWS;
     j->tiles->tile[mode][vectors - 1][height - 1](t);
     if (edge && u->segments[u->count - 1].last_lane)
         for (size_t i = 0; i < height; i++)
-            memcpy(c + i * g->c_row, t->c + i * panel, width * sizeof(float));
+            memcpy(c + i * g->c_row, t->c + i * t->c_row, width * sizeof(float));
 }
 
-/* First row of tile t when rows are cut evenly in tiles. */
-static size_t tile_row(const plan *p, size_t t, size_t tiles) {
-    return p->row0 + (p->row1 - p->row0) * t / tiles;
-}
-
-static void pack_a(const job *j, const ib__gemm_unit *u, size_t first, size_t last, size_t all) {
+/* One unit of the tiles of a panel, columns col .. col + width - 1 of the block. */
+static void run_panel(const job *j, const ib__gemm_unit *u, const block *at, size_t col, size_t width) {
     const ib_gemm_args *g = j->g;
-    size_t row0 = tile_row(&j->p, first, all);
-    for (size_t t = first; t < last; t++) {
-        size_t row = tile_row(&j->p, t, all), height = tile_row(&j->p, t + 1, all) - row;
-        const float *x = g->a + row * g->a_row + u->k0 * g->a_col;
-        float *y = j->a + (row - row0) * u->k;
-        if (a_by_rows(g))
-            j->tiles->pack_transpose(x, g->a_row, height, u->k, y, height);
-        else
-            j->tiles->pack_copy(x, g->a_col, height, u->k, y, height);
+    size_t panel = 2 * j->tiles->width;
+    ib__gemm_tile t = {.unit = u, .slot_size = j->slot_size, .stack = j->slots};
+    if (!j->p.one_stack) t.stack += (col - at->col0) / panel * (at->last - at->first) * tile_floats(j->tiles);
+    if (j->p.pack_b == IN_PLACE && width == panel) {
+        t.b = g->b + u->k0 * g->b_row + col;
+        t.b_step = g->b_row;
+    } else {
+        if (j->p.pack_b != AT_ONCE) pack_b(j, u, col, col + width);
+        t.b = j->b + (j->p.pack_b == AT_ONCE ? (col - at->col0) * u->k : 0);
+        t.b_step = panel_row(j, width);
     }
-}
-
-/* One unit of a panel of columns: b is read in place where it lies in rows and the panel is whole. */
-static void run_panel(const job *j, const ib__gemm_unit *u, size_t first, size_t last, size_t all, size_t col,
-                      size_t width, size_t index) {
-    const ib_gemm_args *g = j->g;
-    size_t row0 = tile_row(&j->p, first, all), b_step = g->b_row;
-    size_t vectors = ceil_div(width, j->tiles->width), full = vectors * j->tiles->width;
-    const float *b = g->b + u->k0 * g->b_row + col * g->b_col;
-    if (j->p.pack_b || width < full) {
-        if (g->b_col == 1)
-            j->tiles->pack_copy(b, g->b_row, width, u->k, j->b, full);
-        else
-            j->tiles->pack_transpose(b, g->b_col, width, u->k, j->b, full);
-        b = j->b;
-        b_step = full;
-    }
-    int mode = j->p.pack_a || !a_by_rows(g) ? IB__GEMM_COLUMNS : IB__GEMM_ROWS;
-    for (size_t n = first; n < last; n++) {
-        size_t row = tile_row(&j->p, n, all), height = tile_row(&j->p, n + 1, all) - row;
-        ib__gemm_tile t = {.unit = u, .b = b, .b_step = b_step};
+    for (size_t tile = at->first; tile < at->last; tile++) {
+        size_t row = tile_row(j, tile), height = tile_row(j, tile + 1) - row;
         if (j->p.pack_a) {
-            t.a = j->a + (row - row0) * u->k;
+            t.a = packed_a(j, u, at, tile);
             t.a_step = height;
         } else {
             t.a = g->a + row * g->a_row + u->k0 * g->a_col;
             t.a_step = a_by_rows(g) ? g->a_row : g->a_col;
         }
-        run_tile(j, &t, mode, row, height, col, width, index + n - first);
+        run_tile(j, &t, row, height, col, width);
+        if (!j->p.one_stack) t.stack += tile_floats(j->tiles);
     }
 }
 
-/* All units of the block of tile rows first .. last - 1 of `all` and columns col0 .. col1 - 1. */
-static void run_block(const job *j, size_t first, size_t last, size_t all, size_t col0, size_t col1,
-                      size_t worker) {
-    size_t panel = 2 * j->tiles->width;
+/* All units of a group of blocks below each other. */
+static void run_group(const job *j, const block *group) {
+    const ib_gemm_args *g = j->g;
+    size_t tall = group->last - group->first, blocks = ceil_div(tall, j->p.block_tiles);
     ib__gemm_unit u;
-    cursor at = {0};
-    while (next_unit(j->g, j->p.unit_k, &at, &u)) {
-        if (j->p.pack_a) pack_a(j, &u, first, last, all);
-        size_t index = 0;
-        for (size_t col = col0; col < col1; col += panel, index += last - first)
-            run_panel(j, &u, first, last, all, col, smaller(panel, col1 - col), index);
+    cursor walk = {0};
+    while (next_unit(g, j->p.unit_k, &walk, &u)) {
+        if (j->p.pack_b == AT_ONCE) pack_b(j, &u, group->col0, group->col1);
+        for (size_t n = 0; n < blocks; n++) {
+            block at = *group;
+            at.first = group->first + tall * n / blocks;
+            at.last = group->first + tall * (n + 1) / blocks;
+            if (j->p.pack_a) pack_a(j, &u, &at);
+            for (size_t col = at.col0; col < at.col1; col += 2 * j->tiles->width)
+                run_panel(j, &u, &at, col, smaller(2 * j->tiles->width, at.col1 - col));
+            if (g->done && walk.lane == lanes_of(g))
+                g->done(g->context, tile_row(j, at.first), tile_row(j, at.last), at.col0, at.col1, j->worker);
+        }
     }
-    if (j->g->done)
-        j->g->done(j->g->context, tile_row(&j->p, first, all), tile_row(&j->p, last, all), col0, col1,
-                   worker);
 }
 
 void ib__gemm_part(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t part, size_t parts,
                    void *scratch, size_t worker) {
-    job j = {.tiles = tiles, .g = g, .p = make_plan(tiles, g, part, parts)};
+    job j = {.tiles = tiles, .g = g, .p = make_plan(tiles, g, part, parts), .worker = worker};
     const plan *p = &j.p;
     if (p->row0 == p->row1 || p->col0 == p->col1) return;
-    j.slot_size = slot_size(tiles, p);
-    j.a = scratch;
-    j.b = j.a + floats_a(tiles, p);
+    j.tiles_down = ceil_div(p->row1 - p->row0, tiles->rows);
+    j.slot_size = slot_floats(tiles, p);
+    j.b = scratch;
     j.edge = j.b + floats_b(tiles, p);
-    j.slots = j.edge + floats_edge(tiles);
+    j.slots = j.edge + tile_floats(tiles);
+    j.a = j.slots + p->slots * j.slot_size;
 
-    size_t all = ceil_div(p->row1 - p->row0, tiles->rows), blocks = ceil_div(all, p->block_tiles);
-    for (size_t block = 0; block < blocks; block++)
-        for (size_t col = p->col0; col < p->col1; col += p->block_cols)
-            run_block(&j, all * block / blocks, all * (block + 1) / blocks, all, col,
-                      smaller(p->col1, col + p->block_cols), worker);
+    size_t groups = ceil_div(j.tiles_down, p->group_tiles);
+    for (size_t n = 0; n < groups; n++)
+        for (size_t col = p->col0; col < p->col1; col += p->block_cols) {
+            block group = {j.tiles_down * n / groups, j.tiles_down * (n + 1) / groups, col,
+                           smaller(p->col1, col + p->block_cols)};
+            run_group(&j, &group);
+        }
 }
