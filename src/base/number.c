@@ -143,7 +143,7 @@ static void shortest_digits(char *out, int *point, double value) {
 /* As Python's repr: positional from 1e-4 to below 1e16, else with an exponent of two digits or more. */
 void ib__double_print(char out[32], double value) {
     if (isnan(value) || isinf(value)) {
-        strcpy(out, isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity");
+        snprintf(out, 32, "%s", isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity");
         return;
     }
     const char *sign = signbit(value) ? "-" : "";

@@ -72,6 +72,7 @@ ib_status ib__sha256_file(ib_digest *out, const char *path, ib_error *err) {
         ib__sha256_add(state, block, (size_t)n);
     }
     if (file >= 0) close(file);
+    if (status == IB_OK && state->failed) status = ib__fail(err, IB_INTERNAL, path, "libcrypto failed");
     ib_digest digest = ib__sha256_end(state);
     if (status == IB_OK) *out = digest;
     return status;

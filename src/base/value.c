@@ -4,6 +4,7 @@
  */
 #include "base/value.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,7 +172,7 @@ static bool children_equal(const ib_value *a, const ib_value *b) {
     return true;
 }
 
-/* Reals by their bits, so that -0.0 is not 0.0; any NaN equals any NaN. */
+/* Of reals -0.0 is not 0.0; any NaN equals any NaN. */
 bool ib__value_equal(const ib_value *a, const ib_value *b) {
     if (a == NULL || b == NULL) return a == b;
     if (a->kind != b->kind) return false;
@@ -184,7 +185,7 @@ bool ib__value_equal(const ib_value *a, const ib_value *b) {
         return a->integer == b->integer;
     case IB_REAL:
         if (a->real != a->real) return b->real != b->real;
-        return memcmp(&a->real, &b->real, sizeof a->real) == 0;
+        return a->real == b->real && signbit(a->real) == signbit(b->real);
     case IB_STRING:
         return strcmp(a->string, b->string) == 0;
     case IB_LIST:

@@ -144,21 +144,27 @@ static bool nothing_left(const reader *r) {
     return true;
 }
 
-static int compare_columns(const void *a, const void *b) {
-    return strcmp((*(const column *const *)a)->name, (*(const column *const *)b)->name);
+/* The names of the columns; NULL: no memory, else release with free(). */
+static const char **column_names(const table *t) {
+    const char **names = calloc(t->count + 1, sizeof *names);
+    for (size_t i = 0; names != NULL && i < t->count; i++)
+        names[i] = t->columns[i].name;
+    return names;
 }
 
-static ib_status check_twice(table *t) {
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static ib_status check_twice(const table *t) {
     ib_status status = IB_OK;
-    const column **sorted = malloc((t->count + 1) * sizeof *sorted);
-    if (sorted == NULL) return ib__fail_memory(t->r.err);
-    for (size_t i = 0; i < t->count; i++)
-        sorted[i] = &t->columns[i];
-    qsort(sorted, t->count, sizeof *sorted, compare_columns);
+    const char **names = column_names(t);
+    if (names == NULL) return ib__fail_memory(t->r.err);
+    qsort(names, t->count, sizeof *names, compare_names);
     for (size_t i = 1; i < t->count && status == IB_OK; i++)
-        if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
-            status = fail_at(&t->r, 1, 1, "two columns are named '%.60s'", sorted[i]->name);
-    free(sorted);
+        if (strcmp(names[i - 1], names[i]) == 0)
+            status = fail_at(&t->r, 1, 1, "two columns are named '%.60s'", names[i]);
+    free(names);
     return status;
 }
 
@@ -202,10 +208,8 @@ static column *find_column(table *t, const char *name) {
 }
 
 static ib_status fail_no_column(const table *t, const char *name) {
-    const char **names = malloc((t->count + 1) * sizeof *names);
+    const char **names = column_names(t);
     if (names == NULL) return ib__fail_memory(t->r.err);
-    for (size_t i = 0; i < t->count; i++)
-        names[i] = t->columns[i].name;
     const char *near = ib__nearest(name, names, t->count);
     free(names);
     if (near == NULL)
@@ -251,7 +255,7 @@ static ib_status take_number(table *t, const field *f, double *out) {
 }
 
 static ib_status take_label(table *t, const field *f) {
-    double value;
+    double value = 0;
     ib_status status = take_number(t, f, &value);
     if (status != IB_OK) return status;
     bool whole = value == floor(value) && value >= -2147483648.0 && value <= 2147483647.0;
@@ -282,7 +286,7 @@ static ib_status read_row(table *t, field *f) {
         if (status == IB_OK && missing) return fail_ragged(t, line, i + (i > 0), "");
         if (status == IB_OK && c->is_label) status = take_label(t, f);
         if (status == IB_OK && c->is_feature) {
-            double value;
+            double value = 0;
             status = take_number(t, f, &value);
             if (status == IB_OK) t->x[t->rows * t->features + c->slot] = (float)value;
         }

@@ -160,7 +160,7 @@ static void copy_reordered(ib_tensor *out, const unsigned char *data, bool fortr
     const ib_shape *shape = &out->shape;
     size_t size = ib__dtype_size(out->dtype), n = (size_t)ib__shape_elements(shape);
     int64_t index[IB_RANK_MAX] = {0};
-    size_t stride[IB_RANK_MAX], step = 1, from = 0;
+    size_t stride[IB_RANK_MAX] = {0}, step = 1, from = 0;
     for (int k = 0; k < shape->rank; k++) {
         int axis = fortran ? k : shape->rank - 1 - k;
         stride[axis] = step;
