@@ -19,7 +19,9 @@ const char *ib_status_text(ib_status status) {
     return "unknown status";
 }
 
-const char *ib_version(void) { return "0.1.0"; }
+const char *ib_version(void) {
+    return "0.1.0";
+}
 
 ib_status ib__fail(ib_error *err, ib_status code, const char *where, const char *format, ...) {
     if (!err || err->code != IB_OK) return code;
@@ -32,7 +34,9 @@ ib_status ib__fail(ib_error *err, ib_status code, const char *where, const char 
     return code;
 }
 
-ib_status ib__fail_memory(ib_error *err) { return ib__fail(err, IB_NO_MEMORY, "", "out of memory"); }
+ib_status ib__fail_memory(ib_error *err) {
+    return ib__fail(err, IB_NO_MEMORY, "", "out of memory");
+}
 
 ib_status ib__fail_within(ib_error *err, ib_status fallback, const char *prefix) {
     if (!err) return fallback;

@@ -20,7 +20,9 @@ void *ib__alloc(size_t count, size_t size) {
     return p;
 }
 
-void ib__free(void *p) { free(p); }
+void ib__free(void *p) {
+    free(p);
+}
 
 bool ib__grow(void *array, size_t *capacity, size_t need, size_t size) {
     if (need <= *capacity) return true;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/rounding.h"
 
 enum { MOST_THREADS = 1024, SPIN_NANOSECONDS = 20000, LINE = 64 };
 
@@ -133,6 +134,7 @@ static void *worker_main(void *argument) {
     share *own = argument;
     ib_pool *pool = own->pool;
     unsigned seen = 0;
+    (void)ib__rounding_enter();
     for (;;) {
         if (!spin_until(pool, run_began, seen)) {
             pthread_mutex_lock(&pool->lock);

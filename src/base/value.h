@@ -76,7 +76,7 @@ bool ib__json_write(ib_buf *buf, const ib_value *value, ib_json_style style);
  * int: decimal digits with an optional sign, within int64. */
 bool ib__double_parse(const char *text, size_t length, double *out);
 bool ib__int_parse(const char *text, size_t length, int64_t *out);
-void ib__double_print(char out[32], double value); /* shortest text that reads back the same, as Python's repr;
-                                                      NaN, Infinity, -Infinity */
+void ib__double_print(char out[32], double value); /* shortest text that reads back the same, as Python's
+                                                      repr; NaN, Infinity, -Infinity */
 
 #endif

@@ -5,12 +5,11 @@
  */
 #include "graph/plan.h"
 
+#include "base/rounding.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#if IB_X86
-#include <xmmintrin.h>
-#endif
 
 ib_status ib__plan_new(ib_plan **out, ib_graph *g, const ib_kernels *kernels, ib_pool *pool, ib_error *err) {
     *out = NULL;
@@ -326,16 +325,8 @@ bool ib__plan_print_times(const ib_plan *plan, ib_buf *out) {
     return !out->failed;
 }
 
-#if IB_X86
-/* Round to nearest, subnormals kept, no exceptions: whatever the host program set. */
-enum { MXCSR_CONTRACT = 0x1f80 };
-#endif
-
 void ib__plan_run(ib_plan *plan, const ib_stream_at *at) {
-#if IB_X86
-    unsigned before = _mm_getcsr();
-    _mm_setcsr(MXCSR_CONTRACT);
-#endif
+    unsigned before = ib__rounding_enter();
     static const ib_stream_at start;
     plan->at = at ? at : &start;
     plan->run++;
@@ -354,7 +345,5 @@ void ib__plan_run(ib_plan *plan, const ib_stream_at *at) {
         if (plan->times) plan->times[i] += seconds() - begun;
         if (plan->watch && r.step->kind != IB_STEP_EFFECTS) tell(plan, r.step, &index);
     }
-#if IB_X86
-    _mm_setcsr(before);
-#endif
+    ib__rounding_leave(before);
 }

@@ -4,6 +4,7 @@
  * differences, and the same bits for every instruction set, number of threads, order of parts and content of
  * scratch memory.
  */
+#include <fenv.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -551,6 +552,33 @@ static void test_same_bits_everywhere(void **unused) {
     assert_true(compared >= 3 * CASES);
 }
 
+/* A host program that flushes subnormals and rounds down changes nothing, and gets its own mode back. */
+static void test_host_rounding(void **unused) {
+    (void)unused;
+    uint32_t want[512], got[512];
+    size_t n = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        fixture f;
+        ib_pool *pool;
+        ib_plan *plan;
+        make(&f, build_softmax);
+        if (pass) assert_int_equal(fesetround(FE_DOWNWARD), 0);
+        assert_int_equal(ib__pool_new(&pool, 2, NULL), IB_OK);
+        assert_int_equal(ib__plan_new(&plan, f.g, ib__kernels_for(ib__isa_default()), pool, NULL), IB_OK);
+        if (pass) assert_int_equal(fesetround(FE_TONEAREST), 0);
+        fill_inputs(&f, plan, NULL);
+        if (pass) assert_int_equal(fesetround(FE_DOWNWARD), 0);
+        ib__plan_run(plan, NULL);
+        assert_int_equal(fegetround(), pass ? FE_DOWNWARD : FE_TONEAREST);
+        (void)fesetround(FE_TONEAREST);
+        result_bits(&f, plan, pass ? got : want, &n);
+        ib__plan_free(plan);
+        ib__pool_free(pool);
+        ib__graph_free(f.g);
+    }
+    assert_memory_equal(got, want, 4 * n);
+}
+
 static void test_errors(void **unused) {
     (void)unused;
     ib_graph *g;
@@ -571,6 +599,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_double),
         cmocka_unit_test(test_same_bits_everywhere),
+        cmocka_unit_test(test_host_rounding),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
