@@ -5,6 +5,7 @@
 #include "base/value.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -16,6 +17,7 @@
 
 typedef struct reader {
     yaml_parser_t parser;
+    const char *text, *end;
     const char *name;
     ib_error *err;
 } reader;
@@ -32,15 +34,36 @@ static ib_status fail_at(reader *r, yaml_mark_t mark, const char *text, const ch
     return ib__fail(r->err, IB_BAD_INPUT, where, "%s%s", text, detail);
 }
 
+/* Whether a tab stands in the blanks that this line, counted from 0, begins with. */
+static bool tab_indents(const reader *r, size_t line) {
+    const char *at = r->text;
+    for (size_t i = 0; i < line && at != NULL; i++) {
+        at = memchr(at, '\n', (size_t)(r->end - at));
+        if (at != NULL) at++;
+    }
+    while (at != NULL && at < r->end && *at == ' ')
+        at++;
+    return at != NULL && at < r->end && *at == '\t';
+}
+
+/* libyaml's own words: "did not find expected ',' or ']' (while parsing a flow sequence)". */
+static ib_status fail_syntax(reader *r) {
+    const yaml_parser_t *p = &r->parser;
+    if (p->error == YAML_MEMORY_ERROR) return ib__fail_memory(r->err);
+    const char *problem = p->problem != NULL ? p->problem : "not YAML";
+    if (p->error == YAML_READER_ERROR)
+        return ib__fail(r->err, IB_BAD_INPUT, r->name, "%s at byte %zu", problem, p->problem_offset);
+    if (tab_indents(r, p->problem_mark.line))
+        return fail_at(r, p->problem_mark, "YAML is indented with blanks, found a tab", "");
+    if (p->context == NULL) return fail_at(r, p->problem_mark, problem, "");
+    char detail[128];
+    snprintf(detail, sizeof detail, " (%s)", p->context);
+    return fail_at(r, p->problem_mark, problem, detail);
+}
+
 /* The next event, which the caller deletes. */
 static ib_status next_event(reader *r, yaml_event_t *event) {
-    if (yaml_parser_parse(&r->parser, event)) return IB_OK;
-    if (r->parser.error == YAML_MEMORY_ERROR) return ib__fail_memory(r->err);
-    if (r->parser.error == YAML_READER_ERROR) {
-        return ib__fail(r->err, IB_BAD_INPUT, r->name, "%s at byte %zu", r->parser.problem,
-                        r->parser.problem_offset);
-    }
-    return fail_at(r, r->parser.problem_mark, r->parser.problem != NULL ? r->parser.problem : "not YAML", "");
+    return yaml_parser_parse(&r->parser, event) ? IB_OK : fail_syntax(r);
 }
 
 static bool is_one_of(const char *text, const char *const *words, size_t n) {
@@ -253,7 +276,7 @@ static ib_status read_stream(reader *r, ib_value **out) {
 
 ib_status ib__yaml_parse(ib_value **out, const char *text, size_t length, const char *name, ib_error *err) {
     if (length > TEXT_MAX) return ib__fail(err, IB_BAD_INPUT, name, "expected at most 64 MiB, found more");
-    reader r = {.name = name, .err = err};
+    reader r = {.text = text, .end = text + length, .name = name, .err = err};
     if (!yaml_parser_initialize(&r.parser)) return ib__fail_memory(err);
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, length);
     ib_value *value = NULL;

@@ -208,8 +208,8 @@ static void test_yaml_refused(void **state) {
     refuse(ib__yaml_parse, "a: !x [1]\n", "t:1:4", "tags");
     refuse(ib__yaml_parse, "? [1]\n: 2\n", NULL, "expected a key");
     refuse(ib__yaml_parse, "a: 1\n---\nb: 2\n", "t:2:1", "one document");
-    refuse(ib__yaml_parse, "a: [1\nb: 2\n", NULL, "");
-    refuse(ib__yaml_parse, "a:\n\t- 1\n", NULL, "");
+    refuse(ib__yaml_parse, "a: [1\nb: 2\n", NULL, "while parsing a flow sequence");
+    refuse(ib__yaml_parse, "a:\n\t- 1\n", "t:2:1", "found a tab");
     refuse(ib__yaml_parse, "a: \"x\\0y\"\n", "t:1:4", "zero character");
     refuse(ib__yaml_parse, "a: \xff\n", NULL, "");
     refuse(ib__yaml_parse, "a: b: c\n", NULL, "");
