@@ -106,14 +106,15 @@ static ib_status read_quoted(reader *r, field *f) {
 }
 
 static ib_status read_plain(reader *r, field *f) {
+    const char *start = r->at;
     while (!at_end(r)) {
         if (*r->at == '"')
             return fail_at(r, r->line, column_of(r), "a quote inside a field without quotes%s", "");
         if (*r->at == '\0' || *r->at == '\r')
             return fail_at(r, r->line, column_of(r), "a zero byte or a lone carriage return%s", "");
-        ib__buf_add(&f->text, r->at, 1);
         step(r);
     }
+    ib__buf_add(&f->text, start, (size_t)(r->at - start));
     while (f->text.length > 0 && strchr(" \t", f->text.data[f->text.length - 1]) != NULL)
         f->text.data[--f->text.length] = '\0';
     return IB_OK;

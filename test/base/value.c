@@ -332,6 +332,27 @@ static void test_double_parse(void **state) {
     assert_false(ib__int_parse("1.0", 3, &n));
 }
 
+/* Short decimals take another way than strtod; both must give the same bits. */
+static void test_short_decimals(void **state) {
+    (void)state;
+    uint64_t seed = 7;
+    for (int i = 0; i < 50000; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        char text[64];
+        unsigned long long whole = (seed >> 20) % 100000000, fraction = seed >> 45;
+        int n = snprintf(text, sizeof text, i % 2 ? "%s%llu.%0*llue%d" : "%s%llu.%0*llu", i % 3 ? "" : "-",
+                         whole, 1 + i % 8, fraction, (int)(seed >> 33) % 25);
+        double found, expected = strtod(text, NULL);
+        assert_true(ib__double_parse(text, (size_t)n, &found));
+        assert_memory_equal(&found, &expected, sizeof found);
+    }
+    double d;
+    assert_true(ib__double_parse("9007199254740993", 16, &d) && d == 9007199254740992.0);
+    assert_true(ib__double_parse("-0", 2, &d) && signbit(d) && d == 0.0);
+    assert_true(ib__double_parse("1e23", 4, &d) && d == 1e23);
+    assert_true(ib__double_parse("1e-99999", 8, &d) && d == 0.0);
+}
+
 /* Where the decimal point of the locale is a comma nothing changes. Skipped if no such locale is installed.
  */
 static void test_locale(void **state) {
@@ -403,14 +424,14 @@ static void test_fuzz(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json_read),    cmocka_unit_test(test_json_special_numbers),
-        cmocka_unit_test(test_json_styles),  cmocka_unit_test(test_json_refused),
-        cmocka_unit_test(test_yaml_read),    cmocka_unit_test(test_yaml_scalars),
-        cmocka_unit_test(test_yaml_refused), cmocka_unit_test(test_many_keys),
-        cmocka_unit_test(test_build),        cmocka_unit_test(test_double_print),
-        cmocka_unit_test(test_double_parse), cmocka_unit_test(test_double_round_trip),
-        cmocka_unit_test(test_locale),       cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_fuzz),
+        cmocka_unit_test(test_json_read),      cmocka_unit_test(test_json_special_numbers),
+        cmocka_unit_test(test_json_styles),    cmocka_unit_test(test_json_refused),
+        cmocka_unit_test(test_yaml_read),      cmocka_unit_test(test_yaml_scalars),
+        cmocka_unit_test(test_yaml_refused),   cmocka_unit_test(test_many_keys),
+        cmocka_unit_test(test_build),          cmocka_unit_test(test_double_print),
+        cmocka_unit_test(test_double_parse),   cmocka_unit_test(test_double_round_trip),
+        cmocka_unit_test(test_short_decimals), cmocka_unit_test(test_locale),
+        cmocka_unit_test(test_nearest),        cmocka_unit_test(test_fuzz),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
