@@ -13,7 +13,8 @@ typedef struct ib_stream {
     uint32_t key[2];
 } ib_stream;
 
-/* key = first 8 bytes, little-endian, of SHA-256("isobit stream 1\n" seed in decimal "\n" path "\n" purpose).
+/* path: at most 8000 bytes count. key = first 8 bytes, little-endian, of SHA-256("isobit stream 1\n" seed in
+ * decimal "\n" path "\n" purpose).
  */
 ib_stream ib__stream(uint64_t seed, const char *path, const char *purpose);
 
@@ -21,11 +22,14 @@ ib_stream ib__stream(uint64_t seed, const char *path, const char *purpose);
  * mod 4]. */
 uint32_t ib__stream_word(const ib_stream *s, uint64_t i, uint32_t step, uint32_t epoch);
 
-/* Conversions; doc/numerics.md#random. */
-double ib__stream_uniform(const ib_stream *s, uint64_t i, uint32_t step,
-                          uint32_t epoch); /* 53 bits, [0, 1) */
+/* Number i of the stream is made of the words 2i and 2i + 1 (w0, w1).
+ * uniform: ((w0 >> 5) * 2^26 + (w1 >> 6)) * 2^-53, in [0, 1).
+ * normal: the quantile (ib__double_normal_quantile) of ((w0 >> 6) * 2^26 + (w1 >> 6) + 1/2) * 2^-52: mean 0,
+ * standard deviation 1; made of + - * / sqrt on doubles only, so the bits are the same everywhere. */
+double ib__stream_uniform(const ib_stream *s, uint64_t i, uint32_t step, uint32_t epoch);
 double ib__stream_normal(const ib_stream *s, uint64_t i, uint32_t step, uint32_t epoch);
-/* A permutation of 0 .. n-1 (n < 2^32) by Fisher-Yates, draws made unbiased by rejection. */
+/* A permutation of 0 .. n-1 (n < 2^32), Fisher-Yates: for i = 0 .. n-2 swap the items i and i + word mod
+ * (n - i); words are taken in order at step 0, those below 2^32 mod (n - i) are passed over. */
 void ib__stream_shuffle(const ib_stream *s, uint32_t epoch, uint32_t *order, size_t n);
 
 #endif

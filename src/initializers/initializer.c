@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Initializers: Keras's classes by name, alias or serialized map; values from the stream (seed, path of the
+ * weight, "initializer"). Element e takes number e of the stream; truncated normals that fall outside take
+ * number e of the next step. Computed in double and rounded once.
+ */
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/nearest.h"
+#include "layers/layer.h"
+#include "layers/settings.h"
+
+typedef enum shape_of_values { UNIFORM, NORMAL, TRUNCATED, VARIANCE, CONSTANT, IDENTITY } shape_of_values;
+enum { FAN_IN, FAN_OUT, FAN_AVG };
+enum { SCALED_TRUNCATED, SCALED_UNTRUNCATED, SCALED_UNIFORM };
+
+typedef struct settings {
+    double low, high;    /* uniform */
+    double mean, stddev; /* normal, truncated */
+    double value;        /* constant */
+    double scale;        /* variance */
+    int mode, distribution;
+    int64_t seed; /* -1: the experiment's */
+} settings;
+
+#define AT(member) .offset = offsetof(settings, member)
+#define ANY .low = -0x1p1023, .high = 0x1p1023
+#define SEED                                                                                                 \
+    { .key = "seed", .fallback = "null", .read = ib__read_optional_int, AT(seed), .high = 0x1p53 }
+#define AXES                                                                                                 \
+    {.key = "input_axes", .fallback = "null", .read = ib__read_null}, {                                      \
+        .key = "output_axes", .fallback = "null", .read = ib__read_null                                      \
+    }
+
+static const ib_field constant_fields[] = {
+    {.key = "value", .fallback = "0.0", .read = ib__read_real, AT(value), ANY}};
+static const ib_field uniform_fields[] = {
+    SEED,
+    {.key = "minval", .fallback = "-0.05", .read = ib__read_real, AT(low), ANY},
+    {.key = "maxval", .fallback = "0.05", .read = ib__read_real, AT(high), ANY}};
+static const ib_field normal_fields[] = {
+    SEED,
+    {.key = "mean", .fallback = "0.0", .read = ib__read_real, AT(mean), ANY},
+    {.key = "stddev", .fallback = "0.05", .read = ib__read_real, AT(stddev), .high = 0x1p1023}};
+static const ib_field named_scaling_fields[] = {SEED, AXES};
+static const ib_field scaling_fields[] = {
+    SEED,
+    {.key = "scale", .fallback = "1.0", .read = ib__read_real, AT(scale), .low = 0x1p-1022, .high = 0x1p1023},
+    {.key = "mode",
+     .fallback = "\"fan_in\"",
+     .read = ib__read_choice,
+     AT(mode),
+     .choices = "fan_in fan_out fan_avg"},
+    {.key = "distribution",
+     .fallback = "\"truncated_normal\"",
+     .read = ib__read_choice,
+     AT(distribution),
+     .choices = "truncated_normal untruncated_normal uniform"},
+    AXES};
+
+typedef struct class_row {
+    const char *name, *alias; /* alias: besides the name in snake case */
+    shape_of_values kind;
+    const ib_field *fields;
+    size_t n_fields;
+    settings preset;
+} class_row;
+
+#define FIELDS(f) f, sizeof f / sizeof *f
+#define SCALING(s, m, d)                                                                                     \
+    { .scale = s, .mode = m, .distribution = d, .seed = -1 }
+static const class_row classes[] = {
+    {"Zeros", "zero", CONSTANT, NULL, 0, {.seed = -1}},
+    {"Ones", "one", CONSTANT, NULL, 0, {.value = 1.0, .seed = -1}},
+    {"Constant", NULL, CONSTANT, FIELDS(constant_fields), {.seed = -1}},
+    {"Identity", "IdentityInitializer", IDENTITY, NULL, 0, {.seed = -1}},
+    {"RandomUniform", "uniform", UNIFORM, FIELDS(uniform_fields), {.seed = -1}},
+    {"RandomNormal", "normal", NORMAL, FIELDS(normal_fields), {.seed = -1}},
+    {"TruncatedNormal", NULL, TRUNCATED, FIELDS(normal_fields), {.seed = -1}},
+    {"VarianceScaling", NULL, VARIANCE, FIELDS(scaling_fields), {.seed = -1}},
+    {"GlorotUniform", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(1, FAN_AVG, SCALED_UNIFORM)},
+    {"GlorotNormal", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(1, FAN_AVG, SCALED_TRUNCATED)},
+    {"HeUniform", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(2, FAN_IN, SCALED_UNIFORM)},
+    {"HeNormal", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(2, FAN_IN, SCALED_TRUNCATED)},
+    {"LecunUniform", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(1, FAN_IN, SCALED_UNIFORM)},
+    {"LecunNormal", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(1, FAN_IN, SCALED_TRUNCATED)},
+};
+enum { CLASSES = sizeof classes / sizeof *classes };
+
+static const class_row *find(const char *name) {
+    for (size_t i = 0; i < CLASSES; i++) {
+        if (ib__name_means(name, classes[i].name) ||
+            (classes[i].alias && strcmp(name, classes[i].alias) == 0))
+            return &classes[i];
+    }
+    return NULL;
+}
+
+static ib_status unknown(const char *name, const char *where, ib_error *err) {
+    static const char *const later[] = {"Orthogonal", "OrthogonalInitializer", "STFT"};
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+        if (ib__name_means(name, later[i]))
+            return ib__fail(err, IB_UNSUPPORTED, where, "initializer %s is not supported yet", name);
+    const char *names[CLASSES];
+    for (size_t i = 0; i < CLASSES; i++)
+        names[i] = classes[i].name;
+    const char *near = ib__nearest(name, names, CLASSES);
+    return ib__fail(err, IB_BAD_INPUT, where, "unknown initializer \"%.60s\"%s%s", name,
+                    near ? "; nearest is " : "", near ? near : "");
+}
+
+static ib_status parse(const ib_value *value, const char *where, const class_row **row, settings *s,
+                       ib_value **canonical, ib_error *err) {
+    const char *name;
+    const ib_value *config;
+    *canonical = NULL;
+    ib_status status = ib__serialized_parts(value, "an initializer", where, &name, &config, err);
+    if (status != IB_OK) return status;
+    *row = find(name);
+    if (!*row) return unknown(name, where, err);
+    *s = (*row)->preset;
+    ib_value *completed;
+    status = ib__settings_read(s, (*row)->fields, (*row)->n_fields, config, where, &completed, err);
+    if (status != IB_OK) return status;
+    *canonical = ib__serialized("keras.initializers", (*row)->name, completed);
+    return *canonical ? IB_OK : ib__fail_memory(err);
+}
+
+ib_status ib__read_initializer(const ib_field *field, const ib_value *value, const char *where, void *out,
+                               ib_value **canonical, ib_error *err) {
+    (void)field, (void)out;
+    const class_row *row;
+    settings s;
+    return parse(value, where, &row, &s, canonical, err);
+}
+
+ib_status ib__initializer_check(const ib_value *initializer, const char *where, ib_error *err) {
+    ib_value *canonical = NULL;
+    ib_status status = ib__read_initializer(NULL, initializer, where, NULL, &canonical, err);
+    ib__value_free(canonical);
+    return status;
+}
+
+/* Keras's compute_fans: convolution kernels (..., in, out) count the receptive field on both sides. */
+static void fans(const ib_shape *shape, double *in, double *out) {
+    int rank = shape->rank;
+    double field = 1.0;
+    for (int i = 0; i < rank - 2; i++)
+        field *= (double)shape->dims[i];
+    *out = rank > 0 ? (double)shape->dims[rank - 1] * field : 1.0;
+    *in = rank > 1 ? (double)shape->dims[rank - 2] * field : *out;
+}
+
+/* Turns a variance-scaling initializer into the distribution that it draws from. 0.8796...: the standard
+ * deviation of a standard normal cut at two. */
+static shape_of_values resolve_scaling(settings *s, const ib_shape *shape) {
+    double in, out;
+    fans(shape, &in, &out);
+    double fan = s->mode == FAN_IN ? in : s->mode == FAN_OUT ? out : (in + out) / 2.0;
+    double scale = s->scale / (fan > 1.0 ? fan : 1.0);
+    s->mean = 0.0;
+    if (s->distribution == SCALED_UNIFORM) {
+        s->high = sqrt(3.0 * scale);
+        s->low = -s->high;
+        return UNIFORM;
+    }
+    s->stddev = sqrt(scale);
+    if (s->distribution == SCALED_UNTRUNCATED) return NORMAL;
+    s->stddev = s->stddev / 0.87962566103423978;
+    return TRUNCATED;
+}
+
+static double truncated(const ib_stream *stream, uint64_t i) {
+    for (uint32_t step = 0;; step++) {
+        double x = ib__stream_normal(stream, i, step, 0);
+        if (x > -2.0 && x < 2.0) return x;
+    }
+}
+
+ib_status ib__initialize(float *data, const ib_shape *shape, const ib_value *initializer, uint64_t seed,
+                         const char *path, ib_error *err) {
+    const class_row *row;
+    settings s;
+    ib_value *canonical = NULL;
+    ib_status status = parse(initializer, path, &row, &s, &canonical, err);
+    ib__value_free(canonical);
+    if (status != IB_OK) return status;
+    if (row->kind == IDENTITY && shape->rank != 2)
+        return ib__fail(err, IB_BAD_INPUT, path, "initializer Identity needs two dimensions, found %d",
+                        shape->rank);
+    shape_of_values kind = row->kind == VARIANCE ? resolve_scaling(&s, shape) : row->kind;
+    ib_stream stream = ib__stream(s.seed >= 0 ? (uint64_t)s.seed : seed, path, "initializer");
+    size_t n = (size_t)ib__shape_elements(shape);
+    for (size_t i = 0; i < n; i++) {
+        double x = s.value;
+        if (kind == UNIFORM)
+            x = s.low + (s.high - s.low) * ib__stream_uniform(&stream, i, 0, 0);
+        else if (kind == NORMAL)
+            x = s.mean + s.stddev * ib__stream_normal(&stream, i, 0, 0);
+        else if (kind == TRUNCATED)
+            x = s.mean + s.stddev * truncated(&stream, i);
+        else if (kind == IDENTITY)
+            x = i / (size_t)shape->dims[1] == i % (size_t)shape->dims[1] ? 1.0 : 0.0;
+        data[i] = (float)x;
+    }
+    return IB_OK;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Activation functions, op by op as Keras defines them. At kinks the gradient is TensorFlow's choice.
+ */
+#include "layers/activation.h"
+
+#include "base/nearest.h"
+#include "layers/internal.h"
+
+#define NO IB_NO_NODE
+
+struct ib_activation {
+    const char *name;
+    ib_node (*call)(ib_graph *g, ib_node x);
+};
+
+static ib_node constant(ib_graph *g, double value) {
+    return ib__op_constant(g, (float)value);
+}
+
+static ib_node compare(ib_graph *g, ib_map_op op, ib_node x, double value) {
+    return ib__op_map(g, op, x, constant(g, value), NO);
+}
+
+/* x limited to [low, high]; the gradient passes at the limits themselves. */
+static ib_node clip(ib_graph *g, ib_node x, double low, double high) {
+    ib_node y = ib__op_select(g, compare(g, IB_MAP_less, x, low), constant(g, low), x);
+    return ib__op_select(g, compare(g, IB_MAP_greater, x, high), constant(g, high), y);
+}
+
+static ib_node linear(ib_graph *g, ib_node x) {
+    (void)g;
+    return x;
+}
+
+static ib_node relu6(ib_graph *g, ib_node x) {
+    return ib__op_minimum(g, ib__op_relu(g, x), constant(g, 6.0));
+}
+
+ib_node ib__leaky_relu(ib_graph *g, ib_node x, double slope) {
+    return ib__op_select(g, compare(g, IB_MAP_greater, x, 0.0), x, ib__op_scale(g, x, (float)slope));
+}
+
+ib_node ib__general_relu(ib_graph *g, ib_node x, double slope, bool limited, double limit, double threshold) {
+    if (slope != 0.0 && !limited && threshold == 0.0) return ib__leaky_relu(g, x, slope);
+    ib_node negative = NO, y;
+    if (slope != 0.0)
+        negative = ib__op_relu(g, threshold != 0.0 ? ib__op_subtract(g, constant(g, threshold), x)
+                                                   : ib__op_negate(g, x));
+    if (threshold != 0.0)
+        y = ib__op_select(g, compare(g, IB_MAP_greater, x, threshold), x, constant(g, 0.0));
+    else
+        y = ib__op_relu(g, x);
+    if (limited) y = clip(g, y, 0.0, limit);
+    return slope != 0.0 ? ib__op_subtract(g, y, ib__op_scale(g, negative, (float)slope)) : y;
+}
+
+/* x where x >= 0, else alpha (e^x - 1); the argument of the exponential is kept below 0 so that nothing
+ * overflows in the branch that is not taken. */
+ib_node ib__elu(ib_graph *g, ib_node x, double alpha) {
+    ib_node e = ib__op_map(g, IB_MAP_expm1, ib__op_minimum(g, x, constant(g, 0.0)), NO, NO);
+    if (alpha != 1.0) e = ib__op_scale(g, e, (float)alpha);
+    return ib__op_select(g, compare(g, IB_MAP_less, x, 0.0), e, x);
+}
+
+static unsigned last_axis(ib_graph *g, ib_node x) {
+    int rank = ib__node_shape(g, x).rank;
+    return rank > 0 ? 1u << (rank - 1) : 0;
+}
+
+/* x - max(x), which no gradient passes: the result does not depend on it. */
+static ib_node centred(ib_graph *g, ib_node x, unsigned axes) {
+    return ib__op_subtract(g, x, ib__op_stop_gradient(g, ib__op_reduce(g, IB_REDUCE_MAX, x, axes, true)));
+}
+
+ib_node ib__softmax(ib_graph *g, ib_node x, unsigned axes) {
+    ib_node e = ib__op_exp(g, centred(g, x, axes));
+    ib_node y = ib__op_divide(g, e, ib__op_reduce(g, IB_REDUCE_SUM, e, axes, true));
+    ib__node_set_logits(g, y, x, IB_LOGITS_SOFTMAX);
+    return y;
+}
+
+ib_node ib__log_softmax(ib_graph *g, ib_node x, unsigned axes) {
+    ib_node c = centred(g, x, axes);
+    return ib__op_subtract(g, c,
+                           ib__op_log(g, ib__op_reduce(g, IB_REDUCE_SUM, ib__op_exp(g, c), axes, true)));
+}
+
+static ib_node softmax(ib_graph *g, ib_node x) {
+    return ib__softmax(g, x, last_axis(g, x));
+}
+
+static ib_node log_softmax(ib_graph *g, ib_node x) {
+    return ib__log_softmax(g, x, last_axis(g, x));
+}
+
+static ib_node sigmoid(ib_graph *g, ib_node x) {
+    ib_node y = ib__op_map(g, IB_MAP_logistic, x, NO, NO);
+    ib__node_set_logits(g, y, x, IB_LOGITS_SIGMOID);
+    return y;
+}
+
+static ib_node tanh_of(ib_graph *g, ib_node x) {
+    return ib__op_map(g, IB_MAP_tanh, x, NO, NO);
+}
+
+static ib_node softplus(ib_graph *g, ib_node x) {
+    return ib__op_map(g, IB_MAP_softplus, x, NO, NO);
+}
+
+static ib_node elu(ib_graph *g, ib_node x) {
+    return ib__elu(g, x, 1.0);
+}
+
+static ib_node selu(ib_graph *g, ib_node x) {
+    const double scale = 1.0507009873554805, alpha = 1.6732632423543772;
+    ib_node e = ib__op_map(g, IB_MAP_expm1, ib__op_minimum(g, x, constant(g, 0.0)), NO, NO);
+    return ib__op_select(g, compare(g, IB_MAP_less, x, 0.0), ib__op_scale(g, e, (float)(scale * alpha)),
+                         ib__op_scale(g, x, (float)scale));
+}
+
+static ib_node celu(ib_graph *g, ib_node x) {
+    return ib__elu(g, x, 1.0);
+}
+
+/* x/2 (1 + erf(x / sqrt 2)) */
+static ib_node gelu(ib_graph *g, ib_node x) {
+    ib_node e = ib__op_map(g, IB_MAP_erf, ib__op_scale(g, x, 0.70710678118654752440f), NO, NO);
+    return ib__op_multiply(g, ib__op_scale(g, x, 0.5f), ib__op_offset(g, e, 1.0f));
+}
+
+static ib_node softsign(ib_graph *g, ib_node x) {
+    return ib__op_divide(g, x, ib__op_offset(g, ib__op_map(g, IB_MAP_abs, x, NO, NO), 1.0f));
+}
+
+static ib_node silu(ib_graph *g, ib_node x) {
+    return ib__op_multiply(g, x, ib__op_map(g, IB_MAP_logistic, x, NO, NO));
+}
+
+static ib_node leaky_relu(ib_graph *g, ib_node x) {
+    return ib__leaky_relu(g, x, 0.2);
+}
+
+static ib_node hard_sigmoid(ib_graph *g, ib_node x) {
+    return ib__op_divide(g, relu6(g, ib__op_offset(g, x, 3.0f)), constant(g, 6.0));
+}
+
+static ib_node hard_silu(ib_graph *g, ib_node x) {
+    return ib__op_multiply(g, x, hard_sigmoid(g, x));
+}
+
+static ib_node mish(ib_graph *g, ib_node x) {
+    return ib__op_multiply(g, x, tanh_of(g, softplus(g, x)));
+}
+
+static ib_node hard_tanh(ib_graph *g, ib_node x) {
+    return clip(g, x, -1.0, 1.0);
+}
+
+static ib_node hard_shrink(ib_graph *g, ib_node x) {
+    ib_node size = ib__op_map(g, IB_MAP_abs, x, NO, NO);
+    return ib__op_select(g, compare(g, IB_MAP_greater, size, 0.5), x, constant(g, 0.0));
+}
+
+static ib_node soft_shrink(ib_graph *g, ib_node x) {
+    ib_node below =
+        ib__op_select(g, compare(g, IB_MAP_less, x, -0.5), ib__op_offset(g, x, 0.5f), constant(g, 0.0));
+    return ib__op_select(g, compare(g, IB_MAP_greater, x, 0.5), ib__op_offset(g, x, -0.5f), below);
+}
+
+static ib_node tanh_shrink(ib_graph *g, ib_node x) {
+    return ib__op_subtract(g, x, tanh_of(g, x));
+}
+
+static ib_node log_sigmoid(ib_graph *g, ib_node x) {
+    return ib__op_negate(g, softplus(g, ib__op_negate(g, x)));
+}
+
+/* (x + sqrt(x^2 + 4)) / 2 */
+static ib_node squareplus(ib_graph *g, ib_node x) {
+    ib_node root = ib__op_sqrt(g, ib__op_offset(g, ib__op_square(g, x), 4.0f));
+    return ib__op_scale(g, ib__op_add(g, x, root), 0.5f);
+}
+
+/* 0 up to -1, (x + 1)^2 / 4 up to 1, then x */
+static ib_node sparse_plus(ib_graph *g, ib_node x) {
+    ib_node middle = ib__op_scale(g, ib__op_square(g, ib__op_offset(g, x, 1.0f)), 0.25f);
+    ib_node upper = ib__op_select(g, compare(g, IB_MAP_less, x, 1.0), middle, x);
+    return ib__op_select(g, compare(g, IB_MAP_less_equal, x, -1.0), constant(g, 0.0), upper);
+}
+
+static ib_node sparse_sigmoid(ib_graph *g, ib_node x) {
+    ib_node middle = ib__op_scale(g, ib__op_offset(g, x, 1.0f), 0.5f);
+    ib_node upper = ib__op_select(g, compare(g, IB_MAP_greater_equal, x, 1.0), constant(g, 1.0), middle);
+    return ib__op_select(g, compare(g, IB_MAP_less_equal, x, -1.0), constant(g, 0.0), upper);
+}
+
+/* First half of the last axis times the sigmoid of the second. */
+static ib_node glu(ib_graph *g, ib_node x) {
+    ib_shape shape = ib__node_shape(g, x);
+    int last = shape.rank - 1;
+    if (last < 0 || shape.dims[last] % 2)
+        return ib__graph_fail(g, IB_BAD_INPUT, "glu: expected an even last axis");
+    int64_t start[IB_RANK_MAX] = {0}, limit[IB_RANK_MAX];
+    memcpy(limit, shape.dims, sizeof limit);
+    limit[last] /= 2;
+    ib_node first = ib__op_slice(g, x, start, limit);
+    start[last] = limit[last];
+    limit[last] = shape.dims[last];
+    ib_node second = ib__op_slice(g, x, start, limit);
+    return ib__op_multiply(g, first, ib__op_map(g, IB_MAP_logistic, second, NO, NO));
+}
+
+static const ib_activation activations[] = {{"linear", linear},
+                                            {"relu", ib__op_relu},
+                                            {"relu6", relu6},
+                                            {"softmax", softmax},
+                                            {"log_softmax", log_softmax},
+                                            {"sigmoid", sigmoid},
+                                            {"tanh", tanh_of},
+                                            {"softplus", softplus},
+                                            {"elu", elu},
+                                            {"selu", selu},
+                                            {"celu", celu},
+                                            {"gelu", gelu},
+                                            {"softsign", softsign},
+                                            {"silu", silu},
+                                            {"exponential", ib__op_exp},
+                                            {"leaky_relu", leaky_relu},
+                                            {"hard_sigmoid", hard_sigmoid},
+                                            {"hard_silu", hard_silu},
+                                            {"mish", mish},
+                                            {"hard_tanh", hard_tanh},
+                                            {"hard_shrink", hard_shrink},
+                                            {"soft_shrink", soft_shrink},
+                                            {"tanh_shrink", tanh_shrink},
+                                            {"log_sigmoid", log_sigmoid},
+                                            {"squareplus", squareplus},
+                                            {"sparse_plus", sparse_plus},
+                                            {"sparse_sigmoid", sparse_sigmoid},
+                                            {"glu", glu}};
+enum { ACTIVATIONS = sizeof activations / sizeof *activations };
+
+ib_status ib__activation_find(const ib_activation **out, const ib_value *config, const char *where,
+                              ib_error *err) {
+    static const char *const aliases[][2] = {{"swish", "silu"}, {"hard_swish", "hard_silu"}};
+    *out = &activations[0];
+    if (!config || config->kind == IB_NULL) return IB_OK;
+    const char *name;
+    const ib_value *settings;
+    ib_status status = ib__serialized_parts(config, "an activation", where, &name, &settings, err);
+    if (status != IB_OK) return status;
+    if (ib__value_is_string(ib__value_get(config, "class_name"), "function") &&
+        ib__value_is(settings, IB_STRING))
+        name = settings->string;
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+        if (strcmp(name, aliases[i][0]) == 0) name = aliases[i][1];
+    const char *names[ACTIVATIONS];
+    for (size_t i = 0; i < ACTIVATIONS; i++) {
+        names[i] = activations[i].name;
+        *out = &activations[i];
+        if (strcmp(names[i], name) == 0) return IB_OK;
+    }
+    if (strcmp(name, "sparsemax") == 0 || strcmp(name, "threshold") == 0 || ib__layer_class(name))
+        return ib__fail(err, IB_UNSUPPORTED, where, "activation %s is not supported yet", name);
+    const char *near = ib__nearest(name, names, ACTIVATIONS);
+    return ib__fail(err, IB_BAD_INPUT, where, "unknown activation \"%.60s\"%s%s", name,
+                    near ? "; nearest is " : "", near ? near : "");
+}
+
+ib_node ib__activation_call(const ib_activation *activation, ib_graph *g, ib_node x) {
+    return activation->call(g, x);
+}
+
+const char *ib__activation_name(const ib_activation *activation) {
+    return activation->name;
+}
+
+ib_status ib__read_activation(const ib_field *field, const ib_value *value, const char *where, void *out,
+                              ib_value **canonical, ib_error *err) {
+    (void)field;
+    const ib_activation **activation = out;
+    ib_status status = ib__activation_find(activation, value, where, err);
+    if (status != IB_OK) return status;
+    *canonical = ib__value_string((*activation)->name);
+    return *canonical ? IB_OK : ib__fail_memory(err);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Activations as layers: Activation, ReLU, LeakyReLU, ELU, Softmax.
+ */
+#include <math.h>
+
+#include "layers/activation.h"
+#include "layers/internal.h"
+
+typedef struct settings {
+    const ib_activation *activation;
+    double limit, slope, threshold, alpha;
+    int64_t axes[IB_RANK_MAX]; /* of Softmax */
+    int n_axes;
+} settings;
+
+#define AT(member) .offset = offsetof(settings, member)
+#define CONFIGURE(name, fields)                                                                              \
+    static ib_status name(ib_layer *layer, const ib_value *config, ib_error *err) {                          \
+        return ib__layer_configure(layer, fields, sizeof fields / sizeof *fields, config, err);              \
+    }
+#define CLASS(symbol, class_name, prefix)                                                                    \
+    const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
+                                               .settings = sizeof(settings),                                 \
+                                               .configure = prefix##_configure,                              \
+                                               .shape = ib__layer_same_shape,                                \
+                                               .call = prefix##_call}
+
+static const ib_field activation_fields[] = {
+    IB_LAYER_FIELDS, {.key = "activation", .read = ib__read_activation, AT(activation)}};
+static const ib_field relu_fields[] = {
+    IB_LAYER_FIELDS,
+    {.key = "max_value", .fallback = "null", .read = ib__read_optional_real, AT(limit), .high = 0x1p100},
+    {.key = "negative_slope", .fallback = "0.0", .read = ib__read_real, AT(slope), .high = 0x1p100},
+    {.key = "threshold", .fallback = "0.0", .read = ib__read_real, AT(threshold), .high = 0x1p100}};
+static const ib_field leaky_relu_fields[] = {
+    IB_LAYER_FIELDS,
+    {.key = "negative_slope", .fallback = "0.3", .read = ib__read_real, AT(slope), .high = 0x1p100}};
+static const ib_field elu_fields[] = {
+    {.key = "name", .read = ib__read_name},
+    {.key = "alpha", .fallback = "1.0", .read = ib__read_real, AT(alpha), .low = -0x1p100, .high = 0x1p100},
+    {.key = "trainable", .fallback = "true", .read = ib__read_flag},
+    {.key = "dtype", .fallback = "\"float32\"", .read = ib__read_dtype}};
+
+CONFIGURE(activation_configure, activation_fields)
+CONFIGURE(relu_configure, relu_fields)
+CONFIGURE(leaky_relu_configure, leaky_relu_fields)
+CONFIGURE(elu_configure, elu_fields)
+
+static ib_node activation_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
+    (void)n;
+    const settings *s = layer->settings;
+    return ib__activation_call(s->activation, b->g, inputs[0]);
+}
+
+static ib_node relu_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
+    (void)n;
+    const settings *s = layer->settings;
+    return ib__general_relu(b->g, inputs[0], s->slope, !isnan(s->limit), s->limit, s->threshold);
+}
+
+static ib_node leaky_relu_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
+    (void)n;
+    const settings *s = layer->settings;
+    return ib__leaky_relu(b->g, inputs[0], s->slope);
+}
+
+static ib_node elu_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
+    (void)n;
+    const settings *s = layer->settings;
+    return ib__elu(b->g, inputs[0], s->alpha);
+}
+
+CLASS(activation, "Activation", activation);
+CLASS(relu, "ReLU", relu);
+CLASS(leaky_relu, "LeakyReLU", leaky_relu);
+CLASS(elu, "ELU", elu);
+
+/* ---- Softmax: over one axis or several together ---- */
+
+static const ib_field softmax_fields[] = {IB_LAYER_FIELDS,
+                                          {.key = "axis", .fallback = "-1", .read = ib__read_axes, AT(axes)}};
+
+static ib_status softmax_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
+    settings *s = layer->settings;
+    ib_status status = ib__layer_configure(layer, softmax_fields,
+                                           sizeof softmax_fields / sizeof *softmax_fields, config, err);
+    if (status == IB_OK) s->n_axes = ib__axes_count(ib__value_get(layer->config, "axis"));
+    return status;
+}
+
+static unsigned softmax_axes(const settings *s, int rank) {
+    return ib__axes_mask(s->axes, s->n_axes, rank);
+}
+
+static ib_status softmax_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
+                               ib_error *err) {
+    ib_status status = ib__layer_same_shape(layer, inputs, n, out, err);
+    if (status == IB_OK && !softmax_axes(layer->settings, out->rank))
+        return ib__fail(err, IB_BAD_INPUT, layer->place, "axis is outside of the input's %d axes", out->rank);
+    return status;
+}
+
+static ib_node softmax_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
+    (void)n;
+    return ib__softmax(b->g, inputs[0], softmax_axes(layer->settings, ib__node_shape(b->g, inputs[0]).rank));
+}
+
+const ib_layer_class ib__layer_softmax = {.name = "Softmax",
+                                          .settings = sizeof(settings),
+                                          .configure = softmax_configure,
+                                          .shape = softmax_shape,
+                                          .call = softmax_call};

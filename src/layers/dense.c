@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * InputLayer and Dense.
+ */
+#include "layers/internal.h"
+
+/* ---- InputLayer ---- */
+
+static ib_status read_batch_shape(const ib_field *field, const ib_value *value, const char *where, void *out,
+                                  ib_value **canonical, ib_error *err) {
+    (void)field, (void)canonical;
+    ib_shape *shape = out;
+    if (value->kind != IB_LIST || value->count < 1 || value->count > IB_RANK_MAX)
+        return ib__fail(err, IB_BAD_INPUT, where, "expected a list of 1 to %d sizes", IB_RANK_MAX);
+    shape->rank = (int)value->count;
+    for (int i = 0; i < shape->rank; i++) {
+        const ib_value *item = value->items[i];
+        bool known = item->kind == IB_INT && item->integer >= 0 && item->integer < INT64_C(1) << 40;
+        if (!known && item->kind != IB_NULL) {
+            char found[64];
+            ib__value_describe(found, item);
+            return ib__fail(err, IB_BAD_INPUT, where, "expected sizes of 0 or more or null, found %s", found);
+        }
+        shape->dims[i] = known && i > 0 ? item->integer : -1;
+    }
+    return IB_OK;
+}
+
+static const ib_field input_fields[] = {
+    {.key = "batch_shape", .read = read_batch_shape},
+    {.key = "dtype", .fallback = "\"float32\"", .read = ib__read_dtype_text},
+    {.key = "sparse", .fallback = "false", .read = ib__read_null},
+    {.key = "ragged", .fallback = "false", .read = ib__read_null},
+    {.key = "name", .read = ib__read_name},
+    {.key = "optional", .fallback = "false", .read = ib__read_null}};
+
+static ib_status input_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
+    return ib__layer_configure(layer, input_fields, sizeof input_fields / sizeof *input_fields, config, err);
+}
+
+static ib_status input_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
+                             ib_error *err) {
+    (void)inputs, (void)n, (void)err;
+    *out = *(const ib_shape *)layer->settings;
+    return IB_OK;
+}
+
+static ib_node input_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
+    (void)layer, (void)b;
+    return n ? inputs[0] : IB_NO_NODE;
+}
+
+const ib_layer_class ib__layer_input = {.name = "InputLayer",
+                                        .settings = sizeof(ib_shape),
+                                        .configure = input_configure,
+                                        .shape = input_shape,
+                                        .call = input_call};
+
+/* ---- Dense: y = activation(x . kernel + bias) over the last axis ---- */
+
+typedef struct dense {
+    int64_t units;
+    const ib_activation *activation;
+    bool use_bias;
+} dense;
+
+#define AT(member) .offset = offsetof(dense, member)
+static const ib_field fields[] = {
+    IB_LAYER_FIELDS,
+    IB_ACTIVITY_REGULARIZER,
+    {.key = "units", .read = ib__read_int, AT(units), .low = 1, .high = 0x1p31},
+    {.key = "activation", .fallback = "null", .read = ib__read_activation, AT(activation)},
+    {.key = "use_bias", .fallback = "true", .read = ib__read_bool, AT(use_bias)},
+    {.key = "kernel_initializer", .fallback = "\"glorot_uniform\"", .read = ib__read_initializer},
+    {.key = "bias_initializer", .fallback = "\"zeros\"", .read = ib__read_initializer},
+    {.key = "kernel_regularizer", .fallback = "null", .read = ib__read_regularizer},
+    {.key = "bias_regularizer", .fallback = "null", .read = ib__read_regularizer},
+    {.key = "kernel_constraint", .fallback = "null", .read = ib__read_null},
+    {.key = "bias_constraint", .fallback = "null", .read = ib__read_null},
+    {.key = "quantization_config", .fallback = "null", .read = ib__read_null}};
+
+IB_CONFIGURE(fields)
+
+static ib_status shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
+                       ib_error *err) {
+    const dense *s = layer->settings;
+    ib_status status = ib__layer_same_shape(layer, inputs, n, out, err);
+    if (status != IB_OK) return status;
+    if (out->rank < 2 || out->dims[out->rank - 1] < 0) {
+        char text[128];
+        ib__shape_print(text, out);
+        return ib__fail(err, IB_BAD_INPUT, layer->place, "expected an input with a known last axis, found %s",
+                        text);
+    }
+    out->dims[out->rank - 1] = s->units;
+    return IB_OK;
+}
+
+static ib_status build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {
+    (void)n;
+    const dense *s = layer->settings;
+    ib_shape kernel = {.rank = 2, .dims = {inputs[0].dims[inputs[0].rank - 1], s->units}};
+    ib_shape bias = {.rank = 1, .dims = {s->units}};
+    ib_status status = ib__layer_add_configured(layer, "kernel", &kernel, true, err);
+    if (status == IB_OK && s->use_bias) status = ib__layer_add_configured(layer, "bias", &bias, true, err);
+    return status;
+}
+
+static ib_node call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
+    (void)n;
+    const dense *s = layer->settings;
+    ib_node y = ib__op_matmul(b->g, inputs[0], ib__layer_weight(layer, b->g, "kernel"));
+    if (s->use_bias) y = ib__op_add(b->g, y, ib__layer_weight(layer, b->g, "bias"));
+    return ib__activation_call(s->activation, b->g, y);
+}
+
+const ib_layer_class ib__layer_dense = {.name = "Dense",
+                                        .settings = sizeof(dense),
+                                        .configure = configure,
+                                        .shape = shape,
+                                        .build = build,
+                                        .call = call};

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside of the layers room: the classes, the fields that all configs share, helpers of several families.
+ */
+#ifndef IB_LAYERS_INTERNAL_H
+#define IB_LAYERS_INTERNAL_H
+
+#include <stddef.h>
+#include <string.h>
+
+#include "layers/layer.h"
+#include "layers/settings.h"
+
+#define X(symbol, name) extern const ib_layer_class ib__layer_##symbol;
+#include "layers/layers.list"
+#undef X
+
+/* What every config begins with. */
+#define IB_LAYER_FIELDS                                                                                      \
+    {.key = "name", .read = ib__read_name}, {.key = "trainable", .fallback = "true", .read = ib__read_flag}, \
+    {                                                                                                        \
+        .key = "dtype", .fallback = "\"float32\"", .read = ib__read_dtype                                    \
+    }
+/* Written by Keras only when it is set; not supported yet. */
+#define IB_ACTIVITY_REGULARIZER                                                                              \
+    { .key = "activity_regularizer", .fallback = "null", .read = ib__read_null, .omit_null = true }
+
+/* For classes whose config is a table of fields: reads it into layer->settings and layer->config. */
+ib_status ib__layer_configure(ib_layer *layer, const ib_field *fields, size_t n, const ib_value *config,
+                              ib_error *err);
+#define IB_CONFIGURE(fields)                                                                                 \
+    static ib_status configure(ib_layer *layer, const ib_value *config, ib_error *err) {                     \
+        return ib__layer_configure(layer, fields, sizeof fields / sizeof *fields, config, err);              \
+    }
+
+/* Config of a class without settings of its own, and the shape of a layer that keeps its input's. */
+ib_status ib__layer_configure_plain(ib_layer *layer, const ib_value *config, ib_error *err);
+ib_status ib__layer_same_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
+                               ib_error *err);
+
+/* "expected an input of rank 4, found (None, 3)" */
+ib_status ib__layer_check_rank(const ib_layer *layer, const ib_shape *input, int rank, ib_error *err);
+/* Adds a weight whose initializer and regularizer stand in the config under "<name>_initializer" ... */
+ib_status ib__layer_add_configured(ib_layer *layer, const char *name, const ib_shape *shape, bool trainable,
+                                   ib_error *err);
+/* The weight's node, or IB_NO_NODE if there is no such weight. */
+ib_node ib__layer_weight(const ib_layer *layer, ib_graph *g, const char *name);
+/* axis of a tensor of this rank, counted from the end when negative; -1: outside, or the batch axis. */
+int ib__layer_axis(int64_t axis, int rank);
+
+/* int64_t[IB_RANK_MAX] from an integer or a list of them; choices "one": only an integer, "list": written as
+ * a list. axes_count: how many a canonical value holds. axes_mask: bit i for axis i of this rank; 0: one is
+ * outside, doubled, or the batch. */
+ib_read_fn ib__read_axes;
+int ib__axes_count(const ib_value *value);
+unsigned ib__axes_mask(const int64_t *axes, int n, int rank);
+
+/* One input of rank 4 whose rows, columns and channels are known; an output with at least one place. */
+ib_status ib__layer_check_window_input(const ib_layer *layer, const ib_shape *inputs, size_t n,
+                                       ib_error *err);
+ib_status ib__layer_check_window_output(const ib_layer *layer, const ib_shape *input, const int64_t size[2],
+                                        ib_error *err);
+/* int: 0 channels_last (also for null, and written so), 1 channels_first */
+ib_read_fn ib__read_data_format;
+
+/* Keras's paddings: `size` places, a window of `taps` with stride and dilation. "valid": none; "same": the
+ * output has ceil(size / stride) places and an odd padding is longer at the end.. */
+void ib__window_padding(bool same, int64_t size, int64_t taps, int64_t stride, int64_t dilation, int64_t *low,
+                        int64_t *high, int64_t *out);
+
+/* [n, c, h, w] <-> [n, h, w, c] */
+ib_node ib__channels_last(ib_graph *g, ib_node x);
+ib_node ib__channels_first(ib_graph *g, ib_node x);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Layers: finding a class, making, building, weights.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/nearest.h"
+#include "layers/internal.h"
+
+static const ib_layer_class *const classes[] = {
+#define X(symbol, name) &ib__layer_##symbol,
+#include "layers/layers.list"
+#undef X
+};
+enum { CLASSES = sizeof classes / sizeof *classes };
+
+const ib_layer_class *ib__layer_class(const char *name) {
+    for (size_t i = 0; i < CLASSES; i++)
+        if (strcmp(classes[i]->name, name) == 0) return classes[i];
+    return NULL;
+}
+
+/* Keras's other layers, so that they are not taken for misspelt names. */
+static const char *const later[] = {
+#define X(name) #name,
+#include "layers/later.list"
+#undef X
+};
+enum { LATER = sizeof later / sizeof *later };
+
+static ib_status unknown_class(const char *name, const char *place, ib_error *err) {
+    const char *names[CLASSES + LATER];
+    for (size_t i = 0; i < CLASSES; i++)
+        names[i] = classes[i]->name;
+    for (size_t i = 0; i < LATER; i++) {
+        if (strcmp(later[i], name) == 0)
+            return ib__fail(err, IB_UNSUPPORTED, place, "layer %s is not supported yet", name);
+        names[CLASSES + i] = later[i];
+    }
+    const char *near = ib__nearest(name, names, CLASSES + LATER);
+    return ib__fail(err, IB_UNSUPPORTED, place, "layer \"%.60s\" is not supported%s%s", name,
+                    near ? "; nearest is " : "", near ? near : "");
+}
+
+/* The config with its name in front, if it has none. */
+static ib_value *with_name(const ib_value *config, const char *given_name) {
+    if (ib__value_get(config, "name")) return ib__value_copy(config);
+    ib_value *map = ib__value_map();
+    bool good = ib__value_set(map, "name", ib__value_string(given_name));
+    for (size_t i = 0; good && ib__value_is(config, IB_MAP) && i < config->count; i++)
+        good = ib__value_set(map, config->keys[i], ib__value_copy(config->items[i]));
+    if (good) return map;
+    ib__value_free(map);
+    return NULL;
+}
+
+ib_status ib__layer_new(ib_layer **out, const char *class_name, const ib_value *config,
+                        const char *given_name, const char *place, ib_error *err) {
+    *out = NULL;
+    const ib_layer_class *class = ib__layer_class(class_name);
+    if (!class) return unknown_class(class_name, place, err);
+    if (config && config->kind != IB_MAP && config->kind != IB_NULL)
+        return ib__fail(err, IB_BAD_INPUT, place, "expected a map of settings, found %s",
+                        ib__kind_name(config->kind));
+    const ib_value *name = ib__value_get(config, "name");
+    const char *text = name && name->kind == IB_STRING ? name->string : given_name;
+    ib_layer *layer = calloc(1, sizeof *layer);
+    ib_value *named = with_name(config, given_name);
+    ib_status status = IB_NO_MEMORY;
+    if (layer && named) {
+        layer->class = class;
+        layer->trainable = true;
+        layer->name = ib__arena_strdup(&layer->arena, text);
+        layer->path = layer->name;
+        layer->place = ib__arena_printf(&layer->arena, "%s %s", place, text);
+        layer->settings = ib__arena_alloc(&layer->arena, class->settings + 1);
+        if (layer->name && layer->place && layer->settings) status = class->configure(layer, named, err);
+    }
+    const ib_value *trainable = layer ? ib__value_get(layer->config, "trainable") : NULL;
+    if (trainable) layer->trainable = trainable->boolean;
+    ib__value_free(named);
+    if (status != IB_OK) {
+        ib__layer_free(layer);
+        return status == IB_NO_MEMORY ? ib__fail_memory(err) : status;
+    }
+    *out = layer;
+    return IB_OK;
+}
+
+void ib__layer_free(ib_layer *layer) {
+    if (!layer) return;
+    for (size_t i = 0; i < layer->n_weights; i++)
+        ib__free(layer->weights[i].variable.data);
+    free(layer->weights);
+    ib__value_free(layer->config);
+    ib__arena_free(&layer->arena);
+    free(layer);
+}
+
+ib_status ib__layer_build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {
+    ib_shape shape;
+    ib_status status = layer->class->shape(layer, inputs, n, &shape, err);
+    if (status != IB_OK || layer->built) return status;
+    layer->built = true;
+    return layer->class->build ? layer->class->build(layer, inputs, n, err) : IB_OK;
+}
+
+ib_status ib__layer_add_weight(ib_layer *layer, const char *name, const ib_shape *shape, bool trainable,
+                               const ib_value *initializer, const ib_value *regularizer,
+                               const ib_value *constraint, ib_weight **out, ib_error *err) {
+    int64_t elements = ib__shape_elements(shape);
+    if (elements < 0) {
+        char text[128];
+        ib__shape_print(text, shape);
+        return ib__fail(err, IB_BAD_INPUT, layer->place, "%s would have the shape %s", name, text);
+    }
+    if (!ib__grow(&layer->weights, &layer->weights_capacity, layer->n_weights + 1, sizeof *layer->weights))
+        return ib__fail_memory(err);
+    ib_weight w = {.name = name,
+                   .trainable = trainable,
+                   .initializer = initializer,
+                   .regularizer = ib__value_is(regularizer, IB_NULL) ? NULL : regularizer,
+                   .constraint = ib__value_is(constraint, IB_NULL) ? NULL : constraint};
+    w.variable.shape = *shape;
+    w.variable.path = ib__arena_printf(&layer->arena, "%s/%s", layer->path, name);
+    w.variable.data = ib__alloc((size_t)elements + 1, sizeof *w.variable.data);
+    if (!w.variable.path || !w.variable.data) {
+        ib__free(w.variable.data);
+        return ib__fail_memory(err);
+    }
+    layer->weights[layer->n_weights] = w;
+    if (out) *out = &layer->weights[layer->n_weights];
+    layer->n_weights++;
+    return IB_OK;
+}
+
+ib_status ib__layer_add_configured(ib_layer *layer, const char *name, const ib_shape *shape, bool trainable,
+                                   ib_error *err) {
+    char initializer[64], regularizer[64], constraint[64];
+    snprintf(initializer, sizeof initializer, "%s_initializer", name);
+    snprintf(regularizer, sizeof regularizer, "%s_regularizer", name);
+    snprintf(constraint, sizeof constraint, "%s_constraint", name);
+    return ib__layer_add_weight(layer, name, shape, trainable, ib__value_get(layer->config, initializer),
+                                ib__value_get(layer->config, regularizer),
+                                ib__value_get(layer->config, constraint), NULL, err);
+}
+
+ib_node ib__layer_weight(const ib_layer *layer, ib_graph *g, const char *name) {
+    for (size_t i = 0; i < layer->n_weights; i++)
+        if (strcmp(layer->weights[i].name, name) == 0) return ib__op_variable(g, &layer->weights[i].variable);
+    return IB_NO_NODE;
+}
+
+ib_status ib__layer_configure(ib_layer *layer, const ib_field *fields, size_t n, const ib_value *config,
+                              ib_error *err) {
+    return ib__settings_read(layer->settings, fields, n, config, layer->place, &layer->config, err);
+}
+
+ib_status ib__layer_configure_plain(ib_layer *layer, const ib_value *config, ib_error *err) {
+    static const ib_field fields[] = {IB_LAYER_FIELDS};
+    return ib__layer_configure(layer, fields, sizeof fields / sizeof *fields, config, err);
+}
+
+ib_status ib__layer_same_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
+                               ib_error *err) {
+    if (n != 1) return ib__fail(err, IB_BAD_INPUT, layer->place, "expected one input, found %zu", n);
+    *out = inputs[0];
+    return IB_OK;
+}
+
+ib_status ib__layer_check_rank(const ib_layer *layer, const ib_shape *input, int rank, ib_error *err) {
+    if (input->rank == rank) return IB_OK;
+    char text[128];
+    ib__shape_print(text, input);
+    return ib__fail(err, IB_BAD_INPUT, layer->place, "expected an input with %d axes, found %s", rank, text);
+}
+
+ib_status ib__layer_check_window_input(const ib_layer *layer, const ib_shape *inputs, size_t n,
+                                       ib_error *err) {
+    ib_shape same;
+    ib_status status = ib__layer_same_shape(layer, inputs, n, &same, err);
+    if (status == IB_OK) status = ib__layer_check_rank(layer, &inputs[0], 4, err);
+    for (int i = 1; status == IB_OK && i < 4; i++)
+        if (inputs[0].dims[i] < 0)
+            status = ib__fail(err, IB_UNSUPPORTED, layer->place,
+                              "images of unknown size or channels are not supported yet");
+    return status;
+}
+
+ib_status ib__layer_check_window_output(const ib_layer *layer, const ib_shape *input, const int64_t size[2],
+                                        ib_error *err) {
+    if (size[0] > 0 && size[1] > 0) return IB_OK;
+    char text[128];
+    ib__shape_print(text, input);
+    return ib__fail(err, IB_BAD_INPUT, layer->place, "the window is larger than the input %s", text);
+}
+
+ib_status ib__read_data_format(const ib_field *field, const ib_value *value, const char *where, void *out,
+                               ib_value **canonical, ib_error *err) {
+    if (value->kind == IB_NULL) {
+        *(int *)out = 0;
+        *canonical = ib__value_string("channels_last");
+        return *canonical ? IB_OK : ib__fail_memory(err);
+    }
+    ib_field choice = *field;
+    choice.choices = "channels_last channels_first";
+    return ib__read_choice(&choice, value, where, out, canonical, err);
+}
+
+int ib__axes_count(const ib_value *value) {
+    return value->kind == IB_LIST ? (int)value->count : 1;
+}
+
+unsigned ib__axes_mask(const int64_t *axes, int n, int rank) {
+    unsigned mask = 0;
+    for (int i = 0; i < n; i++) {
+        int axis = ib__layer_axis(axes[i], rank);
+        if (axis < 0 || (mask >> axis & 1)) return 0;
+        mask |= 1u << axis;
+    }
+    return mask;
+}
+
+ib_status ib__read_axes(const ib_field *field, const ib_value *value, const char *where, void *out,
+                        ib_value **canonical, ib_error *err) {
+    int64_t *axes = out;
+    bool one = field->choices && strcmp(field->choices, "one") == 0;
+    bool list = field->choices && strcmp(field->choices, "list") == 0;
+    size_t n = value->kind == IB_LIST ? value->count : 1;
+    bool good = n > 0 && n <= IB_RANK_MAX && !(one && value->kind == IB_LIST);
+    for (size_t i = 0; good && i < n; i++) {
+        const ib_value *item = value->kind == IB_LIST ? value->items[i] : value;
+        good = item->kind == IB_INT && item->integer >= -IB_RANK_MAX && item->integer < IB_RANK_MAX;
+        if (good) axes[i] = item->integer;
+    }
+    if (!good)
+        return ib__fail(err, IB_BAD_INPUT, where,
+                        one ? "expected an axis" : "expected an axis or a list of axes");
+    if (list && value->kind == IB_INT) {
+        *canonical = ib__value_list();
+        if (!ib__value_add(*canonical, ib__value_int(value->integer))) return ib__fail_memory(err);
+    }
+    return IB_OK;
+}
+
+int ib__layer_axis(int64_t axis, int rank) {
+    if (axis < 0) axis += rank;
+    return axis >= 1 && axis < rank ? (int)axis : -1;
+}
+
+void ib__window_padding(bool same, int64_t size, int64_t taps, int64_t stride, int64_t dilation, int64_t *low,
+                        int64_t *high, int64_t *out) {
+    int64_t reach = (taps - 1) * dilation + 1;
+    *low = *high = 0;
+    if (!same) {
+        *out = size >= reach ? (size - reach) / stride + 1 : 0;
+        return;
+    }
+    *out = (size + stride - 1) / stride;
+    int64_t total = (*out - 1) * stride + reach - size;
+    if (total < 0) total = 0;
+    *low = total / 2;
+    *high = total - *low;
+}
+
+ib_node ib__channels_last(ib_graph *g, ib_node x) {
+    return ib__op_transpose(g, x, (int[]){0, 2, 3, 1});
+}
+
+ib_node ib__channels_first(ib_graph *g, ib_node x) {
+    return ib__op_transpose(g, x, (int[]){0, 3, 1, 2});
+}

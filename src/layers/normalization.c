@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * BatchNormalization and LayerNormalization.
+ */
+#include "layers/internal.h"
+
+typedef struct settings {
+    int64_t axes[IB_RANK_MAX];
+    int n_axes;
+    double momentum, epsilon;
+    bool center, scale, rms;
+} settings;
+
+#define AT(member) .offset = offsetof(settings, member)
+
+/* Axes of the parameters -> the shape of gamma and beta, and that shape with ones elsewhere. */
+static ib_status parameter_shape(const ib_layer *layer, const ib_shape *input, ib_shape *out, ib_error *err) {
+    const settings *s = layer->settings;
+    unsigned mask = ib__axes_mask(s->axes, s->n_axes, input->rank);
+    *out = (ib_shape){0};
+    for (int i = 0; i < input->rank; i++)
+        if (mask >> i & 1) out->dims[out->rank++] = input->dims[i];
+    if (!mask || ib__shape_elements(out) < 1) {
+        char text[128];
+        ib__shape_print(text, input);
+        return ib__fail(err, IB_BAD_INPUT, layer->place, "axis does not fit the input %s", text);
+    }
+    return IB_OK;
+}
+
+static ib_status shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
+                       ib_error *err) {
+    ib_shape parameters;
+    ib_status status = ib__layer_same_shape(layer, inputs, n, out, err);
+    return status == IB_OK ? parameter_shape(layer, &inputs[0], &parameters, err) : status;
+}
+
+/* A parameter [sizes of the axes] made ready for broadcasting against x. */
+static ib_node parameter(const ib_layer *layer, ib_graph *g, const char *name, ib_node x) {
+    const settings *s = layer->settings;
+    ib_shape from = ib__node_shape(g, x), wide = from;
+    unsigned mask = ib__axes_mask(s->axes, s->n_axes, from.rank);
+    ib_node w = ib__layer_weight(layer, g, name);
+    if (mask == 1u << (from.rank - 1)) return w;
+    for (int i = 0; i < from.rank; i++)
+        if (!(mask >> i & 1)) wide.dims[i] = 1;
+    return ib__op_reshape(g, w, &wide);
+}
+
+/* ---- BatchNormalization ---- */
+
+static const ib_field batch_fields[] = {
+    IB_LAYER_FIELDS,
+    {.key = "axis", .fallback = "-1", .read = ib__read_axes, AT(axes), .choices = "one"},
+    {.key = "momentum", .fallback = "0.99", .read = ib__read_real, AT(momentum), .high = 1.0},
+    {.key = "epsilon", .fallback = "0.001", .read = ib__read_real, AT(epsilon), .high = 0x1p100},
+    {.key = "center", .fallback = "true", .read = ib__read_bool, AT(center)},
+    {.key = "scale", .fallback = "true", .read = ib__read_bool, AT(scale)},
+    {.key = "beta_initializer", .fallback = "\"zeros\"", .read = ib__read_initializer},
+    {.key = "gamma_initializer", .fallback = "\"ones\"", .read = ib__read_initializer},
+    {.key = "moving_mean_initializer", .fallback = "\"zeros\"", .read = ib__read_initializer},
+    {.key = "moving_variance_initializer", .fallback = "\"ones\"", .read = ib__read_initializer},
+    {.key = "beta_regularizer", .fallback = "null", .read = ib__read_regularizer},
+    {.key = "gamma_regularizer", .fallback = "null", .read = ib__read_regularizer},
+    {.key = "beta_constraint", .fallback = "null", .read = ib__read_null},
+    {.key = "gamma_constraint", .fallback = "null", .read = ib__read_null},
+    {.key = "synchronized", .fallback = "false", .read = ib__read_null},
+    {.key = "renorm", .fallback = "false", .read = ib__read_null},
+    {.key = "renorm_clipping", .fallback = "null", .read = ib__read_null},
+    {.key = "renorm_momentum", .fallback = "0.99", .read = ib__read_anything}};
+
+static ib_status batch_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
+    settings *s = layer->settings;
+    s->n_axes = 1;
+    return ib__layer_configure(layer, batch_fields, sizeof batch_fields / sizeof *batch_fields, config, err);
+}
+
+static ib_status batch_build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {
+    (void)n;
+    const settings *s = layer->settings;
+    ib_shape channels;
+    ib_status status = parameter_shape(layer, &inputs[0], &channels, err);
+    if (status == IB_OK && s->scale) status = ib__layer_add_configured(layer, "gamma", &channels, true, err);
+    if (status == IB_OK && s->center) status = ib__layer_add_configured(layer, "beta", &channels, true, err);
+    if (status == IB_OK) status = ib__layer_add_configured(layer, "moving_mean", &channels, false, err);
+    if (status == IB_OK) status = ib__layer_add_configured(layer, "moving_variance", &channels, false, err);
+    return status;
+}
+
+/* moving = moving * momentum + batch * (1 - momentum) */
+static void update_moving(ib_layer *layer, ib_graph *g, const char *name, ib_node batch) {
+    const settings *s = layer->settings;
+    for (size_t i = 0; i < layer->n_weights; i++) {
+        ib_variable *moving = &layer->weights[i].variable;
+        if (strcmp(layer->weights[i].name, name) != 0) continue;
+        ib_node flat = ib__op_reshape(g, batch, &moving->shape);
+        ib_node old = ib__op_scale(g, ib__op_variable(g, moving), (float)s->momentum);
+        ib_node value = ib__op_add(g, old, ib__op_scale(g, flat, (float)(1.0 - s->momentum)));
+        ib__graph_assign(g, moving, value);
+    }
+}
+
+/* (x - mean) * (rsqrt(variance + epsilon) [* gamma]) [+ beta] */
+static ib_node normalize(const ib_layer *layer, ib_graph *g, ib_node x, ib_node centred, ib_node variance) {
+    const settings *s = layer->settings;
+    ib_node factor =
+        ib__op_map(g, IB_MAP_rsqrt, ib__op_offset(g, variance, (float)s->epsilon), IB_NO_NODE, IB_NO_NODE);
+    if (s->scale) factor = ib__op_multiply(g, factor, parameter(layer, g, "gamma", x));
+    ib_node y = ib__op_multiply(g, centred, factor);
+    return s->center ? ib__op_add(g, y, parameter(layer, g, "beta", x)) : y;
+}
+
+static ib_node batch_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
+    (void)n;
+    const settings *s = layer->settings;
+    ib_graph *g = b->g;
+    ib_node x = inputs[0];
+    int rank = ib__node_shape(g, x).rank;
+    if (!b->training || !layer->trainable) {
+        ib_node centred = ib__op_subtract(g, x, parameter(layer, g, "moving_mean", x));
+        return normalize(layer, g, x, centred, parameter(layer, g, "moving_variance", x));
+    }
+    unsigned axes = ((1u << rank) - 1) & ~ib__axes_mask(s->axes, s->n_axes, rank);
+    ib_node mean = ib__op_mean(g, x, axes, true);
+    ib_node centred = ib__op_subtract(g, x, mean);
+    ib_node variance = ib__op_mean(g, ib__op_square(g, centred), axes, true);
+    update_moving(layer, g, "moving_mean", ib__op_stop_gradient(g, mean));
+    update_moving(layer, g, "moving_variance", ib__op_stop_gradient(g, variance));
+    return normalize(layer, g, x, centred, variance);
+}
+
+const ib_layer_class ib__layer_batch_normalization = {.name = "BatchNormalization",
+                                                      .settings = sizeof(settings),
+                                                      .configure = batch_configure,
+                                                      .shape = shape,
+                                                      .build = batch_build,
+                                                      .call = batch_call};
+
+/* ---- LayerNormalization ---- */
+
+static const ib_field layer_fields[] = {
+    IB_LAYER_FIELDS,
+    {.key = "axis", .fallback = "[-1]", .read = ib__read_axes, AT(axes), .choices = "list"},
+    {.key = "epsilon", .fallback = "0.001", .read = ib__read_real, AT(epsilon), .high = 0x1p100},
+    {.key = "center", .fallback = "true", .read = ib__read_bool, AT(center)},
+    {.key = "scale", .fallback = "true", .read = ib__read_bool, AT(scale)},
+    {.key = "rms_scaling", .fallback = "false", .read = ib__read_bool, AT(rms)},
+    {.key = "beta_initializer", .fallback = "\"zeros\"", .read = ib__read_initializer},
+    {.key = "gamma_initializer", .fallback = "\"ones\"", .read = ib__read_initializer},
+    {.key = "beta_regularizer", .fallback = "null", .read = ib__read_regularizer},
+    {.key = "gamma_regularizer", .fallback = "null", .read = ib__read_regularizer},
+    {.key = "beta_constraint", .fallback = "null", .read = ib__read_null},
+    {.key = "gamma_constraint", .fallback = "null", .read = ib__read_null}};
+
+static ib_status layer_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
+    settings *s = layer->settings;
+    ib_status status =
+        ib__layer_configure(layer, layer_fields, sizeof layer_fields / sizeof *layer_fields, config, err);
+    if (status == IB_OK) s->n_axes = ib__axes_count(ib__value_get(layer->config, "axis"));
+    return status;
+}
+
+static ib_status layer_build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {
+    (void)n;
+    const settings *s = layer->settings;
+    ib_shape parameters;
+    ib_status status = parameter_shape(layer, &inputs[0], &parameters, err);
+    if (status == IB_OK && (s->scale || s->rms))
+        status = ib__layer_add_configured(layer, "gamma", &parameters, true, err);
+    if (status == IB_OK && s->center && !s->rms)
+        status = ib__layer_add_configured(layer, "beta", &parameters, true, err);
+    return status;
+}
+
+/* rms_scaling divides by the standard deviation without centring, times gamma. */
+static ib_node layer_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
+    (void)n;
+    const settings *s = layer->settings;
+    ib_graph *g = b->g;
+    ib_node x = inputs[0];
+    unsigned axes = ib__axes_mask(s->axes, s->n_axes, ib__node_shape(g, x).rank);
+    ib_node centred = ib__op_subtract(g, x, ib__op_mean(g, x, axes, true));
+    ib_node variance = ib__op_mean(g, ib__op_square(g, centred), axes, true);
+    if (!s->rms) return normalize(layer, g, x, centred, variance);
+    ib_node factor =
+        ib__op_map(g, IB_MAP_rsqrt, ib__op_offset(g, variance, (float)s->epsilon), IB_NO_NODE, IB_NO_NODE);
+    factor = ib__op_multiply(g, factor, parameter(layer, g, "gamma", x));
+    return ib__op_multiply(g, x, factor);
+}
+
+const ib_layer_class ib__layer_layer_normalization = {.name = "LayerNormalization",
+                                                      .settings = sizeof(settings),
+                                                      .configure = layer_configure,
+                                                      .shape = shape,
+                                                      .build = layer_build,
+                                                      .call = layer_call};

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Named random streams.
+ */
+#include "numerics/stream.h"
+
+#include <stdio.h>
+
+#include "base/sha256.h"
+#include "kernels/random/philox.h"
+#include "numerics/double.h"
+
+ib_stream ib__stream(uint64_t seed, const char *path, const char *purpose) {
+    char text[8192];
+    int n =
+        snprintf(text, sizeof text, "isobit stream 1\n%llu\n%s\n%s", (unsigned long long)seed, path, purpose);
+    size_t length = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
+    ib_digest d = ib__sha256(text, length);
+    ib_stream s = {{0, 0}};
+    for (int i = 0; i < 8; i++)
+        s.key[i / 4] |= (uint32_t)d.bytes[i] << (8 * (i % 4));
+    return s;
+}
+
+uint32_t ib__stream_word(const ib_stream *s, uint64_t i, uint32_t step, uint32_t epoch) {
+    uint64_t block = i / 4;
+    uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), step, epoch}, words[4];
+    ib__philox(counter, s->key, words);
+    return words[i % 4];
+}
+
+double ib__stream_uniform(const ib_stream *s, uint64_t i, uint32_t step, uint32_t epoch) {
+    uint64_t high = ib__stream_word(s, 2 * i, step, epoch) >> 5;
+    uint64_t low = ib__stream_word(s, 2 * i + 1, step, epoch) >> 6;
+    return (double)(high << 26 | low) * 0x1p-53;
+}
+
+double ib__stream_normal(const ib_stream *s, uint64_t i, uint32_t step, uint32_t epoch) {
+    uint64_t high = ib__stream_word(s, 2 * i, step, epoch) >> 6;
+    uint64_t low = ib__stream_word(s, 2 * i + 1, step, epoch) >> 6;
+    return ib__double_normal_quantile(((double)(high << 26 | low) + 0.5) * 0x1p-52);
+}
+
+void ib__stream_shuffle(const ib_stream *s, uint32_t epoch, uint32_t *order, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        order[i] = (uint32_t)i;
+    uint64_t next = 0;
+    for (size_t i = 0; i + 1 < n; i++) {
+        uint32_t left = (uint32_t)(n - i), word;
+        uint32_t refused = (uint32_t)(0u - left) % left; /* 2^32 mod left: that many words are too many */
+        do
+            word = ib__stream_word(s, next++, 0, epoch);
+        while (word < refused);
+        size_t j = i + word % left;
+        uint32_t swap = order[i];
+        order[i] = order[j];
+        order[j] = swap;
+    }
+}
