@@ -90,6 +90,8 @@ ib_node ib__op_reshape(ib_graph *g, ib_node a, const ib_shape *shape); /* one di
 ib_node ib__op_transpose(ib_graph *g, ib_node a, const int *permutation);
 /* dims[i]: which dimension of `shape` dimension i of a becomes. */
 ib_node ib__op_broadcast_in_dim(ib_graph *g, ib_node a, const ib_shape *shape, const int *dims);
+/* a broadcast to shape, aligned at the last dimensions as NumPy does; a itself if the shapes agree. */
+ib_node ib__op_broadcast_to(ib_graph *g, ib_node a, const ib_shape *shape);
 ib_node ib__op_concatenate(ib_graph *g, const ib_node *parts, size_t n, int axis);
 ib_node ib__op_slice(ib_graph *g, ib_node a, const int64_t *start, const int64_t *limit); /* stride 1 */
 ib_node ib__op_pad(ib_graph *g, ib_node a, float value, const int64_t *low, const int64_t *high);

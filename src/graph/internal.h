@@ -115,9 +115,6 @@ ib_node_data *ib__node_add(ib_graph *g, ib_op op, ib_type type, const ib_shape *
 ib_node ib__node_last(const ib_graph *g, const ib_node_data *added);
 const char *ib__op_name(const ib_node_data *node); /* "add", "convolution" */
 size_t ib__node_elements(const ib_graph *g, ib_node a);
-/* `value` broadcast to shape, aligned at the last dimensions as NumPy does. The node itself if shapes agree.
- */
-ib_node ib__op_broadcast_to(ib_graph *g, ib_node a, const ib_shape *shape);
 ib_shape ib__shape_of(int rank, const int64_t *dims);
 
 /* The backward ops, built by gradient rules only. */

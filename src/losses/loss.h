@@ -26,5 +26,8 @@ int64_t ib__loss_classes(const ib_loss *loss, const ib_shape *prediction);
 /* The loss of a batch as a rank-0 node: reduced as Keras does (sum_over_batch_size: sum of the elements times
  * weights, over the batch in lanes, divided by the number of elements). weight: [samples] or IB_NO_NODE. */
 ib_node ib__loss_call(const ib_loss *loss, ib_graph *g, ib_node y_true, ib_node y_pred, ib_node weight);
+/* The same with a mask of 0 and 1 (float32) over the elements, or IB_NO_NODE. */
+ib_node ib__loss_call_masked(const ib_loss *loss, ib_graph *g, ib_node y_true, ib_node y_pred, ib_node weight,
+                             ib_node mask);
 
 #endif
