@@ -31,10 +31,15 @@ typedef struct share {
 } share;
 
 struct ib_pool {
-    size_t threads;
-    bool spin; /* every thread has a CPU, so that waiting a little does not keep another from working */
-    unsigned scramble;
+    _Alignas(LINE) size_t threads;
     share *shares;
+    atomic_uint generation; /* one more for each run */
+    unsigned scramble;
+    atomic_bool stop;
+    bool spin; /* every thread has a CPU, so that waiting a little does not keep another from working */
+    atomic_bool caller_sleeps;
+    _Alignas(LINE) atomic_size_t pending;  /* parts not yet finished */
+    _Alignas(LINE) atomic_size_t sleepers; /* workers in or near a wait on `begin` */
 
     /* The run, written by the caller between runs. Part number i of the hand-out is (i * step + shift) mod
      * parts. */
@@ -44,11 +49,6 @@ struct ib_pool {
 
     pthread_mutex_t lock;
     pthread_cond_t begin, end;
-    _Alignas(LINE) atomic_uint generation; /* one more for each run */
-    _Alignas(LINE) atomic_size_t pending;  /* parts not yet finished */
-    _Alignas(LINE) atomic_size_t sleepers; /* workers in or near a wait on `begin` */
-    atomic_bool caller_sleeps;
-    atomic_bool stop;
 };
 
 static size_t cpus_allowed(void) {

@@ -26,14 +26,28 @@ typedef struct view {
     bool alone; /* no other window has a part in these places: dx is written, not added to */
 } view;
 
-#define EACH_PLACE(v, at)                                                                                    \
-    for (size_t row_ = 0, at = 0; row_ < (v).rows; row_++, at += (v).row_step - (v).cols * (v).step)         \
-        for (size_t col_ = 0; col_ < (v).cols; col_++, at += (v).step)
+/* Goes through the places of a view: `at` is the next one, `left` how many there are still to come. */
+typedef struct walk {
+    size_t at, left, col;
+} walk;
+
+V16_FN walk walk_begin(view v) {
+    return (walk){0, v.rows * v.cols, 0};
+}
+
+V16_FN void walk_on(walk *k, view v) {
+    k->left--;
+    k->at += v.step;
+    if (++k->col < v.cols) return;
+    k->col = 0;
+    k->at += v.row_step - v.cols * v.step;
+}
 
 /* maximum(x, so far): a greater x or a NaN replaces what there is, an equal one does not. */
 V16_FN v16 greatest(const float *x, view v) {
     v16 best = v16_set(-INFINITY);
-    EACH_PLACE(v, at) best = v16_maximum(v16_load_n(x + at, v.lanes), best);
+    for (walk k = walk_begin(v); k.left; walk_on(&k, v))
+        best = v16_maximum(v16_load_n(x + k.at, v.lanes), best);
     return best;
 }
 
@@ -42,26 +56,27 @@ V16_FN v16 greatest(const float *x, view v) {
 V16_FN void give_to_greatest(const float *x, float *dx, v16 dy, view v) {
     v16 best = greatest(x, v);
     p16 open = v16_eq(v16_zero(), v16_zero());
-    EACH_PLACE(v, at) {
-        v16 here = v16_load_n(x + at, v.lanes);
-        v16 old = v.alone ? v16_zero() : v16_load_n(dx + at, v.lanes);
+    for (walk k = walk_begin(v); k.left; walk_on(&k, v)) {
+        v16 here = v16_load_n(x + k.at, v.lanes);
+        v16 old = v.alone ? v16_zero() : v16_load_n(dx + k.at, v.lanes);
         p16 hit = p16_and(open, p16_or(v16_eq(here, best), v16_is_nan(here)));
         open = p16_and(open, p16_not(hit));
-        v16_store_n(dx + at, v16_select(hit, v16_add(old, dy), old), v.lanes);
+        v16_store_n(dx + k.at, v16_select(hit, v16_add(old, dy), old), v.lanes);
     }
 }
 
 V16_FN v16 average(const float *x, view v) {
     v16 sum = v16_zero();
-    EACH_PLACE(v, at) sum = v16_add(sum, v16_load_n(x + at, v.lanes));
+    for (walk k = walk_begin(v); k.left; walk_on(&k, v))
+        sum = v16_add(sum, v16_load_n(x + k.at, v.lanes));
     return v16_div(sum, v16_set((float)(v.rows * v.cols)));
 }
 
 V16_FN void give_to_all(float *dx, v16 dy, view v) {
     v16 share = v16_div(dy, v16_set((float)(v.rows * v.cols)));
-    EACH_PLACE(v, at) {
-        v16 old = v.alone ? v16_zero() : v16_load_n(dx + at, v.lanes);
-        v16_store_n(dx + at, v16_add(old, share), v.lanes);
+    for (walk k = walk_begin(v); k.left; walk_on(&k, v)) {
+        v16 old = v.alone ? v16_zero() : v16_load_n(dx + k.at, v.lanes);
+        v16_store_n(dx + k.at, v16_add(old, share), v.lanes);
     }
 }
 

@@ -18,8 +18,7 @@ ib_k_pool2d_fn ib_k_avg_pool2d_grad_f32_ref;
 typedef void window_fn(const ib_pool2d_args *g, ib_window w, const float *x, float *out, float *dx);
 
 /* Calls `run` for each window of a part's images, in the order (image, oh, ow, channel). */
-static void each_window(const ib_pool2d_args *g, window_fn *run, size_t part, size_t parts) {
-    bool backward = g->dy != NULL;
+static void each_window(const ib_pool2d_args *g, window_fn *run, bool backward, size_t part, size_t parts) {
     size_t image = g->h * g->w * g->c, end = ib__part_start(g->n, part + 1, parts);
     for (size_t n = ib__part_start(g->n, part, parts); n < end; n++) {
         if (backward) memset(g->y + n * image, 0, image * sizeof(float));
@@ -75,17 +74,17 @@ static void avg_backward(const ib_pool2d_args *g, ib_window w, const float *x, f
 }
 
 void ib_k_max_pool2d_f32_ref(const ib_pool2d_args *g, size_t part, size_t parts) {
-    each_window(g, max_forward, part, parts);
+    each_window(g, max_forward, false, part, parts);
 }
 
 void ib_k_max_pool2d_grad_f32_ref(const ib_pool2d_args *g, size_t part, size_t parts) {
-    each_window(g, max_backward, part, parts);
+    each_window(g, max_backward, true, part, parts);
 }
 
 void ib_k_avg_pool2d_f32_ref(const ib_pool2d_args *g, size_t part, size_t parts) {
-    each_window(g, avg_forward, part, parts);
+    each_window(g, avg_forward, false, part, parts);
 }
 
 void ib_k_avg_pool2d_grad_f32_ref(const ib_pool2d_args *g, size_t part, size_t parts) {
-    each_window(g, avg_backward, part, parts);
+    each_window(g, avg_backward, true, part, parts);
 }

@@ -16,9 +16,9 @@ ib_k_rmsprop_fn IB_K(rmsprop);
     do {                                                                                                     \
         size_t i = 0, lanes = 16;                                                                            \
         for (; (n)-i >= 16; i += 16)                                                                         \
-            step;                                                                                            \
+            (step);                                                                                          \
         lanes = (n)-i;                                                                                       \
-        if (lanes) step;                                                                                     \
+        if (lanes) (step);                                                                                   \
     } while (0)
 
 V16_FN v16 decayed(const float *w, float decay, size_t lanes) {
