@@ -236,8 +236,18 @@ static ib_node mask_weight(const ib_loss *loss, ib_graph *g, ib_node mask) {
     int64_t total = ib__shape_elements(&shape);
     ib_node valid = sum_all(g, mask), zero = ib__op_constant(g, 0.0f);
     ib_node none = ib__op_map(g, IB_MAP_equal, valid, zero, IB_NO_NODE);
-    ib_node ratio = ib__op_select(g, none, zero, ib__op_divide(g, ib__op_constant(g, (float)total), valid));
+    ib_node safe = ib__op_select(g, none, ib__op_constant(g, 1.0f), valid);
+    ib_node ratio = ib__op_select(g, none, zero, ib__op_divide(g, ib__op_constant(g, (float)total), safe));
     return ib__op_multiply(g, mask, ratio);
+}
+
+/* sum / sum of the weights, 0 where these are 0. */
+static ib_node weighted_mean(ib_graph *g, ib_node sum, ib_node weighted, ib_node weight) {
+    ib_shape shape = ib__node_shape(g, weighted);
+    ib_node zero = ib__op_constant(g, 0.0f), total = sum_all(g, ib__op_broadcast_to(g, weight, &shape));
+    ib_node none = ib__op_map(g, IB_MAP_equal, total, zero, IB_NO_NODE);
+    ib_node safe = ib__op_select(g, none, ib__op_constant(g, 1.0f), total);
+    return ib__op_select(g, none, zero, ib__op_divide(g, sum, safe));
 }
 
 static ib_node reduce(const ib_loss *loss, ib_graph *g, ib_node values, ib_node weight) {
@@ -250,10 +260,8 @@ static ib_node reduce(const ib_loss *loss, ib_graph *g, ib_node values, ib_node 
     if (weighted == IB_NO_NODE || loss->reduction == IB_REDUCTION_NONE) return weighted;
     ib_node sum = sum_all(g, weighted);
     if (loss->reduction == IB_REDUCTION_SUM) return sum;
-    if (loss->reduction == IB_REDUCTION_WEIGHTED_MEAN && weight != IB_NO_NODE) {
-        ib_shape shape = ib__node_shape(g, weighted);
-        return ib__op_divide(g, sum, sum_all(g, ib__op_broadcast_to(g, weight, &shape)));
-    }
+    if (loss->reduction == IB_REDUCTION_WEIGHTED_MEAN && weight != IB_NO_NODE)
+        return weighted_mean(g, sum, weighted, weight);
     ib_shape shape = ib__node_shape(g, weighted);
     return ib__op_divide(g, sum, ib__op_constant(g, (float)ib__shape_elements(&shape)));
 }

@@ -225,18 +225,20 @@ void ib__metric_reset(ib_metric *metric) {
     metric->total = metric->count = 0;
 }
 
-/* Weights belong to samples; a sample's rows share its weight. */
 void ib__metric_update(ib_metric *metric, const ib_tensor *y_true, const ib_tensor *y_pred,
-                       const float *weight) {
+                       const ib_tensor *weight) {
     const ib_shape *shape = &y_pred->shape;
     size_t samples = shape->rank > 0 ? (size_t)shape->dims[0] : 0;
     size_t width = shape->rank > 1 ? (size_t)shape->dims[shape->rank - 1] : 1;
     size_t all = (size_t)ib__shape_elements(shape), targets = (size_t)ib__shape_elements(&y_true->shape);
     if (samples == 0 || width == 0 || all == 0) return;
-    size_t rows = all / width, target_width = targets / rows, each = rows / samples;
+    size_t rows = all / width, target_width = targets / rows;
+    size_t weights = weight ? (size_t)ib__shape_elements(&weight->shape) : 0,
+           each = weights ? rows / weights : 1;
+    const float *w_of = weight ? weight->data : NULL;
     const float *p = y_pred->data;
     for (size_t r = 0; r < rows; r++) {
-        double w = weight ? (double)weight[r / each] : 1.0;
+        double w = w_of ? (double)w_of[each ? r / each : r] : 1.0;
         double s = metric->score(metric, y_true, r * target_width, target_width, p + r * width, width);
         metric->total += s * w;
         metric->count += w;

@@ -18,10 +18,10 @@ ib_status ib__metric_new(ib_metric **out, const ib_value *config, const char *lo
 void ib__metric_free(ib_metric *metric);
 const char *ib__metric_name(const ib_metric *metric); /* as in history: "accuracy" */
 void ib__metric_reset(ib_metric *metric);
-/* y_true, y_pred: rows = number of samples; float32 or int32 targets. weight may be NULL. logits_kind of the
- * prediction is not needed: metrics see probabilities. */
+/* y_true, y_pred: the same number of samples; float32 or int32 targets. weight: NULL, or float32 with one
+ * weight a sample or one a row (a row: everything but the last axis of the prediction). */
 void ib__metric_update(ib_metric *metric, const ib_tensor *y_true, const ib_tensor *y_pred,
-                       const float *weight);
+                       const ib_tensor *weight);
 double ib__metric_result(const ib_metric *metric);
 /* State for checkpoints: total and count. */
 void ib__metric_state(const ib_metric *metric, double state[2]);
