@@ -2,25 +2,9 @@
  *
  * The definition of the two-dimensional convolution (conv2d/1) and of its two gradients, as plain loops.
  */
-#include "kernels/kernels.h"
+#include "kernels/conv/conv.h"
 
 #include <math.h>
-
-/* Where tap number `tap` of output place `place` reads along one axis; false if that is outside the input. */
-static bool reads(size_t place, size_t stride, size_t tap, size_t dilation, size_t pad, size_t n,
-                  size_t *at) {
-    size_t padded = place * stride + tap * dilation;
-    *at = padded - pad;
-    return padded >= pad && padded - pad < n;
-}
-
-/* Which output place reads input place `at` by tap number `tap`; false if none does. */
-static bool read_by(size_t at, size_t stride, size_t tap, size_t dilation, size_t pad, size_t n,
-                    size_t *place) {
-    size_t padded = at + pad, shift = tap * dilation;
-    *place = (padded - shift) / stride;
-    return padded >= shift && (padded - shift) % stride == 0 && *place < n;
-}
 
 static size_t x_index(const ib_conv2d_args *g, size_t n, size_t row, size_t col, size_t channel) {
     return ((n * g->h + row) * g->w + col) * g->ci + channel;
@@ -38,8 +22,8 @@ static float output(const ib_conv2d_args *g, size_t n, size_t i, size_t j, size_
     float acc = 0.0f;
     for (size_t a = 0; a < g->kh; a++)
         for (size_t b = 0; b < g->kw; b++) {
-            if (!reads(i, g->sh, a, g->dh, g->ph, g->h, &row)) continue;
-            if (!reads(j, g->sw, b, g->dw, g->pw, g->w, &col)) continue;
+            if (!ib__conv_reads(i, g->sh, a, g->dh, g->ph, g->h, &row)) continue;
+            if (!ib__conv_reads(j, g->sw, b, g->dw, g->pw, g->w, &col)) continue;
             for (size_t c = 0; c < channels; c++)
                 acc = fmaf(g->x[x_index(g, n, row, col, first + c)], g->k[k_index(g, a, b, c, o)], acc);
         }
@@ -52,8 +36,8 @@ static float input_gradient(const ib_conv2d_args *g, size_t n, size_t row, size_
     float acc = 0.0f;
     for (size_t a = 0; a < g->kh; a++)
         for (size_t b = 0; b < g->kw; b++) {
-            if (!read_by(row, g->sh, a, g->dh, g->ph, g->oh, &i)) continue;
-            if (!read_by(col, g->sw, b, g->dw, g->pw, g->ow, &j)) continue;
+            if (!ib__conv_read_by(row, g->sh, a, g->dh, g->ph, g->oh, &i)) continue;
+            if (!ib__conv_read_by(col, g->sw, b, g->dw, g->pw, g->ow, &j)) continue;
             for (size_t o = first; o < first + channels; o++)
                 acc = fmaf(g->x[y_index(g, n, i, j, o)], g->k[k_index(g, a, b, c % in_group, o)], acc);
         }
@@ -66,7 +50,8 @@ static float image_gradient(const ib_conv2d_args *g, size_t n, size_t a, size_t 
     float acc = 0.0f;
     for (size_t i = 0; i < g->oh; i++)
         for (size_t j = 0; j < g->ow; j++)
-            if (reads(i, g->sh, a, g->dh, g->ph, g->h, &row) && reads(j, g->sw, b, g->dw, g->pw, g->w, &col))
+            if (ib__conv_reads(i, g->sh, a, g->dh, g->ph, g->h, &row) &&
+                ib__conv_reads(j, g->sw, b, g->dw, g->pw, g->w, &col))
                 acc = fmaf(g->x[x_index(g, n, row, col, c)], g->k[y_index(g, n, i, j, o)], acc);
     return acc;
 }

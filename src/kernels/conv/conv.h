@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The fast convolution: what an instruction set brings (tile kernels, conv_simd.inc.h) and what all of them
+ * share: cutting outputs in regions and tiles (conv_pixels.c: forward and input gradient; conv_weights.c:
+ * kernel gradient).
+ */
+#ifndef IB_KERNELS_CONV_CONV_H
+#define IB_KERNELS_CONV_CONV_H
+
+#include "kernels/kernels.h"
+
+/* Where tap number `tap` of output place `place` reads along one axis; false if that is outside the input. */
+static inline bool ib__conv_reads(size_t place, size_t stride, size_t tap, size_t dilation, size_t pad,
+                                  size_t n, size_t *at) {
+    size_t padded = place * stride + tap * dilation;
+    *at = padded - pad;
+    return padded >= pad && padded - pad < n;
+}
+
+/* Which output place reads input place `at` by tap number `tap`; false if none does. */
+static inline bool ib__conv_read_by(size_t at, size_t stride, size_t tap, size_t dilation, size_t pad,
+                                    size_t n, size_t *place) {
+    size_t padded = at + pad, shift = tap * dilation;
+    *place = (padded - shift) / stride;
+    return padded >= shift && (padded - shift) % stride == 0 && *place < n;
+}
+
+/* A run of chain steps: `length` floats of the source from x on (an offset from the pixel's first tap),
+ * with rows of the packed kernel from number k on. */
+typedef struct ib__conv_tap {
+    ptrdiff_t x;
+    size_t k, length;
+} ib__conv_tap;
+
+/* A tile of the forward pass or the input gradient: `height` pixels that share a list of taps, x_step floats
+ * apart in the source and y_step in the output, by one or two vectors of channels.
+ *     y[pixel][j] = chain over taps and their steps of fma(x[pixel*x_step + step], k[step][j], acc)
+ * By channel (groups of one channel): fma(x[pixel*x_step + tap][j], k[tap][j], acc).
+ * Tiles one vector wide store only `width` channels. k is packed in rows of 1 or 2 vectors. */
+typedef struct ib__conv_tile {
+    const float *x;
+    size_t x_step;
+    const ib__conv_tap *taps;
+    size_t count;
+    const float *k;
+    float *y;
+    size_t y_step, width;
+} ib__conv_tile;
+
+enum { IB__CONV_MAX_HEIGHT = 16 };
+
+/* A tile of the kernel gradient: `height` neighbouring elements (b, c) of tap row a, by one or two vectors of
+ * output channels. Element i is x_element floats of x behind element 0; the output columns for which it lies
+ * inside the input are [col[i], col[i] + cols[i]). The columns first .. first + left - 1 are tested one by
+ * one, so are the last `right`; for the `core` between them all elements lie inside.
+ *     slot[i][j] = image's chain over (rows, columns), or the same added to what is there
+ * Tiles one vector wide read only `width` channels of dy. By channel: element i reads a vector of x. */
+typedef struct ib__conv_weights_tile {
+    ptrdiff_t x;
+    size_t dy, slot; /* offsets in the image of x (before it where the first column is not inside), of dy, and
+                        in the slot */
+    size_t rows, first, left, core, right;
+    size_t height, vectors, width;
+    size_t col[IB__CONV_MAX_HEIGHT], cols[IB__CONV_MAX_HEIGHT];
+    size_t out; /* offset of the tile in dk */
+} ib__conv_weights_tile;
+
+/* What is the same for all tiles of a kernel gradient: floats from place to place. */
+typedef struct ib__conv_weights_steps {
+    size_t x_row, x_col, x_element, dy_row, dy_col;
+} ib__conv_weights_steps;
+
+typedef void ib__conv_tile_fn(const ib__conv_tile *t);
+typedef void ib__conv_weights_fn(const ib__conv_weights_tile *t, const ib__conv_weights_steps *s,
+                                 const float *x, const float *dy, float *slot, bool add);
+
+typedef struct ib__conv_tiles {
+    size_t width;      /* floats in a vector */
+    size_t heights[2]; /* the tallest tile one and two vectors wide */
+    /* [by channel][vectors - 1][height - 1] */
+    ib__conv_tile_fn *tile[2][2][IB__CONV_MAX_HEIGHT];
+    ib__conv_weights_fn *weights[2][2][IB__CONV_MAX_HEIGHT];
+} ib__conv_tiles;
+
+static inline size_t ib__conv_ceil_div(size_t a, size_t b) {
+    return a / b + (a % b != 0);
+}
+
+/* Vectors in the panel of columns that begins at col: two where that many are whole, else one. */
+static inline size_t ib__conv_panel(const ib__conv_tiles *tiles, size_t col, size_t cols) {
+    return cols - col >= 2 * tiles->width ? 2 : 1;
+}
+
+/* Groups of one channel in and one out: vectors run over the groups. */
+static inline bool ib__conv_by_channel(const ib_conv2d_args *g) {
+    return g->groups > 1 && g->ci == g->groups && g->co == g->groups;
+}
+
+size_t ib__conv_pixels_scratch(const ib__conv_tiles *tiles, const ib_conv2d_args *g, bool transposed);
+void ib__conv_pixels(const ib__conv_tiles *tiles, const ib_conv2d_args *g, bool transposed, size_t part,
+                     size_t parts, void *scratch, size_t worker);
+size_t ib__conv_weights_scratch(const ib__conv_tiles *tiles, const ib_conv2d_args *g, size_t parts);
+void ib__conv_weights(const ib__conv_tiles *tiles, const ib_conv2d_args *g, size_t part, size_t parts,
+                      void *scratch);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Convolution, AVX-512: tiles of up to 14 x 32 or 16 x 16.
+ */
+#include <immintrin.h>
+
+#define ISA avx512
+#define VEC __m512
+#define WIDTH 16
+#define ROWS 16
+#define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define EACH_HEIGHT_2(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define EACH_HEIGHT_1(X) EACH_HEIGHT_2(X) X(15) X(16)
+#define ZERO() _mm512_setzero_ps()
+#define LOAD(p) _mm512_loadu_ps(p)
+#define STORE(p, v) _mm512_storeu_ps(p, v)
+#define BROADCAST(p) _mm512_set1_ps(*(p))
+#define ADD(a, b) _mm512_add_ps(a, b)
+#define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define MASK __mmask16
+#define MASK_OF(count) ((__mmask16)((1u << (count)) - 1))
+#define LOAD_MASKED(p, mask) _mm512_maskz_loadu_ps(mask, p)
+#define STORE_MASKED(p, mask, v) _mm512_mask_storeu_ps(p, mask, v)
+
+#include "kernels/conv/conv_simd.inc.h"

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Forward pass and input gradient around the tile kernels. Both are one computation: each place of the
+ * output (y, or dx) reads a list of taps from the source (x, or dy). The output plane of an image is cut in
+ * regions, a run of rows by a run of columns, in which all places have the same taps inside the source. A run
+ * goes in steps of one place in the forward pass and of the stride in the input gradient, so that stride,
+ * dilation and padding show only in the runs. Nothing is padded and nothing outside is read.
+ *
+ * Work goes by blocks that stay in the level 2 cache (some images, or some rows of a large one), in a block
+ * by panels of output channels, then by regions, then by tiles along whatever dimension fills them best.
+ */
+#include "kernels/conv/conv.h"
+
+#include "kernels/simd/scalar.h"
+
+enum {
+    BLOCK_FLOATS = 48 * 1024, /* of the output; as much again of the source and a panel go beside it */
+    IMAGES_IN_TILE = 8,       /* pixels whole images apart may share a cache set: no more than its ways */
+};
+
+/* One axis of the window, seen from the output's places. */
+typedef struct axis {
+    size_t places, source, taps, stride, dilation, pad;
+    size_t step, source_step; /* from a place of a run to the next: in the output, in the source */
+    bool transposed;
+} axis;
+
+/* The places start, start + step, ... (count of them) have the taps tap, tap + tap_step, ... inside. The
+ * first tap of the first place reads source place `at`, each further tap at_step behind it. */
+typedef struct run {
+    size_t start, count, at, tap, taps, tap_step;
+    ptrdiff_t at_step;
+} run;
+
+typedef struct job {
+    const ib__conv_tiles *tiles;
+    const ib_conv2d_args *g;
+    bool transposed, by_channel;
+    axis rows, cols;
+    size_t groups, length, channels;      /* of a group: channels of the source, of the output */
+    size_t source_channels, out_channels; /* of a pixel */
+    size_t packed_channels, panel_rows;   /* of a group, whole vectors; kh * kw * length */
+    run *row_runs, *col_runs;
+    size_t n_row_runs, n_col_runs;
+    ib__conv_tap *taps;
+    float *packed;
+} job;
+
+/* One of the three dimensions (images, rows, columns) of the pixels of a region in a block. */
+typedef struct dimension {
+    size_t count, x, y;
+} dimension;
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+static axis axis_of(size_t input, size_t output, size_t taps, size_t stride, size_t dilation, size_t pad,
+                    bool transposed) {
+    return (axis){.places = transposed ? input : output,
+                  .source = transposed ? output : input,
+                  .taps = taps,
+                  .stride = stride,
+                  .dilation = dilation,
+                  .pad = pad,
+                  .step = transposed ? stride : 1,
+                  .source_step = transposed ? 1 : stride,
+                  .transposed = transposed};
+}
+
+static job job_of(const ib__conv_tiles *tiles, const ib_conv2d_args *g, bool transposed) {
+    job j = {.tiles = tiles, .g = g, .transposed = transposed, .by_channel = ib__conv_by_channel(g)};
+    j.rows = axis_of(g->h, g->oh, g->kh, g->sh, g->dh, g->ph, transposed);
+    j.cols = axis_of(g->w, g->ow, g->kw, g->sw, g->dw, g->pw, transposed);
+    j.source_channels = transposed ? g->co : g->ci;
+    j.out_channels = transposed ? g->ci : g->co;
+    j.groups = j.by_channel ? 1 : g->groups;
+    j.length = j.by_channel ? 1 : j.source_channels / g->groups;
+    j.channels = j.by_channel ? j.out_channels : j.out_channels / g->groups;
+    j.packed_channels = ib__conv_ceil_div(j.channels, tiles->width) * tiles->width;
+    j.panel_rows = g->kh * g->kw * j.length;
+    return j;
+}
+
+/* ---- Runs ---- */
+
+static bool tap_inside(const axis *x, size_t place, size_t tap, size_t *at) {
+    if (x->transposed) return ib__conv_read_by(place, x->stride, tap, x->dilation, x->pad, x->source, at);
+    return ib__conv_reads(place, x->stride, tap, x->dilation, x->pad, x->source, at);
+}
+
+/* The run of one place. Its taps are evenly spaced: a range in the forward pass, those of one residue modulo
+ * the stride in the input gradient. */
+static run run_at(const axis *x, size_t place) {
+    run r = {.start = place, .count = 1, .tap_step = 1};
+    size_t at;
+    for (size_t tap = 0; tap < x->taps; tap++) {
+        if (!tap_inside(x, place, tap, &at)) continue;
+        if (r.taps == 0) {
+            r.tap = tap;
+            r.at = at;
+        }
+        if (r.taps == 1) {
+            r.tap_step = tap - r.tap;
+            r.at_step = (ptrdiff_t)at - (ptrdiff_t)r.at;
+        }
+        r.taps++;
+    }
+    return r;
+}
+
+/* At most x->places runs. */
+static size_t find_runs(const axis *x, run *runs) {
+    size_t count = 0;
+    for (size_t residue = 0; residue < x->step; residue++)
+        for (size_t place = residue; place < x->places; place += x->step) {
+            run next = run_at(x, place), *last = runs + count - 1;
+            if (place != residue && next.tap == last->tap && next.taps == last->taps &&
+                next.tap_step == last->tap_step)
+                last->count++;
+            else
+                runs[count++] = next;
+        }
+    return count;
+}
+
+/* The number of places of a run before place `end`. */
+static size_t places_before(const run *r, const axis *x, size_t end) {
+    return end <= r->start ? 0 : smaller(r->count, ib__conv_ceil_div(end - r->start, x->step));
+}
+
+/* The taps of a region in the order of the chain; what lies in one piece becomes one entry. */
+static size_t list_taps(const job *j, const run *r, const run *c) {
+    size_t count = 0;
+    ptrdiff_t row = (ptrdiff_t)(j->cols.source * j->source_channels) * r->at_step;
+    ptrdiff_t col = (ptrdiff_t)j->source_channels * c->at_step;
+    for (size_t u = 0; u < r->taps; u++)
+        for (size_t v = 0; v < c->taps; v++) {
+            size_t tap = (r->tap + u * r->tap_step) * j->g->kw + c->tap + v * c->tap_step;
+            ib__conv_tap next = {(ptrdiff_t)u * row + (ptrdiff_t)v * col, tap * j->length, j->length};
+            ib__conv_tap *last = j->taps + count - 1;
+            if (count && last->x + (ptrdiff_t)last->length == next.x && last->k + last->length == next.k)
+                last->length += next.length;
+            else
+                j->taps[count++] = next;
+        }
+    return count;
+}
+
+/* ---- The packed kernel: [group][panel][tap][channel of the source][channels of the panel] ---- */
+
+static float *packed_panel(const job *j, size_t group, size_t channel) {
+    return j->packed + j->panel_rows * (group * j->packed_channels + channel);
+}
+
+/* Channels beyond the last one are zero; the tiles do not store them. */
+static void pack_panel(const job *j, size_t group, size_t channel, size_t panel) {
+    const ib_conv2d_args *g = j->g;
+    size_t in_group = g->ci / g->groups, width = smaller(panel, j->channels - channel);
+    float *y = packed_panel(j, group, channel);
+    for (size_t tap = 0; tap < g->kh * g->kw; tap++) {
+        const float *k = g->k + tap * in_group * g->co;
+        size_t step = 1, row = g->co;
+        if (j->by_channel)
+            k += channel;
+        else if (j->transposed) {
+            k += channel * g->co + group * j->length;
+            step = g->co;
+            row = 1;
+        } else
+            k += group * j->channels + channel;
+        for (size_t p = 0; p < j->length; p++, y += panel) {
+            for (size_t i = 0; i < width; i++)
+                y[i] = k[p * row + i * step];
+            for (size_t i = width; i < panel; i++)
+                y[i] = 0.0f;
+        }
+    }
+}
+
+/* ---- Tiles ---- */
+
+/* The dimension along which the fewest tiles cover a region. Images only where the others do badly: 0. */
+static int tile_dimension(const dimension *d, size_t most) {
+    size_t by_image = ib__conv_ceil_div(d[0].count, IMAGES_IN_TILE) * d[1].count * d[2].count;
+    size_t by_row = ib__conv_ceil_div(d[1].count, most) * d[0].count * d[2].count;
+    size_t by_col = ib__conv_ceil_div(d[2].count, most) * d[0].count * d[1].count;
+    if (2 * by_image <= smaller(by_row, by_col)) return 0;
+    return by_row < by_col ? 1 : 2;
+}
+
+static void cover(const job *j, const dimension *d, ib__conv_tile *t, size_t vectors) {
+    size_t most = j->tiles->heights[vectors - 1];
+    int along = tile_dimension(d, most), outer = along == 0 ? 1 : 0, inner = along == 2 ? 1 : 2;
+    if (along == 0) most = smaller(most, IMAGES_IN_TILE);
+    size_t count = d[along].count, cuts = ib__conv_ceil_div(count, most);
+    const float *x = t->x;
+    float *y = t->y;
+    t->x_step = d[along].x;
+    t->y_step = d[along].y;
+    for (size_t u = 0; u < d[outer].count; u++)
+        for (size_t v = 0; v < d[inner].count; v++)
+            for (size_t cut = 0; cut < cuts; cut++) {
+                size_t first = count * cut / cuts, height = count * (cut + 1) / cuts - first;
+                t->x = x + u * d[outer].x + v * d[inner].x + first * t->x_step;
+                t->y = y + u * d[outer].y + v * d[inner].y + first * t->y_step;
+                j->tiles->tile[j->by_channel][vectors - 1][height - 1](t);
+            }
+}
+
+/* One panel of one region in the rows [row0, row1) of the images image .. image + images - 1. */
+static void do_region(const job *j, const run *r, const run *c, size_t image, size_t images, size_t row0,
+                      size_t row1, size_t group, size_t channel) {
+    size_t q0 = places_before(r, &j->rows, row0), q1 = places_before(r, &j->rows, row1);
+    if (q0 == q1) return;
+    size_t x_row = j->cols.source * j->source_channels, y_row = j->cols.places * j->out_channels;
+    size_t vectors = ib__conv_panel(j->tiles, channel, j->channels);
+    dimension d[3] = {
+        {images, j->rows.source * x_row, j->rows.places * y_row},
+        {q1 - q0, j->rows.source_step * x_row, j->rows.step * y_row},
+        {c->count, j->cols.source_step * j->source_channels, j->cols.step * j->out_channels},
+    };
+    ib__conv_tile t = {
+        .x = j->g->x + image * d[0].x + r->at * x_row + q0 * d[1].x + c->at * j->source_channels,
+        .taps = j->taps,
+        .count = list_taps(j, r, c),
+        .k = packed_panel(j, group, channel),
+        .y = j->g->y + image * d[0].y + r->start * y_row + q0 * d[1].y + c->start * j->out_channels,
+        .width = smaller(vectors * j->tiles->width, j->channels - channel),
+    };
+    t.x += j->by_channel ? channel : group * j->length;
+    t.y += group * j->channels + channel;
+    cover(j, d, &t, vectors);
+}
+
+static void do_block(const job *j, size_t image, size_t images, size_t row0, size_t row1, size_t worker) {
+    for (size_t group = 0; group < j->groups; group++)
+        for (size_t channel = 0; channel < j->channels;
+             channel += ib__conv_panel(j->tiles, channel, j->channels) * j->tiles->width)
+            for (size_t r = 0; r < j->n_row_runs; r++)
+                for (size_t c = 0; c < j->n_col_runs; c++)
+                    do_region(j, &j->row_runs[r], &j->col_runs[c], image, images, row0, row1, group, channel);
+    size_t first = (image * j->rows.places + row0) * j->cols.places;
+    size_t pixels = ((images - 1) * j->rows.places + row1 - row0) * j->cols.places;
+    if (j->g->done) j->g->done(j->g->context, first, first + pixels, 0, j->out_channels, worker);
+}
+
+/* ---- Parts ---- */
+
+/* The rows of all images that are a part's: whole images where there are enough of them. */
+static size_t first_row(const job *j, size_t part, size_t parts) {
+    size_t n = j->g->n, rows = j->rows.places;
+    return n >= 2 * parts || n % parts == 0 ? ib__part_start(n, part, parts) * rows
+                                            : ib__part_start(n * rows, part, parts);
+}
+
+static size_t whole_lines(size_t bytes) {
+    return (bytes + 63) / 64 * 64;
+}
+
+/* Scratch: runs of rows and columns, taps, packed kernel. */
+size_t ib__conv_pixels_scratch(const ib__conv_tiles *tiles, const ib_conv2d_args *g, bool transposed) {
+    job j = job_of(tiles, g, transposed);
+    return whole_lines((j.rows.places + j.cols.places) * sizeof(run)) +
+           whole_lines(g->kh * g->kw * sizeof(ib__conv_tap)) +
+           j.groups * j.packed_channels * j.panel_rows * sizeof(float);
+}
+
+static void prepare(job *j, void *scratch) {
+    j->row_runs = scratch;
+    j->col_runs = j->row_runs + j->rows.places;
+    char *at = scratch;
+    at += whole_lines((j->rows.places + j->cols.places) * sizeof(run));
+    j->taps = (void *)at;
+    at += whole_lines(j->g->kh * j->g->kw * sizeof(ib__conv_tap));
+    j->packed = (void *)at;
+    j->n_row_runs = find_runs(&j->rows, j->row_runs);
+    j->n_col_runs = find_runs(&j->cols, j->col_runs);
+    for (size_t group = 0; group < j->groups; group++)
+        for (size_t channel = 0; channel < j->channels;) {
+            size_t panel = ib__conv_panel(j->tiles, channel, j->channels) * j->tiles->width;
+            pack_panel(j, group, channel, panel);
+            channel += panel;
+        }
+}
+
+void ib__conv_pixels(const ib__conv_tiles *tiles, const ib_conv2d_args *g, bool transposed, size_t part,
+                     size_t parts, void *scratch, size_t worker) {
+    job j = job_of(tiles, g, transposed);
+    size_t rows = j.rows.places, row_floats = j.cols.places * j.out_channels;
+    if (!rows || !row_floats) return;
+    size_t row = first_row(&j, part, parts), end = first_row(&j, part + 1, parts);
+    if (row == end) return;
+    prepare(&j, scratch);
+    size_t band = larger(1, BLOCK_FLOATS / row_floats), most_images = band / rows;
+    while (row < end) {
+        size_t image = row / rows, at = row % rows, images = 1, height;
+        if (at == 0 && most_images && end - row >= rows) {
+            images = smaller(most_images, (end - row) / rows);
+            height = rows;
+        } else
+            height = smaller(smaller(band, rows - at), end - row);
+        do_block(&j, image, images, at, at + height, worker);
+        row += images * height;
+    }
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tile kernels of the convolution for one instruction set. The file that includes this one defines
+ *     VEC, WIDTH                      the vector type and its number of floats
+ *     ZERO() LOAD(p) STORE(p, v) BROADCAST(p) ADD(a, b) FMA(a, b, c)
+ *     MASK, MASK_OF(count)            the first count <= WIDTH floats
+ *     LOAD_MASKED(p, mask) STORE_MASKED(p, mask, v)    touch no other floats
+ *     EACH_ROW(X), ROWS               X(0) .. X(ROWS-1): rows of the tallest tile
+ *     EACH_HEIGHT_1(X), EACH_HEIGHT_2(X)   X(1) .. X(the tallest tile one, two vectors wide)
+ *
+ * Loops over rows are written out by EACH_ROW with constant indices, so that every compiler keeps the
+ * accumulators in registers without being asked to unroll.
+ */
+#include "kernels/conv/conv.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* height, two and by_channel are constants where these are inlined. Rows are reached from a base pointer for
+ * every three, so that the addresses fit the general registers. */
+INLINE void pixels(const ib__conv_tile *t, const int height, const bool two, const bool by_channel) {
+    VEC acc[ROWS][2];
+    const float *base[(ROWS + 2) / 3], *k = t->k;
+    const size_t step = t->x_step;
+    const MASK mask = MASK_OF(two ? WIDTH : t->width);
+#define START(i)                                                                                             \
+    if (i < height) acc[i][0] = acc[i][1] = ZERO();
+    EACH_ROW(START)
+    for (const ib__conv_tap *tap = t->taps, *end = tap + t->count; tap != end; tap++) {
+        const float *x = t->x + tap->x;
+        k = t->k + tap->k * (two ? 2 * WIDTH : WIDTH);
+#define BASE(i)                                                                                              \
+    if (i < height && i % 3 == 0) base[i / 3] = x + i * step;
+        EACH_ROW(BASE)
+        for (size_t p = tap->length; p; p--) {
+            VEC k0 = LOAD(k), k1 = two ? LOAD(k + WIDTH) : ZERO();
+#define STEP(i)                                                                                              \
+    if (i < height) {                                                                                        \
+        const float *at = base[i / 3] + i % 3 * step;                                                        \
+        VEC x0 = !by_channel ? BROADCAST(at) : two ? LOAD(at) : LOAD_MASKED(at, mask);                       \
+        acc[i][0] = FMA(x0, k0, acc[i][0]);                                                                  \
+        if (two) acc[i][1] = FMA(by_channel ? LOAD(at + WIDTH) : x0, k1, acc[i][1]);                         \
+    }
+            EACH_ROW(STEP)
+#define ADVANCE(i)                                                                                           \
+    if (i < height && i % 3 == 0) base[i / 3]++;
+            EACH_ROW(ADVANCE)
+            k += two ? 2 * WIDTH : WIDTH;
+        }
+    }
+    float *y = t->y;
+    const size_t y_step = t->y_step;
+#define FINISH(i)                                                                                            \
+    if (i < height) {                                                                                        \
+        if (two) {                                                                                           \
+            STORE(y, acc[i][0]);                                                                             \
+            STORE(y + WIDTH, acc[i][1]);                                                                     \
+        } else                                                                                               \
+            STORE_MASKED(y, mask, acc[i][0]);                                                                \
+        y += y_step;                                                                                         \
+    }
+    EACH_ROW(FINISH)
+}
+
+/* One output pixel: element i takes part if it lies inside, which `test` asks. */
+#define WEIGHTS_PIXEL(test)                                                                                  \
+    {                                                                                                        \
+        VEC d0 = two ? LOAD(d) : LOAD_MASKED(d, mask), d1 = two ? LOAD(d + WIDTH) : ZERO();                  \
+        EACH_ROW(test)                                                                                       \
+        a += x_col;                                                                                          \
+        d += dy_col;                                                                                         \
+    }
+#define ELEMENT(i)                                                                                           \
+    if (i < height) {                                                                                        \
+        const float *at = by_channel ? a + i * element : a + i;                                              \
+        VEC x0 = !by_channel ? BROADCAST(at) : two ? LOAD(at) : LOAD_MASKED(at, mask);                       \
+        acc[i][0] = FMA(x0, d0, acc[i][0]);                                                                  \
+        if (two) acc[i][1] = FMA(by_channel ? LOAD(at + WIDTH) : x0, d1, acc[i][1]);                         \
+    }
+#define ELEMENT_INSIDE(i)                                                                                    \
+    if (i < height && col - t->col[i] < t->cols[i]) ELEMENT(i)
+
+INLINE void weights(const ib__conv_weights_tile *t, const ib__conv_weights_steps *s, const float *x,
+                    const float *dy, float *slot, bool add, const int height, const bool two,
+                    const bool by_channel) {
+    VEC acc[ROWS][2];
+    const size_t x_col = s->x_col, dy_col = s->dy_col, element = s->x_element;
+    const MASK mask = MASK_OF(two ? WIDTH : t->width);
+    EACH_ROW(START)
+    x += t->x;
+    dy += t->dy;
+    for (size_t row = t->rows; row; row--, x += s->x_row, dy += s->dy_row) {
+        const float *a = x, *d = dy;
+        size_t col = t->first;
+        for (size_t n = t->left; n; n--, col++)
+            WEIGHTS_PIXEL(ELEMENT_INSIDE)
+        for (size_t n = t->core; n; n--)
+            WEIGHTS_PIXEL(ELEMENT)
+        col += t->core;
+        for (size_t n = t->right; n; n--, col++)
+            WEIGHTS_PIXEL(ELEMENT_INSIDE)
+    }
+    slot += t->slot;
+    if (add) {
+#define ADD_SLOT(i)                                                                                          \
+    if (i < height) {                                                                                        \
+        acc[i][0] = ADD(LOAD(slot + i * (two ? 2 * WIDTH : WIDTH)), acc[i][0]);                              \
+        if (two) acc[i][1] = ADD(LOAD(slot + i * 2 * WIDTH + WIDTH), acc[i][1]);                             \
+    }
+        EACH_ROW(ADD_SLOT)
+    }
+#define STORE_SLOT(i)                                                                                        \
+    if (i < height) {                                                                                        \
+        STORE(slot + i * (two ? 2 * WIDTH : WIDTH), acc[i][0]);                                              \
+        if (two) STORE(slot + i * 2 * WIDTH + WIDTH, acc[i][1]);                                             \
+    }
+    EACH_ROW(STORE_SLOT)
+}
+
+#define TILES_OF(height, vectors)                                                                            \
+    static void pixels_##height##x##vectors(const ib__conv_tile *t) {                                        \
+        pixels(t, height, vectors == 2, false);                                                              \
+    }                                                                                                        \
+    static void pixels_each_##height##x##vectors(const ib__conv_tile *t) {                                   \
+        pixels(t, height, vectors == 2, true);                                                               \
+    }                                                                                                        \
+    static void weights_##height##x##vectors(const ib__conv_weights_tile *t,                                 \
+                                             const ib__conv_weights_steps *s, const float *x,                \
+                                             const float *dy, float *slot, bool add) {                       \
+        weights(t, s, x, dy, slot, add, height, vectors == 2, false);                                        \
+    }                                                                                                        \
+    static void weights_each_##height##x##vectors(const ib__conv_weights_tile *t,                            \
+                                                  const ib__conv_weights_steps *s, const float *x,           \
+                                                  const float *dy, float *slot, bool add) {                  \
+        weights(t, s, x, dy, slot, add, height, vectors == 2, true);                                         \
+    }
+#define TILES_X1(height) TILES_OF(height, 1)
+#define TILES_X2(height) TILES_OF(height, 2)
+EACH_HEIGHT_1(TILES_X1)
+EACH_HEIGHT_2(TILES_X2)
+
+#define PIXELS_X1(height) pixels_##height##x1,
+#define PIXELS_X2(height) pixels_##height##x2,
+#define PIXELS_EACH_X1(height) pixels_each_##height##x1,
+#define PIXELS_EACH_X2(height) pixels_each_##height##x2,
+#define WEIGHTS_X1(height) weights_##height##x1,
+#define WEIGHTS_X2(height) weights_##height##x2,
+#define WEIGHTS_EACH_X1(height) weights_each_##height##x1,
+#define WEIGHTS_EACH_X2(height) weights_each_##height##x2,
+#define ONE(height) +1
+static const ib__conv_tiles tiles = {
+    .width = WIDTH,
+    .heights = {0 EACH_HEIGHT_1(ONE), 0 EACH_HEIGHT_2(ONE)},
+    .tile = {{{EACH_HEIGHT_1(PIXELS_X1)}, {EACH_HEIGHT_2(PIXELS_X2)}},
+             {{EACH_HEIGHT_1(PIXELS_EACH_X1)}, {EACH_HEIGHT_2(PIXELS_EACH_X2)}}},
+    .weights = {{{EACH_HEIGHT_1(WEIGHTS_X1)}, {EACH_HEIGHT_2(WEIGHTS_X2)}},
+                {{EACH_HEIGHT_1(WEIGHTS_EACH_X1)}, {EACH_HEIGHT_2(WEIGHTS_EACH_X2)}}},
+};
+
+#define CONV_NAME_(name, isa) ib_k_##name##_f32_##isa
+#define CONV_NAME(name, isa) CONV_NAME_(name, isa)
+
+size_t CONV_NAME(conv2d_scratch, ISA)(const ib_conv2d_args *g, size_t parts) {
+    (void)parts;
+    return ib__conv_pixels_scratch(&tiles, g, false);
+}
+
+void CONV_NAME(conv2d, ISA)(const ib_conv2d_args *g, size_t part, size_t parts, void *scratch,
+                            size_t worker) {
+    ib__conv_pixels(&tiles, g, false, part, parts, scratch, worker);
+}
+
+size_t CONV_NAME(conv2d_grad_input_scratch, ISA)(const ib_conv2d_args *g, size_t parts) {
+    (void)parts;
+    return ib__conv_pixels_scratch(&tiles, g, true);
+}
+
+void CONV_NAME(conv2d_grad_input, ISA)(const ib_conv2d_args *g, size_t part, size_t parts, void *scratch,
+                                       size_t worker) {
+    ib__conv_pixels(&tiles, g, true, part, parts, scratch, worker);
+}
+
+size_t CONV_NAME(conv2d_grad_kernel_scratch, ISA)(const ib_conv2d_args *g, size_t parts) {
+    return ib__conv_weights_scratch(&tiles, g, parts);
+}
+
+void CONV_NAME(conv2d_grad_kernel, ISA)(const ib_conv2d_args *g, size_t part, size_t parts, void *scratch,
+                                        size_t worker) {
+    (void)worker;
+    ib__conv_weights(&tiles, g, part, parts, scratch);
+}

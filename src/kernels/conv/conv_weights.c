@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The kernel gradient around the tile kernels. dk is cut in tiles: neighbouring elements (kw, ci) of one tap
+ * row by one or two vectors of output channels. A part owns some of the tiles and takes all images through
+ * them, one after the other; each tile keeps the image's chains in registers and adds them to the lane's
+ * slot. Slots are a stack that walks the lane tree: when lane l ends, it takes one entry off the stack for
+ * each trailing one bit of l; the last lane takes all.
+ */
+#include "kernels/conv/conv.h"
+
+#include "kernels/simd/scalar.h"
+
+#include <string.h>
+
+enum { FEW_CHANNELS = 8 }; /* with fewer, a tile goes over several taps of a row */
+
+typedef struct job {
+    const ib__conv_tiles *tiles;
+    const ib_conv2d_args *g;
+    bool by_channel;
+    size_t groups, in_group, out_group; /* channels of a group as the tiles see it */
+    size_t pieces, piece;               /* a tap row has this many pieces of this many elements */
+    size_t panels, most_vectors;        /* of a group */
+    ib__conv_weights_steps steps;
+} job;
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+/* By channel the elements of a tile are taps, else (tap, input channel), which lie side by side in x if the
+ * taps do. */
+static job job_of(const ib__conv_tiles *tiles, const ib_conv2d_args *g, size_t parts) {
+    job j = {.tiles = tiles, .g = g, .by_channel = ib__conv_by_channel(g)};
+    j.groups = j.by_channel ? 1 : g->groups;
+    j.in_group = g->ci / g->groups;
+    j.out_group = j.by_channel ? g->co : g->co / g->groups;
+    bool joined = j.by_channel || (g->groups == 1 && g->dw == 1 && g->ci < FEW_CHANNELS);
+    j.pieces = joined ? 1 : g->kw;
+    j.piece = joined ? g->kw * j.in_group : j.in_group;
+    j.steps = (ib__conv_weights_steps){.x_row = g->sh * g->w * g->ci,
+                                       .x_col = g->sw * g->ci,
+                                       .x_element = j.by_channel ? g->dw * g->ci : 1,
+                                       .dy_row = g->ow * g->co,
+                                       .dy_col = g->co};
+    (void)parts;
+    return j;
+}
+
+/* The output columns (or rows) [*first, *first + *count) for which a tap lies inside the input. */
+static void inside(size_t places, size_t stride, size_t tap, size_t dilation, size_t pad, size_t n,
+                   size_t *first, size_t *count) {
+    size_t shift = tap * dilation;
+    *first = shift >= pad ? 0 : ib__conv_ceil_div(pad - shift, stride);
+    size_t end = n + pad > shift ? ib__conv_ceil_div(n + pad - shift, stride) : 0;
+    end = smaller(end, places);
+    *count = end > *first ? end - *first : 0;
+    if (!*count) *first = 0;
+}
+
+/* The columns of a tile: those where all elements lie inside, and before and behind them those where some
+ * do. Returns the first. */
+static size_t columns(ib__conv_weights_tile *t) {
+    size_t first = SIZE_MAX, end = 0, core0 = 0, core1 = SIZE_MAX;
+    for (size_t i = 0; i < t->height; i++) {
+        core0 = larger(core0, t->col[i]);
+        core1 = smaller(core1, t->col[i] + t->cols[i]);
+        if (!t->cols[i]) continue;
+        first = smaller(first, t->col[i]);
+        end = larger(end, t->col[i] + t->cols[i]);
+    }
+    if (first >= end) first = end = 0;
+    if (core0 >= core1) core0 = core1 = end;
+    t->first = first;
+    t->left = core0 - first;
+    t->core = core1 - core0;
+    t->right = end - core1;
+    return first;
+}
+
+/* The tile of the elements [m, m + height) of piece `piece` in tap row a. */
+static ib__conv_weights_tile make_tile(const job *j, size_t group, size_t channel, size_t a, size_t piece,
+                                       size_t m, size_t height) {
+    const ib_conv2d_args *g = j->g;
+    size_t vectors = ib__conv_panel(j->tiles, channel, j->out_group), row, rows;
+    inside(g->oh, g->sh, a, g->dh, g->ph, g->h, &row, &rows);
+    ib__conv_weights_tile t = {.rows = rows,
+                               .height = height,
+                               .vectors = vectors,
+                               .width = smaller(vectors * j->tiles->width, j->out_group - channel)};
+    size_t element = piece * j->piece + m; /* of the tap row */
+    for (size_t i = 0; i < height; i++)
+        inside(g->ow, g->sw, (element + i) / j->in_group, g->dw, g->pw, g->w, &t.col[i], &t.cols[i]);
+    size_t col = columns(&t), b = element / j->in_group, c = element % j->in_group;
+    size_t in_row = row * g->sh + a * g->dh - g->ph, in_col = col * g->sw + b * g->dw - g->pw;
+    t.x = (ptrdiff_t)((in_row * g->w + in_col) * g->ci + c + (j->by_channel ? channel : group * j->in_group));
+    if (!rows) t.x = 0;
+    t.dy = (row * g->ow + col) * g->co + group * j->out_group + channel;
+    t.out = ((a * g->kw + b) * j->in_group + c) * g->co + group * j->out_group + channel;
+    return t;
+}
+
+/* The tiles [from, to) of all in the order group, channels, tap row, elements. NULL counts them. */
+static size_t list_tiles(const job *j, size_t from, size_t to, ib__conv_weights_tile *list) {
+    size_t n = 0, slot = 0;
+    for (size_t group = 0; group < j->groups; group++)
+        for (size_t channel = 0, vectors; channel < j->out_group; channel += vectors * j->tiles->width) {
+            vectors = ib__conv_panel(j->tiles, channel, j->out_group);
+            size_t cuts = ib__conv_ceil_div(j->piece, j->tiles->heights[vectors - 1]);
+            for (size_t u = 0; u < j->g->kh * j->pieces * cuts; u++, n++) {
+                if (!list || n < from || n >= to) continue;
+                size_t cut = u % cuts, m = j->piece * cut / cuts, height = j->piece * (cut + 1) / cuts - m;
+                ib__conv_weights_tile *t = &list[n - from];
+                *t = make_tile(j, group, channel, u / cuts / j->pieces, u / cuts % j->pieces, m, height);
+                t->slot = slot;
+                slot += height * vectors * j->tiles->width;
+            }
+        }
+    return list ? slot : n;
+}
+
+static size_t slot_count(const ib_conv2d_args *g) {
+    size_t slots = 1;
+    for (size_t l = g->lanes; l > 1; l = (l + 1) / 2)
+        slots++;
+    return slots;
+}
+
+static size_t most_tiles(const job *j, size_t parts) {
+    return ib__conv_ceil_div(list_tiles(j, 0, 0, NULL), parts);
+}
+
+static size_t most_floats(const job *j, size_t n_tiles) {
+    const ib__conv_tiles *t = j->tiles;
+    size_t one = smaller(t->heights[0], j->piece), two = smaller(t->heights[1], j->piece);
+    return n_tiles * t->width * larger(one, 2 * two);
+}
+
+/* Scratch: the part's tiles, then the slots. */
+size_t ib__conv_weights_scratch(const ib__conv_tiles *tiles, const ib_conv2d_args *g, size_t parts) {
+    job j = job_of(tiles, g, parts);
+    size_t n = most_tiles(&j, parts);
+    return n * sizeof(ib__conv_weights_tile) + slot_count(g) * most_floats(&j, n) * sizeof(float);
+}
+
+static void do_image(const job *j, const ib__conv_weights_tile *list, size_t n_tiles, size_t image,
+                     float *slot, bool add) {
+    const ib_conv2d_args *g = j->g;
+    const float *x = g->x + image * g->h * g->w * g->ci, *dy = g->k + image * g->oh * g->ow * g->co;
+    for (size_t i = 0; i < n_tiles; i++)
+        j->tiles->weights[j->by_channel][list[i].vectors - 1][list[i].height - 1](&list[i], &j->steps, x, dy,
+                                                                                  slot, add);
+}
+
+static void write_out(const job *j, const ib__conv_weights_tile *list, size_t n_tiles, const float *slot) {
+    const ib_conv2d_args *g = j->g;
+    for (const ib__conv_weights_tile *t = list; t != list + n_tiles; t++)
+        for (size_t i = 0; i < t->height; i++)
+            memcpy(g->y + t->out + i * g->co, slot + t->slot + i * t->vectors * j->tiles->width,
+                   t->width * sizeof(float));
+}
+
+void ib__conv_weights(const ib__conv_tiles *tiles, const ib_conv2d_args *g, size_t part, size_t parts,
+                      void *scratch) {
+    job j = job_of(tiles, g, parts);
+    size_t all = list_tiles(&j, 0, 0, NULL), from = ib__part_start(all, part, parts);
+    size_t n_tiles = ib__part_start(all, part + 1, parts) - from, lanes = larger(1, g->lanes), depth = 0;
+    ib__conv_weights_tile *list = scratch;
+    float *slots = (void *)(list + most_tiles(&j, parts));
+    size_t size = list_tiles(&j, from, from + n_tiles, list);
+    for (size_t lane = 0; lane < lanes; lane++) {
+        size_t first = lane * g->n / lanes, end = (lane + 1) * g->n / lanes;
+        float *slot = slots + depth++ * size;
+        if (first == end) memset(slot, 0, size * sizeof(float));
+        for (size_t image = first; image < end; image++)
+            do_image(&j, list, n_tiles, image, slot, image > first);
+        for (size_t l = lane; depth > 1 && (l % 2 || lane + 1 == lanes); l /= 2) {
+            slot = slots + --depth * size;
+            for (size_t i = 0; i < size; i++)
+                slot[i - size] += slot[i];
+        }
+    }
+    write_out(&j, list, n_tiles, slots);
+}
