@@ -34,10 +34,6 @@ ib_status ib__fail(ib_error *err, ib_status code, const char *where, const char 
     return code;
 }
 
-ib_status ib__fail_memory(ib_error *err) {
-    return ib__fail(err, IB_NO_MEMORY, "", "out of memory");
-}
-
 ib_status ib__fail_within(ib_error *err, ib_status fallback, const char *prefix) {
     if (!err) return fallback;
     char inner[sizeof err->where];

@@ -16,7 +16,10 @@ ib_status ib__fail(ib_error *err, ib_status code, const char *where, const char 
     __attribute__((format(printf, 4, 5)));
 
 /* Out of memory, the only error that needs no words. */
-ib_status ib__fail_memory(ib_error *err);
+static inline ib_status ib__fail_memory(ib_error *err) {
+    (void)ib__fail(err, IB_NO_MEMORY, "", "out of memory");
+    return IB_NO_MEMORY;
+}
 
 /* Puts "prefix" before err->where ("exp.yaml" + "fit.epochs" -> "exp.yaml, fit.epochs"); for a caller that
  * knows the file when the callee knew only the place. Returns err's code, or fallback if err is NULL. */

@@ -123,7 +123,7 @@ static void broadcast_rule(walk *w, const ib_node_data *n, ib_node dy) {
 }
 
 static void transpose_rule(walk *w, const ib_node_data *n, ib_node dy) {
-    int inverse[IB_RANK_MAX];
+    int inverse[IB_RANK_MAX] = {0};
     for (int i = 0; i < n->shape.rank; i++)
         inverse[n->u.dims[i]] = i;
     contribute(w, n->in[0], ib__op_transpose(w->g, dy, inverse));
@@ -197,7 +197,7 @@ static int others(int rank, const int *batch, int n_batch, const int *contract, 
 
 /* r has the axes listed in `have` (as axes of x, in r's order); brings them into x's order. */
 static ib_node reorder(ib_graph *g, ib_node r, const int *have, int n) {
-    int permutation[IB_RANK_MAX];
+    int permutation[IB_RANK_MAX] = {0};
     for (int i = 0; i < n; i++)
         permutation[have[i]] = i;
     return ib__op_transpose(g, r, permutation);
@@ -210,7 +210,7 @@ static void dot_rule(walk *w, const ib_node_data *n, ib_node dy) {
     const ib_dot_axes d = n->u.dot;
     ib_node a = n->in[0], b = n->in[1];
     int ra = ib__node(g, a)->shape.rank, rb = ib__node(g, b)->shape.rank;
-    int fa[IB_RANK_MAX], fb[IB_RANK_MAX], have[IB_RANK_MAX], nb = d.n_batch, k;
+    int fa[IB_RANK_MAX] = {0}, fb[IB_RANK_MAX] = {0}, have[IB_RANK_MAX] = {0}, nb = d.n_batch, k;
     int na_free = others(ra, d.a_batch, nb, d.a_contract, d.n_contract, fa);
     int nb_free = others(rb, d.b_batch, nb, d.b_contract, d.n_contract, fb);
     if (w->needed[a]) {

@@ -70,6 +70,7 @@ static size_t parts_for(const ib_plan *plan, size_t work, size_t pieces, size_t 
 
 static void row_major(const ib_shape *shape, size_t strides[IB_RANK_MAX]) {
     size_t step = 1;
+    memset(strides, 0, IB_RANK_MAX * sizeof *strides);
     for (int i = shape->rank; i-- > 0;) {
         strides[i] = step;
         step *= (size_t)shape->dims[i];

@@ -23,7 +23,7 @@ ib_node ib__op_broadcast_to(ib_graph *g, ib_node a, const ib_shape *shape) {
     if (a == IB_NO_NODE) return a;
     const ib_shape from = ib__node(g, a)->shape;
     if (ib__shape_equal(&from, shape)) return a;
-    int dims[IB_RANK_MAX];
+    int dims[IB_RANK_MAX] = {0};
     for (int i = 0; i < from.rank; i++)
         dims[i] = shape->rank - from.rank + i;
     return ib__op_broadcast_in_dim(g, a, shape, dims);
@@ -233,7 +233,7 @@ ib_node ib__op_broadcast_in_dim(ib_graph *g, ib_node a, const ib_shape *shape, c
         for (int i = 0; i < from.rank; i++)
             node->u.dims[i] = dims[i];
         node->batched =
-            g->nodes[a].batched && from.rank > 0 && dims[0] == 0 && from.dims[0] == shape->dims[0];
+            from.rank > 0 && g->nodes[a].batched && dims[0] == 0 && from.dims[0] == shape->dims[0];
     }
     return ib__node_last(g, node);
 }
