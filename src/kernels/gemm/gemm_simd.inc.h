@@ -16,76 +16,96 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* The tile kernel; height, two and by_rows are constants where it is inlined. Rows of a are reached from a
- * base pointer for every three rows, so that the addresses of all rows fit the general registers. Both a and
- * b lie one segment after the other, so the pointers go on from segment to segment. */
-INLINE void tile(const ib__gemm_tile *t, const int height, const bool two, const bool by_rows) {
-    VEC acc[ROWS][2];
-    const float *base[(ROWS + 2) / 3], *b = t->b;
-    const size_t step = t->a_step, b_step = t->b_step;
-    const ib__gemm_segment *segment = t->unit->segments, *end = segment + t->unit->count;
+/* The pieces of the tile kernel, each for row i; height, two and by_rows are constants where it is inlined.
+ */
 #define BASE(i)                                                                                              \
     if (i < height && i % 3 == 0) base[i / 3] = t->a + (by_rows ? i * step : i);
-    EACH_ROW(BASE)
-    if (end[-1].last_lane) {
-        const float *c = t->c;
-        const size_t row = t->c_row;
 #define PREFETCH(i)                                                                                          \
     if (i < height) {                                                                                        \
-        __builtin_prefetch(c + i * row, 1);                                                                  \
-        if (two) __builtin_prefetch(c + i * row + 2 * WIDTH - 1, 1);                                         \
+        __builtin_prefetch(c, 1);                                                                            \
+        if (two) __builtin_prefetch(c + 2 * WIDTH - 1, 1);                                                   \
+        c += c_row;                                                                                          \
     }
-        EACH_ROW(PREFETCH)
-    }
-    for (; segment != end; segment++) {
-        float *slot = t->stack + segment->slot * t->slot_size;
-        if (segment->go_on) {
-            const float *in = segment->last_lane ? t->c : slot;
-            const size_t row = segment->last_lane ? t->c_row : 2 * WIDTH;
-#define CONTINUE(i)                                                                                          \
-    if (i < height) {                                                                                        \
-        acc[i][0] = LOAD(in + i * row);                                                                      \
-        if (two) acc[i][1] = LOAD(in + i * row + WIDTH);                                                     \
-    }
-            EACH_ROW(CONTINUE)
-        } else {
 #define START(i)                                                                                             \
     if (i < height) acc[i][0] = acc[i][1] = ZERO();
-            EACH_ROW(START)
-        }
-        for (size_t p = segment->k; p; p--) {
-            VEC b0 = LOAD(b), b1 = two ? LOAD(b + WIDTH) : ZERO();
+#define CONTINUE(i)                                                                                          \
+    if (i < height) {                                                                                        \
+        acc[i][0] = LOAD(in);                                                                                \
+        if (two) acc[i][1] = LOAD(in + WIDTH);                                                               \
+        in += in_row;                                                                                        \
+    }
 #define STEP(i)                                                                                              \
     if (i < height) {                                                                                        \
         VEC x = BROADCAST(base[i / 3] + (by_rows ? i % 3 * step : i % 3));                                   \
         acc[i][0] = FMA(x, b0, acc[i][0]);                                                                   \
         if (two) acc[i][1] = FMA(x, b1, acc[i][1]);                                                          \
     }
-            EACH_ROW(STEP)
 #define ADVANCE(i)                                                                                           \
     if (i < height && i % 3 == 0) base[i / 3] += by_rows ? 1 : step;
-            EACH_ROW(ADVANCE)
-            b += b_step;
-        }
-        const float *level = slot;
-        for (size_t l = segment->levels; l; l--) {
-            level -= t->slot_size;
 #define ADD_LEVEL(i)                                                                                         \
     if (i < height) {                                                                                        \
         acc[i][0] = ADD(LOAD(level + i * 2 * WIDTH), acc[i][0]);                                             \
         if (two) acc[i][1] = ADD(LOAD(level + i * 2 * WIDTH + WIDTH), acc[i][1]);                            \
     }
-            EACH_ROW(ADD_LEVEL)
-        }
-        float *out = segment->last_lane ? t->c : t->stack + segment->to * t->slot_size;
-        const size_t row = segment->last_lane ? t->c_row : 2 * WIDTH;
 #define FINISH(i)                                                                                            \
     if (i < height) {                                                                                        \
-        STORE(out + i * row, acc[i][0]);                                                                     \
-        if (two) STORE(out + i * row + WIDTH, acc[i][1]);                                                    \
+        STORE(out, acc[i][0]);                                                                               \
+        if (two) STORE(out + WIDTH, acc[i][1]);                                                              \
+        out += out_row;                                                                                      \
     }
-        EACH_ROW(FINISH)
+#define FINISH_AND_STEP(i) FINISH(i) START(i) STEP(i)
+
+#define LOAD_B                                                                                               \
+    const VEC b0 = LOAD(b), b1 = two ? LOAD(b + WIDTH) : b0;                                                 \
+    b += b_step;
+
+/* The tile kernel. Rows of a are reached from a base pointer for every three rows, so that the addresses of
+ * all rows fit the general registers. a and b of one segment follow those of the segment before. Between two
+ * segments the stores of one go with the first step of the next, which hides them. */
+INLINE void tile(const ib__gemm_tile *t, const int height, const bool two, const bool by_rows) {
+    VEC acc[ROWS][2];
+    const float *base[(ROWS + 2) / 3], *b = t->b;
+    const size_t step = t->a_step, b_step = t->b_step, c_row = t->c_row, slot_size = t->slot_size;
+    const ib__gemm_segment *segment = t->unit->segments, *last = segment + t->unit->count - 1;
+    EACH_ROW(BASE)
+    if (last->last_lane) {
+        const float *c = t->c;
+        EACH_ROW(PREFETCH)
     }
+    if (segment->go_on) {
+        const float *in = segment->last_lane ? t->c : t->stack + segment->slot * slot_size;
+        const size_t in_row = segment->last_lane ? c_row : 2 * WIDTH;
+        EACH_ROW(CONTINUE)
+    } else {
+        EACH_ROW(START)
+    }
+    for (size_t steps = segment->k;; segment++) {
+        for (; steps; steps--) {
+            LOAD_B
+            EACH_ROW(STEP)
+            EACH_ROW(ADVANCE)
+        }
+        const float *level = t->stack + segment->slot * slot_size;
+        for (size_t l = segment->levels; l; l--) {
+            level -= slot_size;
+            EACH_ROW(ADD_LEVEL)
+        }
+        if (segment == last) break;
+        float *out = t->stack + segment->to * slot_size;
+        const size_t out_row = 2 * WIDTH;
+        if (segment[1].k) {
+            LOAD_B
+            EACH_ROW(FINISH_AND_STEP)
+            EACH_ROW(ADVANCE)
+            steps = segment[1].k - 1;
+        } else {
+            EACH_ROW(FINISH)
+            EACH_ROW(START)
+        }
+    }
+    float *out = last->last_lane ? t->c : t->stack + last->to * slot_size;
+    const size_t out_row = last->last_lane ? c_row : 2 * WIDTH;
+    EACH_ROW(FINISH)
 }
 
 #define TILES_OF_HEIGHT(height)                                                                              \
