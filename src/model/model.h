@@ -20,10 +20,14 @@ typedef struct ib_call {
     ib_shape shape; /* of the output, batch -1 */
 } ib_call;
 
+struct ib_module;
+
 typedef struct ib_model {
     char *name;
-    bool functional;   /* false: Sequential */
-    ib_layer **layers; /* in Keras's order (model.layers, InputLayer included as class InputLayer) */
+    bool functional; /* false: Sequential */
+    /* In Keras's order (model.layers, InputLayer included as class InputLayer); the layers of nested models
+     * stand where their model stands. */
+    ib_layer **layers;
     size_t n_layers;
     ib_call *calls; /* in execution order; calls of InputLayers first come where they stand */
     size_t n_calls;
@@ -35,7 +39,9 @@ typedef struct ib_model {
     bool list_outputs; /* outputs were given as a list */
     ib_loss *loss;     /* compiled; NULL otherwise. One output for now */
     ib_optimizer *optimizer;
-    ib_value *metrics; /* list of metric configs, or NULL */
+    ib_value *metrics;      /* list of metric configs, or NULL */
+    bool loaded;            /* the weights come from a file */
+    struct ib_module *root; /* the tree of layers and nested models (src/model/internal.h) */
     ib_arena arena;
 } ib_model;
 
@@ -48,11 +54,14 @@ ib_status ib__model_from_experiment(ib_model **out, const ib_value *entry, const
                                     const char *folder, const char *where, ib_error *err);
 void ib__model_free(ib_model *model);
 
-/* Fills all weights with their initializers. */
+/* Fills all weights with their initializers; does nothing when they were loaded from a file. */
 ib_status ib__model_initialize(ib_model *model, uint64_t seed, ib_error *err);
 /* compile: {optimizer, loss, metrics} with Keras's names and defaults; creates loss and optimizer (slots
  * built for the trainable weights). Replaces what was there. */
 ib_status ib__model_compile(ib_model *model, const ib_value *compile, const char *where, ib_error *err);
+
+/* The element type that input i expects. */
+ib_type ib__model_input_type(const ib_model *model, size_t i);
 
 /* Builds the forward ops. inputs: one node each model input; outputs: n_outputs nodes. */
 void ib__model_call(ib_model *model, ib_build *b, const ib_node *inputs, ib_node *outputs);

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading HDF5 weight files of strangers.
+ *
+ * libhdf5 is not written to withstand hostile files, so it runs in a child process with bounds on memory,
+ * processor time and time. The parent says what is wanted, with all sizes, and gives the child shared memory
+ * for just that; what comes back are arrays of the wanted size and a few numbers and letters. Only the wanted
+ * paths are looked at; links to other files, and data in other files, are refused.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <hdf5.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "model/internal.h"
+
+#define SECONDS 120 /* of a reading; 2 GiB need about 2 */
+#define ROOM ((size_t)1 << 30)
+
+typedef enum state { NOT_READ, READ, MISSING, REFUSED } state;
+
+/* What the child writes for one item. */
+typedef struct answer {
+    int32_t state;
+    char found[120]; /* of REFUSED */
+} answer;
+
+static size_t item_bytes(const ib_h5_item *item) {
+    if (item->absent) return 0;
+    return item->integer ? sizeof(int64_t) : (size_t)ib__shape_elements(&item->shape) * sizeof(float);
+}
+
+static size_t padded(size_t bytes) {
+    return (bytes + 15) & ~(size_t)15;
+}
+
+/* ---- The child ---- */
+
+/* Every step of the path must be a hard link: soft and external links lead elsewhere. */
+static state check_links(hid_t file, const char *path, answer *a) {
+    char part[1024];
+    size_t length = strlen(path);
+    if (length >= sizeof part) return MISSING;
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] != '/' && path[i]) continue;
+        memcpy(part, path, i);
+        part[i] = 0;
+        H5L_info_t link;
+        if (H5Lexists(file, part, H5P_DEFAULT) <= 0) return MISSING;
+        if (H5Lget_info(file, part, &link, H5P_DEFAULT) < 0) return MISSING;
+        if (link.type != H5L_TYPE_HARD) {
+            snprintf(a->found, sizeof a->found, "a link to another place");
+            return REFUSED;
+        }
+        if (!path[i]) break;
+    }
+    return READ;
+}
+
+static bool storage_fine(hid_t set, answer *a) {
+    hid_t list = H5Dget_create_plist(set);
+    if (list < 0) return false;
+    if (H5Pget_layout(list) == H5D_VIRTUAL || H5Pget_external_count(list) != 0) {
+        snprintf(a->found, sizeof a->found, "data in another file");
+        return false;
+    }
+    int filters = H5Pget_nfilters(list);
+    for (int i = 0; i < filters; i++) {
+        unsigned flags, config;
+        size_t values = 0;
+        H5Z_filter_t filter = H5Pget_filter2(list, (unsigned)i, &flags, &values, NULL, 0, NULL, &config);
+        if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32) {
+            snprintf(a->found, sizeof a->found, "data behind filter %d", (int)filter);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool shape_fits(hid_t set, const ib_h5_item *item, answer *a) {
+    hid_t space = H5Dget_space(set);
+    int rank = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
+    hsize_t dims[H5S_MAX_RANK] = {0};
+    if (rank < 0 || H5Sget_simple_extent_type(space) == H5S_NULL) {
+        snprintf(a->found, sizeof a->found, "no data");
+        return false;
+    }
+    if (rank > 0 && H5Sget_simple_extent_dims(space, dims, NULL) != rank) return false;
+    bool fits = rank == item->shape.rank;
+    for (int i = 0; fits && i < rank; i++)
+        fits = dims[i] == (hsize_t)item->shape.dims[i];
+    if (fits) return true;
+    size_t at = (size_t)snprintf(a->found, sizeof a->found, "the shape (");
+    for (int i = 0; i < rank && at < sizeof a->found - 24; i++)
+        at += (size_t)snprintf(a->found + at, sizeof a->found - at, "%s%llu", i ? ", " : "",
+                               (unsigned long long)dims[i]);
+    snprintf(a->found + at, sizeof a->found - at, ")");
+    return false;
+}
+
+static bool type_fits(hid_t set, const ib_h5_item *item, answer *a) {
+    hid_t type = H5Dget_type(set);
+    H5T_class_t class = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
+    size_t size = type < 0 ? 0 : H5Tget_size(type);
+    if (class == (item->integer ? H5T_INTEGER : H5T_FLOAT) && size <= 8) {
+        /* Reduced floats (bfloat16) are kept as float16 with an attribute that says so. */
+        if (!item->integer && H5Aexists(set, "dtype") > 0) {
+            snprintf(a->found, sizeof a->found, "a type of its own (bfloat16)");
+            return false;
+        }
+        return true;
+    }
+    snprintf(a->found, sizeof a->found, "another type of data (class %d, %zu bytes)", (int)class, size);
+    return false;
+}
+
+static state read_set(hid_t file, const ib_h5_item *item, void *data, answer *a) {
+    snprintf(a->found, sizeof a->found, "what libhdf5 cannot read");
+    state links = check_links(file, item->path, a);
+    if (links != READ) return links;
+    if (item->absent) {
+        snprintf(a->found, sizeof a->found, "one more");
+        return REFUSED;
+    }
+    H5O_info_t info;
+    if (H5Oget_info_by_name(file, item->path, &info, H5P_DEFAULT) < 0) return REFUSED;
+    if (info.type != H5O_TYPE_DATASET) {
+        snprintf(a->found, sizeof a->found, "no dataset");
+        return REFUSED;
+    }
+    hid_t set = H5Dopen2(file, item->path, H5P_DEFAULT);
+    if (set < 0) return REFUSED;
+    if (!storage_fine(set, a) || !type_fits(set, item, a) || !shape_fits(set, item, a)) return REFUSED;
+    hid_t memory = item->integer ? H5T_NATIVE_INT64 : H5T_NATIVE_FLOAT;
+    snprintf(a->found, sizeof a->found, "data that libhdf5 cannot read");
+    state result = H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0 ? REFUSED : READ;
+    H5Dclose(set);
+    return result;
+}
+
+/* The memory that this process has already, so that the bound on the child counts what it adds. */
+static size_t memory_now(void) {
+    FILE *file = fopen("/proc/self/statm", "r");
+    unsigned long long pages = 0;
+    if (!file) return 0;
+    int got = fscanf(file, "%llu", &pages);
+    fclose(file);
+    return got == 1 ? (size_t)pages * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+static void set_limits(size_t length) {
+    struct rlimit none = {0, 0}, cpu = {SECONDS, SECONDS};
+    setrlimit(RLIMIT_CORE, &none);
+    setrlimit(RLIMIT_FSIZE, &none);
+    setrlimit(RLIMIT_CPU, &cpu);
+#ifndef __SANITIZE_ADDRESS__
+    size_t now = memory_now();
+    if (now) {
+        rlim_t bytes = (rlim_t)(now + 3 * length + ROOM);
+        struct rlimit memory = {bytes, bytes};
+        setrlimit(RLIMIT_AS, &memory);
+    }
+#else
+    (void)length;
+    (void)memory_now;
+#endif
+}
+
+static hid_t open_image(const void *image, size_t length) {
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    void *copy = NULL;
+    memcpy(&copy, &image, sizeof copy); /* libhdf5 wants a pointer to what it will copy and not change */
+    if (access < 0 || H5Pset_fapl_core(access, 65536, 0) < 0 || H5Pset_file_image(access, copy, length) < 0)
+        return -1;
+    return H5Fopen("image", H5F_ACC_RDONLY, access);
+}
+
+static void child(const void *image, size_t length, const ib_h5_item *items, size_t n, answer *answers,
+                  char *data) {
+    /* Signal handlers of the host program have no business here. */
+    for (int s = 1; s < 32; s++)
+        if (s != SIGKILL && s != SIGSTOP) (void)signal(s, SIG_DFL);
+    int null = open("/dev/null", O_WRONLY);
+    if (null >= 0) {
+        dup2(null, 1);
+        dup2(null, 2);
+    }
+    set_limits(length);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    H5PLset_loading_state(0);
+    hid_t file = open_image(image, length);
+    for (size_t i = 0; i < n; i++) {
+        if (file < 0) {
+            snprintf(answers[i].found, sizeof answers[i].found, "a file that libhdf5 cannot open");
+            answers[i].state = REFUSED;
+            continue;
+        }
+        state result = read_set(file, &items[i], data, &answers[i]);
+        answers[i].state = (int32_t)result;
+        data += padded(item_bytes(&items[i]));
+    }
+    _exit(0);
+}
+
+/* ---- The parent ---- */
+
+static int64_t milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits until the child has closed its end of the pipe, or kills it. */
+static bool wait_for(pid_t pid, int end) {
+    int64_t until = milliseconds() + SECONDS * 1000;
+    bool in_time = false;
+    for (;;) {
+        int64_t left = until - milliseconds();
+        if (left <= 0) break;
+        struct pollfd poller = {.fd = end, .events = POLLIN};
+        int got = poll(&poller, 1, (int)left);
+        if (got > 0) {
+            in_time = true;
+            break;
+        }
+        if (got < 0 && errno != EINTR) break;
+    }
+    if (!in_time) kill(pid, SIGKILL);
+    int status = 0;
+    pid_t ended;
+    while ((ended = waitpid(pid, &status, 0)) < 0 && errno == EINTR)
+        continue;
+    return in_time && ended == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static ib_status check_answer(const answer *a, ib_h5_item *item, const char *name, ib_error *err) {
+    char found[sizeof a->found], shape[128] = "one integer";
+    memcpy(found, a->found, sizeof found);
+    found[sizeof found - 1] = 0;
+    for (char *c = found; *c; c++)
+        if (*c < ' ' || *c > '~') *c = '?';
+    if (!item->integer) ib__shape_print(shape, &item->shape);
+    if (a->state == READ && !item->absent) {
+        item->found = true;
+        return IB_OK;
+    }
+    if (a->state == MISSING && (item->optional || item->absent)) return IB_OK;
+    if (a->state == NOT_READ)
+        return ib__fail(err, IB_BAD_INPUT, name, "%s: the reader ended or took too long; the file is broken",
+                        item->path);
+    return ib__fail(err, IB_BAD_INPUT, name, "%s: expected %s%s, found %s", item->path,
+                    item->absent    ? "nothing"
+                    : item->integer ? ""
+                                    : "numbers of the shape ",
+                    item->absent ? "" : shape, a->state == MISSING ? "nothing" : found);
+}
+
+static ib_status take(answer *answers, const char *data, ib_h5_item *items, size_t n, bool ended_well,
+                      const char *name, ib_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        ib_status status = check_answer(&answers[i], &items[i], name, err);
+        if (status != IB_OK) return status;
+        size_t bytes = item_bytes(&items[i]);
+        if (items[i].found && bytes) memcpy(items[i].data, data, bytes);
+        data += padded(bytes);
+    }
+    return ended_well ? IB_OK : ib__fail(err, IB_BAD_INPUT, name, "the reader of the file ended badly");
+}
+
+ib_status ib__h5_read(const void *image, size_t length, ib_h5_item *items, size_t n, const char *name,
+                      ib_error *err) {
+    size_t bytes = n * sizeof(answer);
+    bytes = padded(bytes);
+    size_t first = bytes;
+    for (size_t i = 0; i < n; i++) {
+        items[i].found = false;
+        bytes += padded(item_bytes(&items[i]));
+    }
+    void *shared = mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) return ib__fail_memory(err);
+    answer *answers = shared;
+    char *data = (char *)shared + first;
+    int ends[2];
+    ib_status status = IB_OK;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        status = ib__fail(err, IB_IO, name, "cannot make a pipe to the reader: %s", strerror(errno));
+        goto done;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        child(image, length, items, n, answers, data);
+    }
+    close(ends[1]);
+    if (pid < 0)
+        status = ib__fail(err, IB_IO, name, "cannot start the reader: %s", strerror(errno));
+    else
+        status = take(answers, data, items, n, wait_for(pid, ends[0]), name, err);
+    close(ends[0]);
+done:
+    munmap(shared, bytes ? bytes : 1);
+    return status;
+}

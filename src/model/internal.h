@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside of the model room: the tree of layers and nested models, reading and writing of HDF5.
+ */
+#ifndef IB_MODEL_INTERNAL_H
+#define IB_MODEL_INTERNAL_H
+
+#include "model/model.h"
+
+/* Bounds for models from strangers: far above real ones, low enough that a small file cannot ask for hours.
+ */
+#define IB_LAYERS_MAX 20000
+#define IB_CALLS_MAX 200000
+
+/* A call inside of a Functional model: which outputs of which members' calls it takes. Calls of an InputLayer
+ * are its node 0. */
+typedef struct ib_ref {
+    size_t member, node, tensor;
+    ib_value *config; /* {shape, dtype, keras_history}; NULL: none */
+} ib_ref;
+
+typedef struct ib_inbound {
+    ib_ref *refs;
+    size_t n;
+} ib_inbound;
+
+/* A layer (leaf) or a model. Lives in the model's arena. */
+typedef struct ib_module {
+    const char *class_name, *name;
+    const char *h5;  /* HDF5 group, "layers/dense_1"; "" for the root */
+    ib_value *entry; /* {module, class_name, config, ...} in model->config */
+    ib_layer *layer; /* of a leaf, else NULL */
+    bool functional;
+    struct ib_module **members; /* of a model */
+    size_t n_members, members_capacity;
+    /* As a member of a Functional model: its calls there. */
+    ib_inbound *inbound;
+    size_t n_inbound;
+    /* Of a Functional model: which tensors come in and go out. */
+    ib_ref *inputs, *outputs;
+    size_t n_inputs, n_outputs;
+    /* What the last expansion of the model it belongs to gave: one list of calls for each inbound node. */
+    size_t **made;
+    size_t *n_made;
+    ib_shape shape; /* of the first output of the last call */
+} ib_module;
+
+bool ib__module_is_input(const ib_module *module);
+
+/* ---- HDF5 ---- */
+/* One thing to read: a float32 array of this shape, or one int64. */
+typedef struct ib_h5_item {
+    const char *path; /* "layers/dense/vars/0" */
+    ib_shape shape;
+    bool integer;  /* one int64 instead */
+    bool optional; /* may be missing: found tells */
+    bool absent;   /* must be missing; no data */
+    bool found;
+    void *data; /* where it goes: float or int64_t */
+} ib_h5_item;
+
+/* Reads the items out of an HDF5 file in memory, in a child process with limits. name: for errors. */
+ib_status ib__h5_read(const void *image, size_t length, ib_h5_item *items, size_t n, const char *name,
+                      ib_error *err);
+
+/* Writing: the tree of groups is made from the paths, which must be in the order in which things shall stand.
+ * data NULL: an empty group. The bytes depend on the items alone. */
+typedef struct ib_h5_out {
+    const char *path;
+    ib_shape shape;
+    bool integer;
+    const void *data; /* float, or int64_t */
+} ib_h5_out;
+ib_status ib__h5_write(ib_buf *buf, const ib_h5_out *items, size_t n, ib_error *err);
+
+#endif

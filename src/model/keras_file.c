@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * .keras and .weights.h5 files. A .keras file is a zip archive of metadata.json, config.json and
+ * model.weights.h5. In the HDF5 part the weights of a layer are vars/0, vars/1 ... of its group, and the
+ * optimizer's are optimizer/vars/i: 0 iterations, 1 the learning rate (not with a schedule), then the slots.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "data/zip.h"
+#include "model/config.h"
+
+#define KERAS_VERSION "3.15.1"
+#define CONFIG_LIMIT ((size_t)64 << 20)
+
+/* ---- Paths of weights ---- */
+
+/* Layers whose weights belong to a layer inside of them. */
+static const char *inner_group(const char *class_name) {
+    static const char *const with_cell[] = {"LSTM", "GRU", "SimpleRNN"};
+    for (size_t i = 0; i < sizeof with_cell / sizeof *with_cell; i++)
+        if (strcmp(with_cell[i], class_name) == 0) return "/cell";
+    return "";
+}
+
+typedef struct paths {
+    ib_arena arena;
+    ib_h5_item *items; /* reading */
+    ib_h5_out *outs;   /* writing */
+    size_t n_items, items_capacity, n_outs, outs_capacity;
+    bool reading;
+    ib_error *err;
+} paths;
+
+static void free_paths(paths *p) {
+    free(p->items);
+    free(p->outs);
+    ib__arena_free(&p->arena);
+}
+
+static ib_status add_item(paths *p, const ib_h5_item *item) {
+    if (!item->path || !ib__grow(&p->items, &p->items_capacity, p->n_items + 1, sizeof *p->items))
+        return ib__fail_memory(p->err);
+    p->items[p->n_items++] = *item;
+    return IB_OK;
+}
+
+static ib_status add_out(paths *p, const ib_h5_out *out) {
+    if (!out->path || !ib__grow(&p->outs, &p->outs_capacity, p->n_outs + 1, sizeof *p->outs))
+        return ib__fail_memory(p->err);
+    p->outs[p->n_outs++] = *out;
+    return IB_OK;
+}
+
+/* group/vars/i for each weight; reading, the one after the last must not be there. */
+static ib_status add_layer(paths *p, const ib_module *module) {
+    const ib_layer *layer = module->layer;
+    const char *inner = inner_group(module->class_name);
+    ib_status status = IB_OK;
+    if (!p->reading) {
+        status =
+            add_out(p, &(ib_h5_out){.path = ib__arena_printf(&p->arena, "%s%s/vars", module->h5, inner)});
+        if (status == IB_OK && inner[0])
+            status = add_out(p, &(ib_h5_out){.path = ib__arena_printf(&p->arena, "%s/vars", module->h5)});
+    }
+    for (size_t i = 0; status == IB_OK && i < layer->n_weights; i++) {
+        const ib_variable *v = &layer->weights[i].variable;
+        const char *path = ib__arena_printf(&p->arena, "%s%s/vars/%zu", module->h5, inner, i);
+        if (p->reading)
+            status = add_item(p, &(ib_h5_item){.path = path, .shape = v->shape, .data = v->data});
+        else
+            status = add_out(p, &(ib_h5_out){.path = path, .shape = v->shape, .data = v->data});
+    }
+    if (status != IB_OK || !p->reading) return status;
+    const char *beyond = ib__arena_printf(&p->arena, "%s%s/vars/%zu", module->h5, inner, layer->n_weights);
+    return add_item(p, &(ib_h5_item){.path = beyond, .absent = true});
+}
+
+static ib_status add_module(paths *p, const ib_module *module) {
+    if (!module->h5) return IB_OK;
+    if (module->layer) return add_layer(p, module);
+    ib_status status = IB_OK;
+    for (size_t i = 0; status == IB_OK && i < module->n_members; i++)
+        status = add_module(p, module->members[i]);
+    if (status == IB_OK && !p->reading)
+        status = add_out(p, &(ib_h5_out){.path = ib__arena_printf(&p->arena, "%s%svars", module->h5,
+                                                                  module->h5[0] ? "/" : "")});
+    return status;
+}
+
+/* ---- Optimizer ---- */
+
+static bool has_schedule(const ib_model *model) {
+    const ib_value *config = ib__value_get(ib__optimizer_config(model->optimizer), "config");
+    return ib__value_is(ib__value_get(config, "learning_rate"), IB_MAP);
+}
+
+/* iterations, rate: where the first two go to or come from. */
+static ib_status add_optimizer(paths *p, const ib_model *model, int64_t *iterations, float *rate) {
+    size_t at = 0;
+    ib_shape scalar = {0};
+    ib_status status;
+    for (int step = 0; step < 2; step++) {
+        if (step == 1 && has_schedule(model)) break;
+        const char *path = ib__arena_printf(&p->arena, "optimizer/vars/%zu", at++);
+        void *data = step ? (void *)rate : (void *)iterations;
+        if (p->reading)
+            status = add_item(
+                p, &(ib_h5_item){
+                       .path = path, .shape = scalar, .integer = !step, .optional = true, .data = data});
+        else
+            status = add_out(p, &(ib_h5_out){.path = path, .shape = scalar, .integer = !step, .data = data});
+        if (status != IB_OK) return status;
+    }
+    ib_variable *const *slots = NULL;
+    size_t n = ib__optimizer_slots(model->optimizer, &slots);
+    for (size_t i = 0; i < n; i++) {
+        const char *path = ib__arena_printf(&p->arena, "optimizer/vars/%zu", at++);
+        const ib_variable *v = slots[i];
+        if (p->reading)
+            status = add_item(
+                p, &(ib_h5_item){.path = path, .shape = v->shape, .optional = true, .data = v->data});
+        else
+            status = add_out(p, &(ib_h5_out){.path = path, .shape = v->shape, .data = v->data});
+        if (status != IB_OK) return status;
+    }
+    return p->reading
+               ? add_item(p, &(ib_h5_item){.path = ib__arena_printf(&p->arena, "optimizer/vars/%zu", at),
+                                           .absent = true})
+               : IB_OK;
+}
+
+/* The state is there as a whole, or the slots are missing (saved before the first step), or nothing is. */
+static ib_status take_optimizer(ib_model *model, paths *p, size_t first, int64_t iterations, float rate,
+                                const char *name, ib_error *err) {
+    size_t scalars = has_schedule(model) ? 1 : 2, end = p->n_items - 1, found = 0;
+    for (size_t i = first; i < end; i++)
+        found += p->items[i].found;
+    if (found == 0) return IB_OK;
+    bool whole = found == end - first;
+    bool unbuilt = found == scalars && p->items[first].found && p->items[first + scalars - 1].found;
+    if (!whole && !unbuilt)
+        return ib__fail(err, IB_BAD_INPUT, name, "optimizer/vars: expected %zu arrays, found %zu",
+                        end - first, found);
+    if (iterations < 0 || iterations > INT64_MAX / 2)
+        return ib__fail(err, IB_BAD_INPUT, name, "optimizer/vars/0: expected a count of steps, found %lld",
+                        (long long)iterations);
+    ib__optimizer_set_iterations(model->optimizer, iterations);
+    if (scalars == 2) ib__optimizer_set_learning_rate(model->optimizer, (double)rate);
+    return IB_OK;
+}
+
+/* ---- Reading ---- */
+
+static ib_status read_weights(ib_model *model, const ib_buf *h5, const char *name, ib_error *err) {
+    paths p = {.reading = true, .err = err};
+    int64_t iterations = 0;
+    float rate = 0;
+    ib_status status = add_module(&p, model->root);
+    size_t first = p.n_items;
+    if (status == IB_OK && model->optimizer) status = add_optimizer(&p, model, &iterations, &rate);
+    if (status == IB_OK) status = ib__h5_read(h5->data, h5->length, p.items, p.n_items, name, err);
+    if (status == IB_OK && model->optimizer)
+        status = take_optimizer(model, &p, first, iterations, rate, name, err);
+    free_paths(&p);
+    return status;
+}
+
+static ib_status read_config(ib_value **out, ib_zip *zip, const char *path, ib_error *err) {
+    char name[256];
+    snprintf(name, sizeof name, "%.200s, config.json", path);
+    ib_buf text = {0};
+    ib_status status = ib__zip_read(zip, "config.json", CONFIG_LIMIT, &text, err);
+    if (status == IB_OK) status = ib__json_parse(out, text.data, text.length, name, err);
+    ib__buf_free(&text);
+    return status;
+}
+
+ib_status ib__keras_load(ib_model **out, const char *path, bool compiled, ib_error *err) {
+    *out = NULL;
+    ib_zip *zip = NULL;
+    ib_value *config = NULL, *compile = NULL;
+    ib_model *model = NULL;
+    ib_buf h5 = {0};
+    char name[256];
+    snprintf(name, sizeof name, "%.200s, model.weights.h5", path);
+    ib_status status = ib__zip_open(&zip, path, err);
+    if (status != IB_OK) return status;
+    status = read_config(&config, zip, path, err);
+    if (status == IB_OK) status = ib__config_split(config, path, &compile, err);
+    if (status == IB_OK) status = ib__zip_read(zip, "model.weights.h5", 0, &h5, err);
+    /* A small file cannot ask for much memory: weights may be packed, but hardly more than sixteenfold. */
+    if (status == IB_OK)
+        status = ib__model_read(&model, config, path,
+                                &(ib_read_options){.weight_limit = ((size_t)1 << 22) + 4 * h5.length}, err);
+    if (status == IB_OK && compiled && compile && compile->kind != IB_NULL &&
+        !(compile->kind == IB_MAP && !compile->count)) {
+        status = ib__model_compile(model, compile, "compile_config", err);
+        if (status != IB_OK) status = ib__fail_within(err, status, path);
+    }
+    if (status == IB_OK) status = read_weights(model, &h5, name, err);
+    if (status == IB_OK) model->loaded = true;
+    if (status == IB_OK)
+        *out = model;
+    else
+        ib__model_free(model);
+    ib__buf_free(&h5);
+    ib__value_free(compile);
+    ib__value_free(config);
+    ib__zip_close(zip);
+    return status;
+}
+
+ib_status ib__weights_load(ib_model *model, const char *path, ib_error *err) {
+    ib_buf h5 = {0};
+    ib_status status = ib__file_read(&h5, path, (size_t)4 << 30, err);
+    if (status == IB_OK) status = read_weights(model, &h5, path, err);
+    if (status == IB_OK) model->loaded = true;
+    ib__buf_free(&h5);
+    return status;
+}
+
+/* ---- Writing ---- */
+
+static ib_status write_weights(const ib_model *model, ib_buf *buf, ib_error *err) {
+    paths p = {.err = err};
+    int64_t iterations = 0;
+    float rate = 0;
+    ib_status status = add_module(&p, model->root);
+    if (status == IB_OK && model->optimizer) {
+        iterations = ib__optimizer_iterations(model->optimizer);
+        rate = (float)ib__optimizer_learning_rate(model->optimizer);
+        status = add_optimizer(&p, model, &iterations, &rate);
+    }
+    if (status == IB_OK) status = ib__h5_write(buf, p.outs, p.n_outs, err);
+    free_paths(&p);
+    return status;
+}
+
+static ib_status write_config(const ib_model *model, ib_buf *buf, ib_error *err) {
+    ib_value *whole = ib__value_copy(model->config);
+    bool good = whole != NULL;
+    if (good && model->compile) good = ib__value_set(whole, "compile_config", ib__value_copy(model->compile));
+    good = good && ib__json_write(buf, whole, IB_JSON_PYTHON);
+    ib__value_free(whole);
+    return good ? IB_OK : ib__fail_memory(err);
+}
+
+ib_status ib__keras_save(const ib_model *model, const char *path, ib_error *err) {
+    static const char metadata[] =
+        "{\"keras_version\": \"" KERAS_VERSION "\", \"date_saved\": \"1980-01-01@00:00:00\"}";
+    ib_buf config = {0}, h5 = {0};
+    ib_status status = write_config(model, &config, err);
+    if (status == IB_OK) status = write_weights(model, &h5, err);
+    if (status == IB_OK) {
+        ib_zip_member members[] = {{"metadata.json", metadata, sizeof metadata - 1},
+                                   {"config.json", config.data, config.length},
+                                   {"model.weights.h5", h5.data, h5.length}};
+        status = ib__zip_write(path, members, 3, err);
+    }
+    ib__buf_free(&config);
+    ib__buf_free(&h5);
+    return status;
+}
+
+ib_status ib__weights_save(const ib_model *model, const char *path, ib_error *err) {
+    ib_buf h5 = {0};
+    ib_status status = write_weights(model, &h5, err);
+    if (status == IB_OK) status = ib__file_write(path, h5.data, h5.length, err);
+    ib__buf_free(&h5);
+    return status;
+}

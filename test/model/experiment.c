@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The `model:` entry of an experiment: what it becomes, and what is said about mistakes.
+ */
+#include "model/predict.h"
+
+#include <unistd.h>
+
+static ib_value *parse(const char *text) {
+    ib_value *value = NULL;
+    ib_error err = {0};
+    if (ib__yaml_parse(&value, text, strlen(text), "exp.yaml", &err) != IB_OK)
+        fail_msg("%s: %s", err.where, err.text);
+    return value;
+}
+
+static ib_model *build(const char *text, ib_shape input) {
+    ib_value *entry = parse(text);
+    ib_model *model = NULL;
+    ib_error err = {0};
+    if (ib__model_from_experiment(&model, entry, &input, NULL, "exp.yaml, model", &err) != IB_OK)
+        fail_msg("%s: %s", err.where, err.text);
+    ib__value_free(entry);
+    return model;
+}
+
+static const ib_shape image = {.rank = 4, .dims = {-1, 12, 12, 1}}, row = {.rank = 2, .dims = {-1, 6}};
+
+static void sequential(void **state) {
+    (void)state;
+    ib_model *model = build("sequential:\n"
+                            "  - Rescaling: {scale: 0.5}\n"
+                            "  - Conv2D: {filters: 4, kernel_size: 3, activation: relu}\n"
+                            "  - MaxPooling2D:\n"
+                            "  - Flatten\n"
+                            "  - Dense: {units: 5}\n"
+                            "  - Dense: {units: 10, activation: softmax, kernel_regularizer: l2}\n"
+                            "name: little\n",
+                            image);
+    assert_string_equal(model->name, "little");
+    assert_false(model->functional);
+    assert_int_equal(model->n_layers, 7);
+    assert_string_equal(model->layers[0]->name, "input_layer");
+    assert_string_equal(model->layers[6]->path, "dense_1");
+    assert_int_equal(model->calls[model->outputs[0]].shape.dims[1], 10);
+    assert_int_equal(ib__model_weights(model, NULL, true), 6);
+    ib_error err = {0};
+    ib_value *compile = parse("optimizer: {Adam: {learning_rate: 0.01}}\n"
+                              "loss: {SparseCategoricalCrossentropy: {from_logits: false}}\n"
+                              "metrics: [accuracy]\n");
+    if (ib__model_compile(model, compile, "compile", &err) != IB_OK) fail_msg("%s: %s", err.where, err.text);
+    assert_int_equal(ib__model_initialize(model, 1, &err), IB_OK);
+    assert_true(ib__value_is_string(ib__value_get(ib__value_get(model->compile, "loss"), "class_name"),
+                                    "SparseCategoricalCrossentropy"));
+    ib__value_free(compile);
+    char path[128];
+    (void)snprintf(path, sizeof path, "/tmp/isobit-test-%ld.keras", (long)getpid());
+    if (ib__keras_save(model, path, &err) != IB_OK) fail_msg("%s: %s", err.where, err.text);
+    ib_model *again = NULL;
+    if (ib__keras_load(&again, path, true, &err) != IB_OK) fail_msg("%s: %s", err.where, err.text);
+    assert_true(ib__value_equal(model->config, again->config));
+    assert_true(ib__value_equal(model->compile, again->compile));
+    (void)unlink(path);
+    ib__model_free(again);
+    ib__model_free(model);
+}
+
+static void functional(void **state) {
+    (void)state;
+    ib_model *model = build("functional:\n"
+                            "  inputs: {a: [6], b: {shape: [6], dtype: float32}}\n"
+                            "  layers:\n"
+                            "    - Dense: {name: left, inputs: a, units: 4}\n"
+                            "    - Dense: {name: right, inputs: b, units: 4}\n"
+                            "    - {Add: {}, name: sum, inputs: [left, right]}\n"
+                            "    - Activation: {activation: relu}\n"
+                            "  outputs: [sum, activation]\n",
+                            row);
+    assert_true(model->functional && model->list_outputs);
+    assert_int_equal(model->n_inputs, 2);
+    assert_int_equal(model->n_outputs, 2);
+    assert_int_equal(model->n_calls, 6);
+    assert_int_equal(model->calls[model->outputs[1]].n_inputs, 1);
+    const ib_value *layers = ib__value_get(ib__value_get(model->config, "config"), "layers");
+    const ib_value *node = ib__value_at(ib__value_get(ib__value_at(layers, 4), "inbound_nodes"), 0);
+    const ib_value *sum = ib__value_at(ib__value_at(ib__value_get(node, "args"), 0), 1);
+    const ib_value *shape = ib__value_get(ib__value_get(sum, "config"), "shape");
+    assert_true(ib__value_is(ib__value_at(shape, 0), IB_NULL));
+    assert_int_equal(ib__value_at(shape, 1)->integer, 4);
+    ib__model_free(model);
+}
+
+static void mistakes(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *where, *says;
+    } cases[] = {
+        {"sequental: [Flatten]", "exp.yaml, model", "sequential"},
+        {"name: x", "exp.yaml, model", "expected one of"},
+        {"{sequential: [Flatten], keras: x.keras}", "exp.yaml, model", "expected one of"},
+        {"sequential: []", "exp.yaml, model", "a list of layers"},
+        {"sequential:\n  - Flatten\n  - Dens: {units: 3}", "exp.yaml, model, line 3, sequential[1]", "Dense"},
+        {"sequential:\n  - Dense: {unit: 3}", "exp.yaml, model, line 2, sequential[0] dense", "units"},
+        {"sequential:\n  - LSTM: {units: 3}", "sequential[0]", "LSTM is not supported yet"},
+        {"sequential:\n  - Dense: {units: 3}\n  - Input: {shape: [3]}", "line 3", "first layer"},
+        {"sequential: [{Dense: {units: 3, name: x}}, {Dense: {units: 3, name: x}}]", "sequential[1]",
+         "stands twice"},
+        {"{keras: /nowhere/x.keras}", "/nowhere/x.keras", "opened"},
+        {"functional: {layers: [{Dense: {units: 3, inputs: nothing}}]}", "functional.layers[0]",
+         "no layer \"nothing\""},
+        {"functional: {layers: [{Dense: {name: a, units: 3, inputs: b}}, {Dense: {name: b, units: 3}}]}", "a",
+         "never made"},
+        {"functional: {layers: [{Dense: {name: a, units: 3}}], outputs: c}", "output_layers", "\"c\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ib_value *entry = parse(cases[i].text);
+        ib_model *model = NULL;
+        ib_error err = {0};
+        assert_true(ib__model_from_experiment(&model, entry, &row, NULL, "exp.yaml, model", &err) != IB_OK);
+        if (!strstr(err.where, cases[i].where) || !strstr(err.text, cases[i].says))
+            fail_msg("%s\n%s: %s", cases[i].text, err.where, err.text);
+        assert_null(model);
+        ib__value_free(entry);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(sequential), cmocka_unit_test(functional),
+                                       cmocka_unit_test(mistakes)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
