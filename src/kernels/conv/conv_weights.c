@@ -155,6 +155,11 @@ static void do_image(const job *j, const ib__conv_weights_tile *list, size_t n_t
                                                                                   slot, add);
 }
 
+static void add_slot(float *left, const float *right, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        left[i] += right[i];
+}
+
 static void write_out(const job *j, const ib__conv_weights_tile *list, size_t n_tiles, const float *slot) {
     const ib_conv2d_args *g = j->g;
     for (const ib__conv_weights_tile *t = list; t != list + n_tiles; t++)
@@ -179,8 +184,7 @@ void ib__conv_weights(const ib__conv_tiles *tiles, const ib_conv2d_args *g, size
             do_image(&j, list, n_tiles, image, slot, image > first);
         for (size_t l = lane; depth > 1 && (l % 2 || lane + 1 == lanes); l /= 2) {
             slot = slots + --depth * size;
-            for (size_t i = 0; i < size; i++)
-                slot[i - size] += slot[i];
+            add_slot(slots + (depth - 1) * size, slot, size);
         }
     }
     write_out(&j, list, n_tiles, slots);
