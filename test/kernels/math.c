@@ -122,6 +122,55 @@ static void edges(void **state) {
     }
 }
 
+/* The arguments whose values are nearest to a rounding boundary, as the proof prints them. */
+static void hard_cases(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t x, y;
+    } cases[LENGTH(ops)][4] = {
+        {{0xc16912cd, 0x34fd331b},
+         {0xbbf0edf1, 0x3f7e1fe9},
+         {0xbae0e25c, 0x3f7f8fa7},
+         {0xb3000000, 0x3f800000}},
+        {{0x34ca62c1, 0x34ca62c3},
+         {0x3a254e7a, 0x3a255bd3},
+         {0x3dc252dd, 0x3dcbd76b},
+         {0xb675cbfc, 0xb675cbdf}},
+        {{0x65d890d3, 0x4254d1f9},
+         {0x4c5d65a5, 0x418f034b},
+         {0x4d604ebe, 0x419a352c},
+         {0x41178feb, 0x400fe5e7}},
+        {{0x35400003, 0x353fffff},
+         {0xb53ffffd, 0xb5400001},
+         {0x65d890d3, 0x4254d1f9},
+         {0x3efd81ad, 0x3ecdeee1}},
+        {{0x3ac37de2, 0x3ac37dd9},
+         {0xbac37de2, 0xbac37dd9},
+         {0x3eee0566, 0x3ede3cbe},
+         {0x40acb4d0, 0x3f7ffd50}},
+        {{0xb3800000, 0x3f000000},
+         {0x34000000, 0x3f000000},
+         {0xb4400000, 0x3effffff},
+         {0xb4a00000, 0x3efffffe}},
+        {{0x39ea41d0, 0x3f3180bd},
+         {0x3ad68ba7, 0x3f31a7c1},
+         {0x40a3f888, 0x40a42924},
+         {0x398b9622, 0x3f317ad1}},
+        {{0x3940ead6, 0x3959af14},
+         {0xb940ead6, 0xb959af14},
+         {0x39c0057d, 0x39d8ac49},
+         {0xb9c0057d, 0xb9d8ac49}},
+        {{0x013a18e3, 0x5e96209e},
+         {0x023a18e3, 0x5e16209e},
+         {0x033a18e3, 0x5d96209e},
+         {0x043a18e3, 0x5d16209e}},
+    };
+    for (size_t f = 0; f < LENGTH(ops); f++) {
+        for (size_t i = 0; i < LENGTH(cases[f]); i++)
+            expect(f, cases[f][i].x, cases[f][i].y);
+    }
+}
+
 /* Each variant against the reference at 2^18 arguments a function that are spread over all words, and
  * as many between -16 and 16. */
 static void variants_agree(void **state) {
@@ -174,7 +223,7 @@ static void lengths_and_places(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(special_values), cmocka_unit_test(edges),
-                                       cmocka_unit_test(variants_agree),
+                                       cmocka_unit_test(hard_cases), cmocka_unit_test(variants_agree),
                                        cmocka_unit_test(lengths_and_places)};
     return cmocka_run_group_tests(tests, NULL, something_was_compared);
 }

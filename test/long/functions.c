@@ -40,11 +40,31 @@ typedef struct function {
     void (*exact)(mpfr_t y, mpfr_t x);
 } function;
 
+/* Doubles with a relative error below 2^-44. Ends of the range that the library is slow at are cut short. */
+static double exp_cut(double x) {
+    return x < -800 ? 0 : x > 800 ? (double)INFINITY : exp(x);
+}
+static double log_cut(double x) {
+    return x < 0 ? (double)NAN : log(x);
+}
+/* The logarithm of 1 + x as rounded, and what the rounding lost. */
+static double log1p_quick(double x) {
+    if (x == 0 || !(x > -1 && x < (double)INFINITY)) {
+        return x < -1 ? (double)NAN : log1p(x);
+    }
+    double u = 1 + x;
+    return log(u) - ((u - 1) - x) / u;
+}
+/* Below 2^-24, x^2 / 3 is nothing beside 1; from 6 on, erf is 1. */
+static double erf_cut(double x) {
+    double a = fabs(x);
+    return a < 0x1p-24 ? x * 0x1.20dd750429b6dp+0 : a > 6 ? copysign(1, x) : erf(x); /* 2 / sqrt(pi) */
+}
 static double logistic(double x) {
-    return 1 / (1 + exp(-x));
+    return 1 / (1 + exp_cut(-x));
 }
 static double softplus(double x) {
-    return fmax(x, 0) + log1p(exp(-fabs(x)));
+    return fmax(x, 0) + log1p_quick(exp_cut(-fabs(x)));
 }
 static double rsqrt(double x) {
     return 1 / sqrt(x);
@@ -96,14 +116,14 @@ static void exact_rsqrt(mpfr_t y, mpfr_t x) {
 }
 
 static const function functions[] = {
-    {"exp", IB_MAP_exp, exp, exact_exp},
+    {"exp", IB_MAP_exp, exp_cut, exact_exp},
     {"expm1", IB_MAP_expm1, expm1, exact_expm1},
-    {"log", IB_MAP_log, log, exact_log},
-    {"log1p", IB_MAP_log1p, log1p, exact_log1p},
+    {"log", IB_MAP_log, log_cut, exact_log},
+    {"log1p", IB_MAP_log1p, log1p_quick, exact_log1p},
     {"tanh", IB_MAP_tanh, tanh, exact_tanh},
     {"logistic", IB_MAP_logistic, logistic, exact_logistic},
     {"softplus", IB_MAP_softplus, softplus, exact_softplus},
-    {"erf", IB_MAP_erf, erf, exact_erf},
+    {"erf", IB_MAP_erf, erf_cut, exact_erf},
     {"rsqrt", IB_MAP_rsqrt, rsqrt, exact_rsqrt},
 };
 
@@ -193,7 +213,7 @@ static size_t expect(proof *p, block *b, uint32_t first) {
         uint32_t u = first + i, place = u & 0x7fffff;
         float x = b->x[i];
         double y = x != x ? (double)NAN : p->f->estimate((double)x);
-        bool known = y != y ? x != x : rounds_to_one(y, 0x1p-44) && (u % MPFR_STRIDE != 0 || y == 0);
+        bool known = x != x || (rounds_to_one(y, 0x1p-44) && u % MPFR_STRIDE != 0);
         b->expected[i] = known ? (float)y : ask(p, x, y, b);
         asked += !known;
         if (u % REF_STRIDE == 0 || place < EDGE || place >= 0x800000 - EDGE ||
