@@ -230,6 +230,8 @@ static void mark_stored(ib_fusion *f, const ib_graph *g) {
 /* Can the op call back when blocks of its output are final? */
 static bool has_epilogue(const ib_node_data *n) {
     if (n->op == IB_OP_convolution || n->op == IB_OP_convolution_grad_input) return true;
+    if (n->op == IB_OP_max_pool || n->op == IB_OP_max_pool_grad) return true;
+    if (n->op == IB_OP_avg_pool || n->op == IB_OP_avg_pool_grad) return true;
     return n->op == IB_OP_dot_general && n->u.dot.n_batch == 0;
 }
 

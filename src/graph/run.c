@@ -153,18 +153,28 @@ static void run_convolution(running *r, size_t part, void *scratch, size_t worke
     run(&args, part, step->parts, scratch, worker);
 }
 
-static void run_pool(const running *r, size_t part) {
+/* Image by image, so that an epilogue finds its image in cache. */
+static void run_pool(const running *r, size_t part, size_t worker) {
     const ib_step *step = r->step;
     const ib_kernels *k = r->plan->kernels;
     ib_pool2d_args args = step->u.pool.args;
-    args.x = data_of(r->plan, step->in[0]);
-    args.dy = step->in[1] >= 0 ? data_of(r->plan, step->in[1]) : NULL;
-    args.y = data_of(r->plan, step->out);
+    bool backward = step->in[1] >= 0;
+    size_t images = args.n, larger = args.h * args.w * args.c, smaller = args.oh * args.ow * args.c;
+    const float *x = data_of(r->plan, step->in[0]), *dy = backward ? data_of(r->plan, step->in[1]) : NULL;
+    float *y = data_of(r->plan, step->out);
     ib_k_pool2d_fn *run = step->u.pool.op == IB_OP_max_pool        ? k->max_pool2d
                           : step->u.pool.op == IB_OP_max_pool_grad ? k->max_pool2d_grad
                           : step->u.pool.op == IB_OP_avg_pool      ? k->avg_pool2d
                                                                    : k->avg_pool2d_grad;
-    run(&args, part, step->parts);
+    args.n = 1;
+    size_t made = backward ? larger : smaller;
+    for (size_t i = images * part / step->parts; i < images * (part + 1) / step->parts; i++) {
+        args.x = x + i * larger;
+        args.dy = backward ? dy + i * smaller : NULL;
+        args.y = y + i * made;
+        run(&args, 0, 1);
+        if (step->epilogue >= 0) run_program(r, i * made, (i + 1) * made, worker);
+    }
 }
 
 static void run_effect(const running *r, size_t part) {
@@ -250,7 +260,7 @@ static void run_part(void *context, size_t part, size_t worker) {
         run_convolution(r, part, scratch, worker);
         break;
     case IB_STEP_POOL:
-        run_pool(r, part);
+        run_pool(r, part, worker);
         break;
     case IB_STEP_REDUCE:
     case IB_STEP_REDUCE_LANES:

@@ -20,7 +20,7 @@ enum { SCALED_TRUNCATED, SCALED_UNTRUNCATED, SCALED_UNIFORM };
 typedef struct settings {
     double low, high;    /* uniform */
     double mean, stddev; /* normal, truncated */
-    double value;        /* constant */
+    double value;        /* constant; gain of the identity, NaN: 1 */
     double scale;        /* variance */
     int mode, distribution;
     int64_t seed; /* -1: the experiment's */
@@ -37,6 +37,8 @@ typedef struct settings {
 
 static const ib_field constant_fields[] = {
     {.key = "value", .fallback = "0.0", .read = ib__read_real, AT(value), ANY}};
+static const ib_field identity_fields[] = {
+    {.key = "gain", .fallback = "null", .read = ib__read_optional_real, AT(value), ANY, .omit_null = true}};
 static const ib_field uniform_fields[] = {
     SEED,
     {.key = "minval", .fallback = "-0.05", .read = ib__read_real, AT(low), ANY},
@@ -76,7 +78,7 @@ static const class_row classes[] = {
     {"Zeros", "zero", CONSTANT, NULL, 0, {.seed = -1}},
     {"Ones", "one", CONSTANT, NULL, 0, {.value = 1.0, .seed = -1}},
     {"Constant", NULL, CONSTANT, FIELDS(constant_fields), {.seed = -1}},
-    {"Identity", "IdentityInitializer", IDENTITY, NULL, 0, {.seed = -1}},
+    {"Identity", "IdentityInitializer", IDENTITY, FIELDS(identity_fields), {.seed = -1}},
     {"RandomUniform", "uniform", UNIFORM, FIELDS(uniform_fields), {.seed = -1}},
     {"RandomNormal", "normal", NORMAL, FIELDS(normal_fields), {.seed = -1}},
     {"TruncatedNormal", NULL, TRUNCATED, FIELDS(normal_fields), {.seed = -1}},
@@ -203,7 +205,8 @@ ib_status ib__initialize(float *data, const ib_shape *shape, const ib_value *ini
         else if (kind == TRUNCATED)
             x = s.mean + s.stddev * truncated(&stream, i);
         else if (kind == IDENTITY)
-            x = i / (size_t)shape->dims[1] == i % (size_t)shape->dims[1] ? 1.0 : 0.0;
+            x = i / (size_t)shape->dims[1] == i % (size_t)shape->dims[1] ? (isnan(s.value) ? 1.0 : s.value)
+                                                                         : 0.0;
         data[i] = (float)x;
     }
     return IB_OK;

@@ -55,12 +55,13 @@ ib_node ib__general_relu(ib_graph *g, ib_node x, double slope, bool limited, dou
     return slope != 0.0 ? ib__op_subtract(g, y, ib__op_scale(g, negative, (float)slope)) : y;
 }
 
-/* x where x >= 0, else alpha (e^x - 1); the argument of the exponential is kept below 0 so that nothing
- * overflows in the branch that is not taken. */
+/* x where x >= 0, else e^x - 1, then times alpha where x <= 0 (so the gradient at 0 is alpha). The argument
+ * of the exponential is kept below 0 so that nothing overflows in the branch that is not taken. */
 ib_node ib__elu(ib_graph *g, ib_node x, double alpha) {
     ib_node e = ib__op_map(g, IB_MAP_expm1, ib__op_minimum(g, x, constant(g, 0.0)), NO, NO);
-    if (alpha != 1.0) e = ib__op_scale(g, e, (float)alpha);
-    return ib__op_select(g, compare(g, IB_MAP_less, x, 0.0), e, x);
+    ib_node y = ib__op_select(g, compare(g, IB_MAP_less, x, 0.0), e, x);
+    if (alpha == 1.0) return y;
+    return ib__op_select(g, compare(g, IB_MAP_greater, x, 0.0), y, ib__op_scale(g, y, (float)alpha));
 }
 
 static unsigned last_axis(ib_graph *g, ib_node x) {
@@ -119,8 +120,12 @@ static ib_node selu(ib_graph *g, ib_node x) {
                          ib__op_scale(g, x, (float)scale));
 }
 
+/* max(x, 0) + expm1(min(x, 0)); both parts pass the gradient at 0, which makes 2 there, as in TensorFlow. */
 static ib_node celu(ib_graph *g, ib_node x) {
-    return ib__elu(g, x, 1.0);
+    ib_node zero = constant(g, 0.0);
+    ib_node positive = ib__op_select(g, compare(g, IB_MAP_less, x, 0.0), zero, x);
+    ib_node negative = ib__op_select(g, compare(g, IB_MAP_greater, x, 0.0), zero, x);
+    return ib__op_add(g, positive, ib__op_map(g, IB_MAP_expm1, negative, NO, NO));
 }
 
 /* x/2 (1 + erf(x / sqrt 2)) */

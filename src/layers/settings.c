@@ -76,11 +76,18 @@ static ib_status refuse(const ib_value *value, const char *where, const char *ex
     return ib__fail(err, IB_BAD_INPUT, where, "expected %s, found %s", expected, found);
 }
 
+/* 3 and not 3.0 */
+static void print_bound(char out[32], double bound) {
+    ib__double_print(out, bound);
+    size_t n = strlen(out);
+    if (n > 2 && strcmp(out + n - 2, ".0") == 0) out[n - 2] = '\0';
+}
+
 /* "an integer from 1 to 4", "a number of 0 or more". */
 static void describe_range(char out[96], const char *what, double low, double high) {
     char a[32], b[32];
-    ib__double_print(a, low);
-    ib__double_print(b, high);
+    print_bound(a, low);
+    print_bound(b, high);
     if (high >= 0x1p31)
         snprintf(out, 96, "%s of %s or more", what, a);
     else

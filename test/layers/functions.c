@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Activations, regularizers and initializers against real Keras; configs and settings of layers: what is
+ * refused and how it is said; dropout.
+ */
+#include "golden.h"
+
+#include "layers/activation.h"
+#include "layers/layer.h"
+
+static ib_node output_with_gradient(ib_graph *g, ib_node y, ib_node dy, ib_node x) {
+    ib_node dx;
+    ib__graph_gradients(g, &y, &dy, 1, &x, 1, &dx);
+    ib__graph_output(g, y);
+    ib__graph_output(g, dx);
+    return dx;
+}
+
+/* A golden activation: by name, or with the settings that a layer can give. */
+static ib_node call_activation(ib_graph *g, const ib_value *c, ib_node x, bool *known) {
+    const char *name = golden_text(c, "function");
+    const ib_value *kwargs = ib__value_get(c, "kwargs");
+    double slope = 0, limit = 0, threshold = 0;
+    bool limited = ib__value_number(ib__value_get(kwargs, "max_value"), &limit);
+    *known = true;
+    if (kwargs->count == 0) {
+        const ib_activation *activation;
+        ib_value *config = ib__value_string(name);
+        *known = ib__activation_find(&activation, config, name, NULL) == IB_OK;
+        ib__value_free(config);
+        return *known ? ib__activation_call(activation, g, x) : x;
+    }
+    (void)ib__value_number(ib__value_get(kwargs, "negative_slope"), &slope);
+    (void)ib__value_number(ib__value_get(kwargs, "threshold"), &threshold);
+    if (strcmp(name, "relu") == 0) return ib__general_relu(g, x, slope, limited, limit, threshold);
+    if (strcmp(name, "leaky_relu") == 0) return ib__leaky_relu(g, x, slope);
+    if (strcmp(name, "elu") == 0 && ib__value_number(ib__value_get(kwargs, "alpha"), &slope))
+        return ib__elu(g, x, slope);
+    const ib_value *axis = ib__value_get(kwargs, "axis");
+    unsigned axes = 0;
+    for (size_t i = 0; axis && axis->kind == IB_LIST && i < axis->count; i++)
+        axes |= 1u << axis->items[i]->integer;
+    if (axis && axis->kind == IB_INT) axes = 1u << axis->integer;
+    if (strcmp(name, "softmax") == 0) return ib__softmax(g, x, axes);
+    if (strcmp(name, "log_softmax") == 0) return ib__log_softmax(g, x, axes);
+    *known = false;
+    return x;
+}
+
+static void shared_array(const golden *g, const char *key, ib_tensor *out) {
+    ib_error err = {0};
+    if (ib__npz_array(out, g->zip, g->path, key, &err) != IB_OK) fail_msg("%s: %s", err.where, err.text);
+}
+
+/* The corner of `from` that has this shape (glu gives half of its input). */
+static void put_corner(float *to, const ib_tensor *from, const ib_shape *shape) {
+    for (size_t i = 0; i < (size_t)ib__shape_elements(shape); i++) {
+        size_t rest = i, at = 0, stride = 1;
+        for (int d = shape->rank; d-- > 0;) {
+            at += rest % (size_t)shape->dims[d] * stride;
+            rest /= (size_t)shape->dims[d];
+            stride *= (size_t)from->shape.dims[d];
+        }
+        to[i] = (float)ib__tensor_at(from, at);
+    }
+}
+
+/* Edges: each value must agree with Keras in float64 or in float32. TensorFlow's e^x - 1 rounds to 0 for tiny
+ * negative x, where it then takes the derivative of the other side; there the value at -1e-4 is the truth. */
+static double edge_error(const float *found, const ib_tensor *wide, const ib_tensor *narrow,
+                         const ib_tensor *x) {
+    double worst = 0, before = 0;
+    size_t n = (size_t)ib__shape_elements(&x->shape);
+    for (size_t i = 0; i < n; i++)
+        if (ib__tensor_at(x, i) < -9e-5 && ib__tensor_at(x, i) > -1.1e-4) before = ib__tensor_at(wide, i);
+    for (size_t i = 0; i < n; i++) {
+        double v = (double)found[i], a = ib__tensor_at(wide, i), b = ib__tensor_at(narrow, i);
+        double e = isnan(a) && isnan(v) ? 0
+                   : v == a || v == b   ? 0
+                                        : fmin(fabs(v - a), fabs(v - b)) / fmax(1, fabs(a));
+        double at = ib__tensor_at(x, i);
+        if (at < 0 && at > -1e-6 && fabs(v - before) < 1e-3) e = 0;
+        if (!(e <= 5e-6)) print_message("  at %g: %g, Keras has %g and %g\n", at, v, a, b);
+        worst = e <= worst ? worst : isnan(e) ? (double)INFINITY : e;
+    }
+    return worst;
+}
+
+/* y and dx of one case over x (edge: single values with cotangent 1). */
+static bool run_activation(const golden *all, const ib_value *c, ib_pool *pool, bool edge, double *worst) {
+    ib_tensor x, cotangent = {0}, y, dx, y32 = {0}, dx32 = {0};
+    const char *name = golden_text(c, "name");
+    if (!golden_array(all, name, edge ? "edge_y" : "y", &y)) return false;
+    assert_true(golden_array(all, name, edge ? "edge_dx" : "dx", &dx));
+    shared_array(all, edge ? "edge" : "x", &x);
+    if (!edge) shared_array(all, "g", &cotangent);
+    if (edge)
+        assert_true(golden_array(all, name, "edge_y32", &y32) && golden_array(all, name, "edge_dx32", &dx32));
+    ib_graph *g;
+    ib_plan *plan;
+    ib_error err = {0};
+    bool known;
+    assert_int_equal(ib__graph_new(&g, (size_t)x.shape.dims[0], 0, NULL), IB_OK);
+    ib_node in = ib__op_input(g, "x", IB_TYPE_F32, &x.shape, true);
+    ib_node out = call_activation(g, c, in, &known);
+    ib_shape shape = ib__node_shape(g, out);
+    if (known) {
+        ib_node dy = edge ? ib__op_constant(g, 1.0f) : ib__op_input(g, "g", IB_TYPE_F32, &shape, true);
+        ib_node d = output_with_gradient(g, out, dy, in);
+        if (ib__plan_new(&plan, g, ib__kernels_for(ib__isa_default()), pool, &err) != IB_OK)
+            fail_msg("%s: %s: %s", name, err.where, err.text);
+        ib__tensor_to_float(ib__plan_input(plan, in), &x, 0, (size_t)ib__shape_elements(&x.shape));
+        if (!edge) put_corner(ib__plan_input(plan, dy), &cotangent, &shape);
+        ib_stream_at at = {.step = 0};
+        ib__plan_run(plan, &at);
+        const float *found = ib__plan_value(plan, out), *gradient = ib__plan_value(plan, d);
+        double e = golden_error(found, &y), f = golden_error(gradient, &dx);
+        if (edge) {
+            e = edge_error(found, &y, &y32, &x);
+            f = edge_error(gradient, &dx, &dx32, &x);
+        }
+        bool good = e <= fmax(2e-6, 10 * golden_float32_error(c, "y")) &&
+                    f <= fmax(5e-6, 10 * golden_float32_error(c, "dx"));
+        if (!good) print_message("%s%s: differs by %g, gradient by %g\n", name, edge ? " (edges)" : "", e, f);
+        assert_true(good);
+        *worst = fmax(*worst, fmax(e, f));
+        ib__plan_free(plan);
+    }
+    ib__graph_free(g);
+    ib_tensor *arrays[] = {&x, &cotangent, &y, &dx, &y32, &dx32};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        ib__tensor_free(arrays[i]);
+    return known;
+}
+
+static void test_activations(void **state) {
+    (void)state;
+    golden g;
+    ib_pool *pool;
+    size_t same = 0, edges = 0, refused = 0;
+    double worst = 0;
+    golden_open(&g, "activations");
+    assert_int_equal(ib__pool_new(&pool, 1, NULL), IB_OK);
+    for (size_t i = 0; i < g.cases->count; i++) {
+        bool ran = run_activation(&g, g.cases->items[i], pool, false, &worst);
+        if (ran) edges += run_activation(&g, g.cases->items[i], pool, true, &worst);
+        same += ran;
+        refused += !ran;
+        if (!ran) print_message("  %s is not there\n", golden_text(g.cases->items[i], "name"));
+    }
+    print_message("activations: %zu cases agree with Keras, %zu with edges (worst %.1e), %zu are not there\n",
+                  same, edges, worst, refused);
+    assert_true(same >= 35 && edges > 0);
+    ib__pool_free(pool);
+    golden_close(&g);
+}
+
+static void test_regularizers(void **state) {
+    (void)state;
+    golden all;
+    ib_pool *pool;
+    size_t same = 0, refused = 0;
+    golden_open(&all, "regularizers");
+    assert_int_equal(ib__pool_new(&pool, 1, NULL), IB_OK);
+    for (size_t i = 0; i < all.cases->count; i++) {
+        const ib_value *c = all.cases->items[i], *config = ib__value_get(c, "config");
+        const char *name = golden_text(c, "name");
+        ib_status status = ib__regularizer_check(config, name, NULL);
+        if (status == IB_UNSUPPORTED) {
+            refused++;
+            continue;
+        }
+        assert_int_equal(status, IB_OK);
+        ib_tensor x, value, dx;
+        assert_true(golden_array(&all, name, "x", &x) && golden_array(&all, name, "value", &value) &&
+                    golden_array(&all, name, "dx", &dx));
+        ib_graph *g;
+        ib_plan *plan;
+        assert_int_equal(ib__graph_new(&g, 1, 0, NULL), IB_OK);
+        ib_node in = ib__op_input(g, "x", IB_TYPE_F32, &x.shape, false);
+        ib_node y = ib__regularizer_call(config, g, in);
+        ib_node d = output_with_gradient(g, y, IB_NO_NODE, in);
+        assert_int_equal(ib__plan_new(&plan, g, ib__kernels_for(ib__isa_default()), pool, NULL), IB_OK);
+        ib__tensor_to_float(ib__plan_input(plan, in), &x, 0, (size_t)ib__shape_elements(&x.shape));
+        ib_stream_at at = {.step = 0};
+        ib__plan_run(plan, &at);
+        assert_true(golden_error(ib__plan_value(plan, y), &value) <= 2e-6);
+        assert_true(golden_error(ib__plan_value(plan, d), &dx) <= 5e-6);
+        same++;
+        ib__plan_free(plan);
+        ib__graph_free(g);
+        ib__tensor_free(&x);
+        ib__tensor_free(&value);
+        ib__tensor_free(&dx);
+    }
+    print_message("regularizers: %zu cases agree with Keras, %zu refused by name\n", same, refused);
+    assert_true(same >= 6);
+    ib__pool_free(pool);
+    golden_close(&all);
+}
+
+/* Random initializers: limits, mean and deviation over many seeds against Keras's distribution. */
+static void check_draw(const char *name, const ib_value *config, const ib_value *draw) {
+    const ib_value *dims = ib__value_get(draw, "shape");
+    ib_shape shape = {.rank = (int)dims->count};
+    for (int i = 0; i < shape.rank; i++)
+        shape.dims[i] = dims->items[i]->integer;
+    size_t n = (size_t)ib__shape_elements(&shape);
+    bool uniform = strcmp(golden_text(draw, "distribution"), "uniform") == 0;
+    bool truncated = strcmp(golden_text(draw, "distribution"), "truncated_normal") == 0;
+    double low = -INFINITY, high = INFINITY, mean = 0, deviation = 0;
+    if (uniform) {
+        assert_true(ib__value_number(ib__value_get(draw, "minval"), &low));
+        assert_true(ib__value_number(ib__value_get(draw, "maxval"), &high));
+        mean = (low + high) / 2;
+        deviation = (high - low) / sqrt(12.0);
+    } else {
+        const char *key = truncated ? "stddev_of_the_untruncated" : "stddev";
+        assert_true(ib__value_number(ib__value_get(draw, key), &deviation));
+        assert_true(ib__value_number(ib__value_get(draw, "mean"), &mean));
+        if (truncated) {
+            low = mean - 2 * deviation;
+            high = mean + 2 * deviation;
+            deviation *= 0.87962566103423978;
+        }
+    }
+    float data[4096];
+    assert_true(n <= sizeof data / sizeof *data);
+    size_t seeds = 40000 / n;
+    double sum = 0, squares = 0;
+    for (size_t seed = 0; seed < seeds; seed++) {
+        ib_value *own = ib__value_copy(config);
+        assert_true(ib__value_set(ib__value_get(own, "config"), "seed", ib__value_int((int64_t)seed)));
+        assert_int_equal(ib__initialize(data, &shape, own, 5, "layer/kernel", NULL), IB_OK);
+        ib__value_free(own);
+        for (size_t i = 0; i < n; i++) {
+            double x = (double)data[i];
+            if (!(x >= low - 1e-6 && x <= high + 1e-6))
+                fail_msg("%s: %g is outside of %g .. %g", name, x, low, high);
+            sum += x - mean;
+            squares += (x - mean) * (x - mean);
+        }
+    }
+    double count = (double)(seeds * n), found = sqrt(squares / count);
+    if (fabs(sum / count) > 0.02 * deviation || fabs(found / deviation - 1) > 0.02)
+        fail_msg("%s: mean off by %g, deviation %g, expected %g", name, sum / count, found, deviation);
+}
+
+static void test_initializers(void **state) {
+    (void)state;
+    golden all;
+    size_t exact = 0, drawn = 0, refused = 0;
+    golden_open(&all, "initializers");
+    for (size_t i = 0; i < all.cases->count; i++) {
+        const ib_value *c = all.cases->items[i], *config = ib__value_get(c, "config");
+        const char *name = golden_text(c, "name");
+        ib_status status = ib__initializer_check(config, name, NULL);
+        if (status == IB_UNSUPPORTED) {
+            print_message("  %s refused\n", name);
+            refused++;
+            continue;
+        }
+        assert_int_equal(status, IB_OK);
+        if (!ib__value_get(c, "exact")->boolean) {
+            const ib_value *draws = ib__value_get(c, "draws");
+            for (size_t k = 0; k < draws->count; k++)
+                check_draw(name, config, draws->items[k]);
+            drawn++;
+            continue;
+        }
+        /* Keras leaves the gain, here 1.5, out of the config. */
+        if (strcmp(name, "Identity") == 0)
+            assert_true(ib__value_set(ib__value_get(config, "config"), "gain", ib__value_real(1.5)));
+        for (size_t k = 0; k < ib__value_get(c, "shapes")->count; k++) {
+            char key[32];
+            ib_tensor truth;
+            float data[256];
+            (void)snprintf(key, sizeof key, "%zu", k);
+            assert_true(golden_array(&all, name, key, &truth));
+            assert_true(ib__shape_elements(&truth.shape) <= 256);
+            assert_int_equal(ib__initialize(data, &truth.shape, config, 5, "layer/kernel", NULL), IB_OK);
+            if (!(golden_error(data, &truth) < 1e-7)) fail_msg("%s %zu: other values", name, k);
+            ib__tensor_free(&truth);
+        }
+        exact++;
+    }
+    print_message("initializers: %zu exact, %zu by distribution, %zu refused by name\n", exact, drawn,
+                  refused);
+    assert_true(exact >= 4 && drawn >= 10);
+    golden_close(&all);
+}
+
+static ib_status make(const char *class_name, const char *yaml, ib_layer **out, ib_error *err) {
+    ib_value *value;
+    *err = (ib_error){0};
+    assert_int_equal(ib__yaml_parse(&value, yaml, strlen(yaml), "exp.yaml", NULL), IB_OK);
+    ib_status status = ib__layer_new(out, class_name, value, "some", "layers[3]", err);
+    ib__value_free(value);
+    return status;
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    static const struct bad {
+        const char *class_name, *yaml;
+        ib_status status;
+        const char *where, *text;
+    } bad[] = {
+        {"Dense", "{}", IB_BAD_INPUT, "layers[3] some", "\"units\" is missing"},
+        {"Dense", "{unit: 3}", IB_BAD_INPUT, "layers[3] some", "did you mean \"units\"?"},
+        {"Dense", "{units: 0}", IB_BAD_INPUT, "layers[3] some, units", "an integer of 1 or more, found 0"},
+        {"Dense", "{units: 2.5}", IB_BAD_INPUT, "layers[3] some, units", "found 2.5"},
+        {"Dense", "{units: 2, activation: rellu}", IB_BAD_INPUT, "layers[3] some, activation",
+         "nearest is relu"},
+        {"Dense", "{units: 2, activation: sparsemax}", IB_UNSUPPORTED, "layers[3] some, activation",
+         "sparsemax"},
+        {"Dense", "{units: 2, kernel_initializer: glorot}", IB_BAD_INPUT,
+         "layers[3] some, kernel_initializer", "unknown initializer"},
+        {"Dense", "{units: 2, kernel_initializer: Orthogonal}", IB_UNSUPPORTED,
+         "layers[3] some, kernel_initializer", "not supported yet"},
+        {"Dense", "{units: 2, kernel_regularizer: l3}", IB_BAD_INPUT, "layers[3] some, kernel_regularizer",
+         "unknown regularizer"},
+        {"Dense", "{units: 2, dtype: float16}", IB_UNSUPPORTED, "layers[3] some, dtype", "only float32"},
+        {"Dense", "{units: 2, trainable: 1}", IB_BAD_INPUT, "layers[3] some, trainable", "true or false"},
+        {"Dense", "[1]", IB_BAD_INPUT, "layers[3]", "a map of settings"},
+        {"Conv2D", "{filters: 2, kernel_size: [3]}", IB_BAD_INPUT, "layers[3] some, kernel_size",
+         "a list of two"},
+        {"Conv2D", "{filters: 3, kernel_size: 3, groups: 2}", IB_BAD_INPUT, "layers[3] some", "divisible"},
+        {"Conv2D", "{filters: 2, kernel_size: 3, padding: full}", IB_BAD_INPUT, "layers[3] some, padding",
+         "one of: valid same"},
+        {"Conv2D", "{filters: 2, kernel_size: 3, strides: 2, dilation_rate: 2}", IB_BAD_INPUT,
+         "layers[3] some", "exclude each other"},
+        {"Dropout", "{rate: 1.5}", IB_BAD_INPUT, "layers[3] some, rate", "from 0 to 1, found 1.5"},
+        {"Permute", "{dims: [1, 1]}", IB_BAD_INPUT, "layers[3] some", "each of 1 to 2 once"},
+        {"LSTM", "{units: 3}", IB_UNSUPPORTED, "layers[3]", "layer LSTM is not supported yet"},
+        {"Conv2d", "{}", IB_UNSUPPORTED, "layers[3]", "nearest is Conv2D"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ib_layer *layer;
+        ib_error err;
+        ib_status status = make(bad[i].class_name, bad[i].yaml, &layer, &err);
+        if (status != bad[i].status || strcmp(err.where, bad[i].where) != 0 || !strstr(err.text, bad[i].text))
+            fail_msg("%s %s: %d \"%s\": \"%s\"", bad[i].class_name, bad[i].yaml, (int)status, err.where,
+                     err.text);
+        assert_null(layer);
+    }
+}
+
+/* Shapes that do not fit are refused before anything is built. */
+static void test_shapes(void **state) {
+    (void)state;
+    static const struct bad {
+        const char *class_name, *yaml;
+        ib_shape input;
+        const char *text;
+    } bad[] = {
+        {"Conv2D",
+         "{filters: 2, kernel_size: 3}",
+         {3, {-1, 8, 8}},
+         "an input with 4 axes, found (None, 8, 8)"},
+        {"Conv2D", "{filters: 2, kernel_size: 9}", {4, {-1, 8, 8, 1}}, "the window is larger than the input"},
+        {"Conv2D",
+         "{filters: 2, kernel_size: 3, groups: 2}",
+         {4, {-1, 8, 8, 3}},
+         "channels divisible by groups"},
+        {"Dense", "{units: 2}", {2, {-1, -1}}, "a known last axis"},
+        {"Reshape", "{target_shape: [4, 4]}", {2, {-1, 8}}, "cannot be reshaped to (4, 4)"},
+        {"Reshape", "{target_shape: [-1, 0]}", {2, {-1, 8}}, "cannot be reshaped"},
+        {"BatchNormalization", "{axis: 4}", {2, {-1, 8}}, "axis does not fit"},
+        {"MaxPooling2D", "{}", {4, {-1, 1, 1, 1}}, "the window is larger"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ib_layer *layer;
+        ib_error err;
+        assert_int_equal(make(bad[i].class_name, bad[i].yaml, &layer, &err), IB_OK);
+        assert_int_equal(ib__layer_build(layer, &bad[i].input, 1, &err), IB_BAD_INPUT);
+        if (!strstr(err.text, bad[i].text)) fail_msg("%s: \"%s\"", bad[i].class_name, err.text);
+        ib__layer_free(layer);
+    }
+}
+
+/* y of a Dropout layer over ones. */
+static void run_dropout(const char *yaml, const char *name, uint64_t seed, uint32_t step, bool training,
+                        float *out, size_t n) {
+    ib_layer *layer;
+    ib_error err = {0};
+    ib_graph *g;
+    ib_plan *plan;
+    ib_pool *pool;
+    ib_value *config;
+    assert_int_equal(ib__yaml_parse(&config, yaml, strlen(yaml), "exp.yaml", NULL), IB_OK);
+    assert_int_equal(ib__layer_new(&layer, "Dropout", config, name, "layers[0]", &err), IB_OK);
+    ib__value_free(config);
+    ib_shape shape = {2, {100, (int64_t)n / 100}};
+    assert_int_equal(ib__graph_new(&g, 100, 0, NULL), IB_OK);
+    ib_build b = {.g = g, .training = training, .seed = seed, .extra_loss = IB_NO_NODE};
+    ib_node x = ib__op_input(g, "x", IB_TYPE_F32, &shape, true);
+    ib_node y = layer->class->call(layer, &b, &x, 1);
+    y = ib__op_scale(g, y, 1.0f);
+    ib__graph_output(g, y);
+    assert_int_equal(ib__pool_new(&pool, 1, NULL), IB_OK);
+    assert_int_equal(ib__plan_new(&plan, g, ib__kernels_for(ib__isa_default()), pool, NULL), IB_OK);
+    float *in = ib__plan_input(plan, x);
+    for (size_t i = 0; i < n; i++)
+        in[i] = 1.0f;
+    ib_stream_at at = {.step = step};
+    ib__plan_run(plan, &at);
+    memcpy(out, ib__plan_value(plan, y), n * sizeof *out);
+    ib__plan_free(plan);
+    ib__pool_free(pool);
+    ib__graph_free(g);
+    ib__layer_free(layer);
+}
+
+static void test_dropout(void **state) {
+    (void)state;
+    enum { N = 10000 };
+    static float a[N], b[N];
+    run_dropout("{rate: 0.25}", "dropout", 812, 3, true, a, N);
+    size_t kept = 0;
+    for (size_t i = 0; i < N; i++) {
+        assert_true(a[i] == 0.0f || a[i] == (float)(1.0 / 0.75));
+        kept += a[i] != 0.0f;
+    }
+    assert_in_range(kept, 7300, 7700);
+    run_dropout("{rate: 0.25}", "dropout", 812, 3, true, b, N);
+    assert_memory_equal(a, b, sizeof a);
+    run_dropout("{rate: 0.25}", "dropout", 812, 4, true, b, N);
+    assert_memory_not_equal(a, b, sizeof a);
+    run_dropout("{rate: 0.25}", "dropout_1", 812, 3, true, b, N);
+    assert_memory_not_equal(a, b, sizeof a);
+    run_dropout("{rate: 0.25, seed: 7}", "dropout", 812, 3, true, a, N);
+    run_dropout("{rate: 0.25, seed: 7}", "dropout", 813, 3, true, b, N);
+    assert_memory_equal(a, b, sizeof a);
+    for (size_t i = 0; i < N; i++)
+        a[i] = 1.0f;
+    run_dropout("{rate: 0.25}", "dropout", 812, 3, false, b, N);
+    assert_memory_equal(a, b, sizeof a);
+    run_dropout("{rate: 0}", "dropout", 812, 3, true, b, N);
+    assert_memory_equal(a, b, sizeof a);
+    memset(a, 0, sizeof a);
+    run_dropout("{rate: 1}", "dropout", 812, 3, true, b, N);
+    assert_memory_equal(a, b, sizeof a);
+}
+
+static void test_snake_case(void **state) {
+    (void)state;
+    static const char *const pairs[][2] = {{"Conv2D", "conv2d"},
+                                           {"MaxPooling2D", "max_pooling2d"},
+                                           {"GlobalAveragePooling2D", "global_average_pooling2d"},
+                                           {"ReLU", "re_lu"},
+                                           {"LeakyReLU", "leaky_re_lu"},
+                                           {"ELU", "elu"},
+                                           {"RMSprop", "rm_sprop"},
+                                           {"AdamW", "adam_w"},
+                                           {"Conv2DTranspose", "conv2d_transpose"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        char out[128];
+        ib__snake_case(out, sizeof out, pairs[i][0]);
+        assert_string_equal(out, pairs[i][1]);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_activations),  cmocka_unit_test(test_regularizers),
+        cmocka_unit_test(test_initializers), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_shapes),       cmocka_unit_test(test_dropout),
+        cmocka_unit_test(test_snake_case)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

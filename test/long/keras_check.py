@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""isobit beside real Keras: usage: keras_check.py ISOBIT
+
+1. Models trained and written by isobit load in Keras and predict the same, to 1e-5.
+2. Models written by Keras load in isobit and predict the same, to 1e-5.
+3. From the same initial weights, without shuffling and dropout, the loss of each step agrees with Keras.
+"""
+
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from keras import layers  # noqa: E402
+
+ISOBIT = sys.argv[1]
+MNIST = "examples/mnist/mnist5k.npz"
+checks = 0
+
+
+def isobit(*arguments):
+    """Runs a command and gives its standard output."""
+    done = subprocess.run([ISOBIT, *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"isobit {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def agree(name, got, want, tolerance):
+    global checks
+    got, want = np.asarray(got, dtype=np.float64), np.asarray(want, dtype=np.float64)
+    if got.shape != want.shape:
+        sys.exit(f"{name}: shapes {got.shape} and {want.shape}")
+    error = np.max(np.abs(got - want)) / max(1.0, np.max(np.abs(want)))
+    print(f"{name}: {got.size} numbers, largest difference {error:.2e} (allowed {tolerance:.0e})")
+    if not error <= tolerance:
+        sys.exit(f"{name}: too different")
+    checks += 1
+
+
+def digits(count):
+    with np.load(MNIST) as data:
+        return data["x_train"][:count].astype("float32"), data["y_train"][:count].astype("int32")
+
+
+def read_losses(run):
+    """Loss of each step from the run's `steps` file."""
+    losses = []
+    for line in pathlib.Path(run, "steps").read_text().splitlines():
+        words = line.split()
+        if words and words[0].isdigit() and int(words[0]) > 0:
+            losses.append(struct.unpack(">f", bytes.fromhex(words[1]))[0])
+    return losses
+
+
+def written_by_isobit(folder):
+    for name in ("mnist", "digits", "breast_cancer"):
+        run = folder / name
+        isobit("train", f"examples/{name}/experiment.yaml", "-o", run, "--quiet")
+        model = keras.models.load_model(run / "model.keras")
+        x = np.random.default_rng(1).normal(size=(100, *model.input_shape[1:])).astype("float32")
+        np.savez(folder / "x.npz", x=x)
+        isobit("predict", run, "--data", folder / "x.npz", "-o", folder / "p.npy")
+        agree(f"isobit's {name} in Keras", np.load(folder / "p.npy"), model.predict(x, verbose=0), 1e-5)
+
+
+def convnet(dropout):
+    rest = [layers.Dropout(0.5)] if dropout else []
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28)),
+            layers.Reshape((28, 28, 1)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(16, 3, activation="relu"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(32, 3, padding="same", strides=2),
+            layers.ReLU(),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
+            *rest,
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    return model
+
+
+def residual():
+    inputs = keras.Input((28, 28))
+    x = layers.Rescaling(1 / 255)(layers.Reshape((28, 28, 1))(inputs))
+    x = layers.Conv2D(8, 3, padding="same", activation="relu", name="first")(x)
+    y = layers.Conv2D(8, 3, padding="same")(x)
+    y = layers.BatchNormalization()(y)
+    x = layers.Activation("relu")(layers.Add()([x, y]))
+    both = layers.Concatenate()([layers.MaxPooling2D(2)(x), layers.AveragePooling2D(2)(x)])
+    x = layers.GlobalAveragePooling2D()(both)
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+def written_by_keras(folder):
+    x, y = digits(256)
+    np.savez(folder / "x.npz", x=x)
+    for name, model in (("convnet", convnet(True)), ("residual", residual())):
+        model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.fit(x, y, epochs=2, verbose=0)
+        model.save(folder / "k.keras")
+        isobit("predict", folder / "k.keras", "--data", folder / "x.npz", "-o", folder / "p.npy")
+        agree(f"Keras's {name} in isobit", np.load(folder / "p.npy"), model.predict(x, verbose=0), 1e-5)
+
+
+class Losses(keras.callbacks.Callback):
+    """The loss of each batch from Keras's running mean (batches of equal size)."""
+
+    def __init__(self):
+        super().__init__()
+        self.values, self.total = [], 0.0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.total, self.steps = 0.0, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps += 1
+        total = logs["loss"] * self.steps
+        self.values.append(total - self.total)
+        self.total = total
+
+
+OPTIMIZERS = {
+    "SGD": lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+    "Adam": lambda: keras.optimizers.Adam(0.001),
+    "AdamW": lambda: keras.optimizers.AdamW(0.001),
+    "RMSprop": lambda: keras.optimizers.RMSprop(0.001),
+}
+
+
+def same_losses(folder):
+    x, y = digits(512)
+    np.savez(folder / "train.npz", x=x, y=y)
+    for name, make in OPTIMIZERS.items():
+        keras.utils.set_random_seed(1)
+        model = convnet(False)
+        model.compile(optimizer=make(), loss="sparse_categorical_crossentropy")
+        model.save(folder / "start.keras")
+        experiment = folder / "e.yaml"
+        experiment.write_text(
+            "isobit: 1\nseed: 1\nmodel: {keras: start.keras}\n"
+            "data:\n  train: {npz: train.npz, x: x, y: y}\n"
+            "fit: {batch_size: 64, epochs: 2, shuffle: false}\n"
+        )
+        isobit("train", experiment, "-o", folder / name, "--quiet")
+        losses = Losses()
+        model.fit(x, y, batch_size=64, epochs=2, shuffle=False, verbose=0, callbacks=[losses])
+        agree(f"losses of 16 steps with {name}", read_losses(folder / name), losses.values, 5e-4)
+        weights = keras.models.load_model(folder / name / "model.keras").get_weights()
+        for i, (ours, theirs) in enumerate(zip(weights, model.get_weights(), strict=True)):
+            agree(f"weight {i} after 16 steps with {name}", ours, theirs, 5e-3)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        written_by_isobit(folder)
+        written_by_keras(folder)
+        same_losses(folder)
+    print(f"{checks} comparisons with Keras {keras.__version__}, all within their tolerance")
+    return 0 if checks > 20 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
