@@ -277,6 +277,16 @@ ib_node ib__activation_call(const ib_activation *activation, ib_graph *g, ib_nod
     return activation->call(g, x);
 }
 
+ib_status ib__activation_shape(const ib_activation *activation, const ib_layer *layer, ib_shape *shape,
+                               ib_error *err) {
+    if (activation->call != glu) return IB_OK;
+    int64_t *last = &shape->dims[shape->rank - 1];
+    if (shape->rank < 2 || *last < 0 || *last % 2)
+        return ib__fail(err, IB_BAD_INPUT, layer->place, "activation glu needs a last axis of even size");
+    *last /= 2;
+    return IB_OK;
+}
+
 const char *ib__activation_name(const ib_activation *activation) {
     return activation->name;
 }

@@ -19,11 +19,11 @@ typedef struct settings {
     static ib_status name(ib_layer *layer, const ib_value *config, ib_error *err) {                          \
         return ib__layer_configure(layer, fields, sizeof fields / sizeof *fields, config, err);              \
     }
-#define CLASS(symbol, class_name, prefix)                                                                    \
+#define CLASS(symbol, class_name, prefix, its_shape)                                                         \
     const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
                                                .settings = sizeof(settings),                                 \
                                                .configure = prefix##_configure,                              \
-                                               .shape = ib__layer_same_shape,                                \
+                                               .shape = its_shape,                                           \
                                                .call = prefix##_call}
 
 static const ib_field activation_fields[] = {
@@ -46,6 +46,13 @@ CONFIGURE(activation_configure, activation_fields)
 CONFIGURE(relu_configure, relu_fields)
 CONFIGURE(leaky_relu_configure, leaky_relu_fields)
 CONFIGURE(elu_configure, elu_fields)
+
+static ib_status activation_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
+                                  ib_error *err) {
+    const settings *s = layer->settings;
+    ib_status status = ib__layer_same_shape(layer, inputs, n, out, err);
+    return status == IB_OK ? ib__activation_shape(s->activation, layer, out, err) : status;
+}
 
 static ib_node activation_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
     (void)n;
@@ -71,10 +78,10 @@ static ib_node elu_call(ib_layer *layer, ib_build *b, const ib_node *inputs, siz
     return ib__elu(b->g, inputs[0], s->alpha);
 }
 
-CLASS(activation, "Activation", activation);
-CLASS(relu, "ReLU", relu);
-CLASS(leaky_relu, "LeakyReLU", leaky_relu);
-CLASS(elu, "ELU", elu);
+CLASS(activation, "Activation", activation, activation_shape);
+CLASS(relu, "ReLU", relu, ib__layer_same_shape);
+CLASS(leaky_relu, "LeakyReLU", leaky_relu, ib__layer_same_shape);
+CLASS(elu, "ELU", elu, ib__layer_same_shape);
 
 /* ---- Softmax: over one axis or several together ---- */
 

@@ -83,7 +83,8 @@ static ib_status shape(const ib_layer *layer, const ib_shape *inputs, size_t n, 
     out->dims[c] = s->filters;
     out->dims[h] = size[0];
     out->dims[h + 1] = size[1];
-    return ib__layer_check_window_output(layer, &inputs[0], size, err);
+    status = ib__layer_check_window_output(layer, &inputs[0], size, err);
+    return status == IB_OK ? ib__activation_shape(s->activation, layer, out, err) : status;
 }
 
 static ib_status build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {

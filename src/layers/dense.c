@@ -93,7 +93,7 @@ static ib_status shape(const ib_layer *layer, const ib_shape *inputs, size_t n, 
                         text);
     }
     out->dims[out->rank - 1] = s->units;
-    return IB_OK;
+    return ib__activation_shape(s->activation, layer, out, err);
 }
 
 static ib_status build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {

@@ -40,6 +40,9 @@ ib_status ib__layer_same_shape(const ib_layer *layer, const ib_shape *inputs, si
 
 /* "expected an input of rank 4, found (None, 3)" */
 ib_status ib__layer_check_rank(const ib_layer *layer, const ib_shape *input, int rank, ib_error *err);
+/* What the activation makes of a shape: glu halves the last axis, all others keep it. */
+ib_status ib__activation_shape(const ib_activation *activation, const ib_layer *layer, ib_shape *shape,
+                               ib_error *err);
 /* Adds a weight whose initializer and regularizer stand in the config under "<name>_initializer" ... */
 ib_status ib__layer_add_configured(ib_layer *layer, const char *name, const ib_shape *shape, bool trainable,
                                    ib_error *err);

@@ -110,10 +110,13 @@ ib_status ib__layer_add_weight(ib_layer *layer, const char *name, const ib_shape
                                const ib_value *initializer, const ib_value *regularizer,
                                const ib_value *constraint, ib_weight **out, ib_error *err) {
     int64_t elements = ib__shape_elements(shape);
-    if (elements < 0 || (layer->weight_limit && (uint64_t)elements > layer->weight_limit)) {
+    uint64_t limit = UINT64_C(1) << 29;
+    if (layer->weight_limit && layer->weight_limit < limit) limit = layer->weight_limit;
+    if (elements < 0 || (uint64_t)elements > limit) {
         char text[128];
         ib__shape_print(text, shape);
-        return ib__fail(err, IB_BAD_INPUT, layer->place, "%s would have the shape %s", name, text);
+        return ib__fail(err, IB_BAD_INPUT, layer->place, "%s would have the shape %s: too many numbers", name,
+                        text);
     }
     if (!ib__grow(&layer->weights, &layer->weights_capacity, layer->n_weights + 1, sizeof *layer->weights))
         return ib__fail_memory(err);

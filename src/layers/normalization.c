@@ -41,7 +41,7 @@ static ib_node parameter(const ib_layer *layer, ib_graph *g, const char *name, i
     ib_shape from = ib__node_shape(g, x), wide = from;
     unsigned mask = ib__axes_mask(s->axes, s->n_axes, from.rank);
     ib_node w = ib__layer_weight(layer, g, name);
-    if (mask == 1u << (from.rank - 1)) return w;
+    if (!mask || mask == 1u << (from.rank - 1)) return w;
     for (int i = 0; i < from.rank; i++)
         if (!(mask >> i & 1)) wide.dims[i] = 1;
     return ib__op_reshape(g, w, &wide);

@@ -42,8 +42,21 @@ static ib_status rescaling_configure(ib_layer *layer, const ib_value *config, ib
                                config, err);
 }
 
+static ib_status rescaling_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
+                                 ib_error *err) {
+    const rescaling *s = layer->settings;
+    ib_status status = ib__layer_same_shape(layer, inputs, n, out, err);
+    int64_t last = status == IB_OK && out->rank > 1 ? out->dims[out->rank - 1] : 0;
+    const factors *both[] = {&s->scale, &s->offset};
+    for (int i = 0; i < 2 && status == IB_OK; i++)
+        if (both[i]->n > 1 && (int64_t)both[i]->n != last)
+            status = ib__fail(err, IB_BAD_INPUT, layer->place, "%s has %zu numbers, the last axis %lld",
+                              i ? "offset" : "scale", both[i]->n, (long long)last);
+    return status;
+}
+
 static ib_node factors_node(ib_graph *g, const factors *f) {
-    if (!f->n) return ib__op_constant(g, f->values[0]);
+    if (f->n < 2) return ib__op_constant(g, f->values[0]);
     ib_shape shape = {.rank = 1, .dims = {(int64_t)f->n}};
     return ib__op_constant_array(g, f->values, &shape);
 }
@@ -59,7 +72,7 @@ static ib_node rescaling_call(ib_layer *layer, ib_build *b, const ib_node *input
 const ib_layer_class ib__layer_rescaling = {.name = "Rescaling",
                                             .settings = sizeof(rescaling),
                                             .configure = rescaling_configure,
-                                            .shape = ib__layer_same_shape,
+                                            .shape = rescaling_shape,
                                             .call = rescaling_call};
 
 /* ---- Dropout: while training, keeps where the stream's number >= rate, times 1 / (1 - rate) ---- */

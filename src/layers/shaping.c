@@ -41,9 +41,11 @@ static ib_status flatten_shape(const ib_layer *layer, const ib_shape *inputs, si
     ib_status status = ib__layer_same_shape(layer, inputs, n, out, err);
     if (status == IB_OK) status = check_known(layer, &inputs[0], err);
     if (status != IB_OK) return status;
-    int64_t elements = 1;
+    ib_shape inner = {.rank = out->rank - 1};
     for (int i = 1; i < out->rank; i++)
-        elements *= out->dims[i];
+        inner.dims[i - 1] = out->dims[i];
+    int64_t elements = ib__shape_elements(&inner);
+    if (elements < 0) return ib__fail(err, IB_BAD_INPUT, layer->place, "the input has too many elements");
     *out = (ib_shape){.rank = 2, .dims = {inputs[0].dims[0], elements}};
     return IB_OK;
 }
@@ -111,7 +113,8 @@ static ib_status reshape_shape(const ib_layer *layer, const ib_shape *inputs, si
     for (int i = 0; i < target->rank; i++) {
         out->dims[i + 1] = target->dims[i];
         if (target->dims[i] >= 0) {
-            known = target->dims[i] && known > total ? total + 1 : known * target->dims[i];
+            bool more = target->dims[i] > 0 && known > total / target->dims[i];
+            known = more ? total + 1 : known * target->dims[i];
         } else {
             good = good && !open;
             open = i + 1;
