@@ -147,6 +147,70 @@ static state read_set(hid_t file, const ib_h5_item *item, void *data, answer *a)
     return result;
 }
 
+/* ---- The child's walk over the whole file: broken or misleading parts that no wanted path touches ---- */
+
+#define OBJECTS_MAX 1000000
+#define DEPTH_MAX 64
+
+typedef struct walk {
+    char path[4096];
+    size_t length, depth, objects;
+    const char **wanted; /* sorted */
+    size_t n_wanted;
+    answer *a;
+} walk;
+
+static int compare_paths(const void *a, const void *b) {
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
+}
+
+static herr_t walk_stop(walk *w, const char *what) {
+    snprintf(w->a->found, sizeof w->a->found, "%s", what);
+    return -1;
+}
+
+static herr_t visit(hid_t group, const char *name, const H5L_info_t *link, void *context) {
+    walk *w = context;
+    size_t length = w->length, more = strlen(name);
+    if (link->type != H5L_TYPE_HARD) return walk_stop(w, "a link to another place");
+    if (++w->objects > OBJECTS_MAX || w->depth > DEPTH_MAX || length + more + 2 > sizeof w->path)
+        return walk_stop(w, "more groups than a model has, or a loop of them");
+    if (length) w->path[length++] = '/';
+    memcpy(w->path + length, name, more + 1);
+    H5O_info_t info;
+    if (H5Oget_info_by_name(group, name, &info, H5P_DEFAULT) < 0) return -1;
+    herr_t result = 0;
+    if (info.type == H5O_TYPE_GROUP) {
+        size_t before = w->length;
+        w->length = length + more;
+        w->depth++;
+        result = H5Literate_by_name(group, name, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, visit, w, H5P_DEFAULT);
+        w->depth--;
+        w->length = before;
+    } else if (strncmp(w->path, "layers/", 7) == 0 || strncmp(w->path, "vars/", 5) == 0) {
+        const char *path = w->path;
+        if (!bsearch(&path, w->wanted, w->n_wanted, sizeof *w->wanted, compare_paths))
+            return walk_stop(w, "a weight that the model does not have");
+    }
+    if (result >= 0) w->path[w->length] = 0;
+    return result;
+}
+
+static state walk_file(hid_t file, const ib_h5_item *items, size_t n, answer *a) {
+    walk w = {.a = a};
+    snprintf(a->found, sizeof a->found, "what libhdf5 cannot read");
+    w.wanted = calloc(n + 1, sizeof *w.wanted);
+    if (file < 0 || !w.wanted) return REFUSED;
+    for (size_t i = 0; i < n; i++)
+        if (!items[i].absent) w.wanted[w.n_wanted++] = items[i].path;
+    qsort(w.wanted, w.n_wanted, sizeof *w.wanted, compare_paths);
+    if (H5Literate(file, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, visit, &w) >= 0) return READ;
+    size_t length = strlen(a->found);
+    snprintf(a->found + length, sizeof a->found - length, " at %.60s", w.path);
+    return REFUSED;
+}
+
 /* The memory that this process has already, so that the bound on the child counts what it adds. */
 static size_t memory_now(void) {
     FILE *file = fopen("/proc/self/statm", "r");
@@ -198,16 +262,18 @@ static void child(const void *image, size_t length, const ib_h5_item *items, siz
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     H5PLset_loading_state(0);
     hid_t file = open_image(image, length);
+    answer *last = &answers[n];
+    if (file < 0) {
+        last->state = (int32_t)REFUSED;
+        snprintf(last->found, sizeof last->found, "no HDF5 file that libhdf5 can open");
+        _exit(0);
+    }
     for (size_t i = 0; i < n; i++) {
-        if (file < 0) {
-            snprintf(answers[i].found, sizeof answers[i].found, "a file that libhdf5 cannot open");
-            answers[i].state = REFUSED;
-            continue;
-        }
         state result = read_set(file, &items[i], data, &answers[i]);
         answers[i].state = (int32_t)result;
         data += padded(item_bytes(&items[i]));
     }
+    last->state = (int32_t)walk_file(file, items, n, last);
     _exit(0);
 }
 
@@ -242,12 +308,17 @@ static bool wait_for(pid_t pid, int end) {
     return in_time && ended == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static ib_status check_answer(const answer *a, ib_h5_item *item, const char *name, ib_error *err) {
-    char found[sizeof a->found], shape[128] = "one integer";
-    memcpy(found, a->found, sizeof found);
-    found[sizeof found - 1] = 0;
+/* The child's words, made printable. found: as large as a->found. */
+static void clean(char *found, const answer *a) {
+    memcpy(found, a->found, sizeof a->found);
+    found[sizeof a->found - 1] = 0;
     for (char *c = found; *c; c++)
         if (*c < ' ' || *c > '~') *c = '?';
+}
+
+static ib_status check_answer(const answer *a, ib_h5_item *item, const char *name, ib_error *err) {
+    char found[sizeof a->found], shape[128] = "one integer";
+    clean(found, a);
     if (!item->integer) ib__shape_print(shape, &item->shape);
     if (a->state == READ && !item->absent) {
         item->found = true;
@@ -266,19 +337,24 @@ static ib_status check_answer(const answer *a, ib_h5_item *item, const char *nam
 
 static ib_status take(answer *answers, const char *data, ib_h5_item *items, size_t n, bool ended_well,
                       const char *name, ib_error *err) {
-    for (size_t i = 0; i < n; i++) {
+    bool opened = ended_well && !(answers[n].state == REFUSED && n && answers[0].state == NOT_READ);
+    for (size_t i = 0; i < n && opened; i++) {
         ib_status status = check_answer(&answers[i], &items[i], name, err);
         if (status != IB_OK) return status;
         size_t bytes = item_bytes(&items[i]);
         if (items[i].found && bytes) memcpy(items[i].data, data, bytes);
         data += padded(bytes);
     }
-    return ended_well ? IB_OK : ib__fail(err, IB_BAD_INPUT, name, "the reader of the file ended badly");
+    if (ended_well && answers[n].state == READ) return IB_OK;
+    char found[sizeof answers->found];
+    clean(found, &answers[n]);
+    return ib__fail(err, IB_BAD_INPUT, name, "expected the model's weights, found %s",
+                    found[0] ? found : "a file that the reader cannot get through");
 }
 
 ib_status ib__h5_read(const void *image, size_t length, ib_h5_item *items, size_t n, const char *name,
                       ib_error *err) {
-    size_t bytes = n * sizeof(answer);
+    size_t bytes = (n + 1) * sizeof(answer);
     bytes = padded(bytes);
     size_t first = bytes;
     for (size_t i = 0; i < n; i++) {

@@ -55,7 +55,7 @@ static ib_status add_out(paths *p, const ib_h5_out *out) {
     return IB_OK;
 }
 
-/* group/vars/i for each weight; reading, the one after the last must not be there. */
+/* group/vars/i for each weight. */
 static ib_status add_layer(paths *p, const ib_module *module) {
     const ib_layer *layer = module->layer;
     const char *inner = inner_group(module->class_name);
@@ -74,9 +74,7 @@ static ib_status add_layer(paths *p, const ib_module *module) {
         else
             status = add_out(p, &(ib_h5_out){.path = path, .shape = v->shape, .data = v->data});
     }
-    if (status != IB_OK || !p->reading) return status;
-    const char *beyond = ib__arena_printf(&p->arena, "%s%s/vars/%zu", module->h5, inner, layer->n_weights);
-    return add_item(p, &(ib_h5_item){.path = beyond, .absent = true});
+    return status;
 }
 
 static ib_status add_module(paths *p, const ib_module *module) {
