@@ -20,7 +20,6 @@ typedef struct job {
     bool by_channel;
     size_t groups, in_group, out_group; /* channels of a group as the tiles see it */
     size_t pieces, piece;               /* a tap row has this many pieces of this many elements */
-    size_t panels, most_vectors;        /* of a group */
     ib__conv_weights_steps steps;
 } job;
 
@@ -33,7 +32,7 @@ static size_t larger(size_t a, size_t b) {
 
 /* By channel the elements of a tile are taps, else (tap, input channel), which lie side by side in x if the
  * taps do. */
-static job job_of(const ib__conv_tiles *tiles, const ib_conv2d_args *g, size_t parts) {
+static job job_of(const ib__conv_tiles *tiles, const ib_conv2d_args *g) {
     job j = {.tiles = tiles, .g = g, .by_channel = ib__conv_by_channel(g)};
     j.groups = j.by_channel ? 1 : g->groups;
     j.in_group = g->ci / g->groups;
@@ -46,7 +45,6 @@ static job job_of(const ib__conv_tiles *tiles, const ib_conv2d_args *g, size_t p
                                        .x_element = j.by_channel ? g->dw * g->ci : 1,
                                        .dy_row = g->ow * g->co,
                                        .dy_col = g->co};
-    (void)parts;
     return j;
 }
 
@@ -139,11 +137,15 @@ static size_t most_floats(const job *j, size_t n_tiles) {
     return n_tiles * t->width * larger(one, 2 * two);
 }
 
+static size_t list_bytes(size_t n_tiles) {
+    return (n_tiles * sizeof(ib__conv_weights_tile) + 63) / 64 * 64;
+}
+
 /* Scratch: the part's tiles, then the slots. */
 size_t ib__conv_weights_scratch(const ib__conv_tiles *tiles, const ib_conv2d_args *g, size_t parts) {
-    job j = job_of(tiles, g, parts);
+    job j = job_of(tiles, g);
     size_t n = most_tiles(&j, parts);
-    return n * sizeof(ib__conv_weights_tile) + slot_count(g) * most_floats(&j, n) * sizeof(float);
+    return list_bytes(n) + slot_count(g) * most_floats(&j, n) * sizeof(float);
 }
 
 static void do_image(const job *j, const ib__conv_weights_tile *list, size_t n_tiles, size_t image,
@@ -170,11 +172,11 @@ static void write_out(const job *j, const ib__conv_weights_tile *list, size_t n_
 
 void ib__conv_weights(const ib__conv_tiles *tiles, const ib_conv2d_args *g, size_t part, size_t parts,
                       void *scratch) {
-    job j = job_of(tiles, g, parts);
+    job j = job_of(tiles, g);
     size_t all = list_tiles(&j, 0, 0, NULL), from = ib__part_start(all, part, parts);
     size_t n_tiles = ib__part_start(all, part + 1, parts) - from, lanes = larger(1, g->lanes), depth = 0;
     ib__conv_weights_tile *list = scratch;
-    float *slots = (void *)(list + most_tiles(&j, parts));
+    float *slots = (void *)((char *)scratch + list_bytes(most_tiles(&j, parts)));
     size_t size = list_tiles(&j, from, from + n_tiles, list);
     for (size_t lane = 0; lane < lanes; lane++) {
         size_t first = lane * g->n / lanes, end = (lane + 1) * g->n / lanes;
