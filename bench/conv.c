@@ -2,7 +2,8 @@
  *
  * Speed of the convolution and its gradients on the layers of small networks, as a share of the FMA peak, for
  * one and two threads; best of many runs. One thread is timed by its CPU time, which a busy machine disturbs
- * less; two threads by the clock. Usage: bench_conv [seconds a line [isa]]
+ * less; two threads by the clock. Usage:
+ * bench_conv [seconds a line [isa [number of a layer]]]
  */
 #include "kernels/kernels.h"
 #include "base/mem.h"
@@ -109,20 +110,20 @@ static double measure(const ib_kernels *k, const layer *l, int pass, ib_pool *po
     return 2.0 * products(l) / best * 1e-9;
 }
 
-static void table(ib_isa isa, ib_pool *one, ib_pool *two, double seconds) {
+static void table(ib_isa isa, ib_pool *one, ib_pool *two, double seconds, size_t first, size_t end) {
     const ib_kernels *kernels = ib__kernels_for(isa);
     if (!kernels) return;
     double peak = ib_peak_gflops(isa);
     printf("%s: FMA peak of one thread %.1f GFLOP/s\n", ib__isa_name(isa), peak);
     printf("   n size  ci   co k s groups  pass            1 thread          2 threads\n");
-    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
+    for (size_t i = first; i < end; i++)
         for (int pass = 0; pass < 3; pass++) {
             const layer *l = &layers[i];
-            double first = measure(kernels, l, pass, one, seconds);
-            double second = measure(kernels, l, pass, two, seconds);
+            double single = measure(kernels, l, pass, one, seconds);
+            double twin = measure(kernels, l, pass, two, seconds);
             printf("%4zu %4zu %3zu %4zu %zu %zu %6zu  %-11s  %7.1f (%5.1f %%)  %7.1f (%5.1f %%)\n", l->n,
-                   l->size, l->ci, l->co, l->k, l->stride, l->groups, passes[pass], first, 100 * first / peak,
-                   second, 50 * second / peak);
+                   l->size, l->ci, l->co, l->k, l->stride, l->groups, passes[pass], single,
+                   100 * single / peak, twin, 50 * twin / peak);
             fflush(stdout);
         }
 }
@@ -131,10 +132,16 @@ int main(int argc, char **argv) {
     double seconds = argc > 1 ? atof(argv[1]) : 0.2;
     ib_isa only = IB_ISA_COUNT;
     if (argc > 2 && !ib__isa_parse(argv[2], &only)) return 2;
+    size_t first = 0, end = sizeof layers / sizeof *layers;
+    if (argc > 3) {
+        first = strtoull(argv[3], NULL, 10);
+        if (first >= end) return 2;
+        end = first + 1;
+    }
     ib_pool *one, *two;
     if (ib__pool_new(&one, 1, NULL) != IB_OK || ib__pool_new(&two, 2, NULL) != IB_OK) return 1;
     for (int isa = IB_ISA_AVX512; isa >= IB_ISA_AVX2; isa--)
-        if (only == IB_ISA_COUNT || only == (ib_isa)isa) table((ib_isa)isa, one, two, seconds);
+        if (only == IB_ISA_COUNT || only == (ib_isa)isa) table((ib_isa)isa, one, two, seconds, first, end);
     ib__pool_free(one);
     ib__pool_free(two);
     return 0;
