@@ -210,7 +210,7 @@ static void eval_window(const interpreter *t, const ib_node_data *n, double *y) 
 static void eval_reduce(const interpreter *t, const ib_node_data *n, double *y) {
     const ib_shape *s = &t->g->nodes[n->in[0]].shape;
     for (size_t i = 0; i < elements(&n->shape); i++)
-        y[i] = n->u.reduce.op == IB_REDUCE_SUM ? 0 : n->u.reduce.op == IB_REDUCE_MAX ? -INFINITY : INFINITY;
+        y[i] = n->u.reduce.op == IB_REDUCE_SUM ? 0 : n->u.reduce.op == IB_REDUCE_MAX ? -HUGE_VAL : HUGE_VAL;
     for (size_t i = 0; i < elements(s); i++) {
         int64_t at[IB_RANK_MAX], to[IB_RANK_MAX];
         coordinates(s, i, at);
