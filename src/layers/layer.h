@@ -57,7 +57,7 @@ struct ib_layer {
     void *settings;
     ib_weight *weights;
     size_t n_weights, weights_capacity;
-    size_t weight_limit; /* floats that one weight may have (a small file cannot ask for much); 0: 2^29) */
+    size_t weight_limit; /* floats that one weight may have (a small file cannot ask for much); 0: 2^29 */
     ib_arena arena;
 };
 

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Whole training runs against real Keras: a compiled .keras file is loaded and trained as fit does without
+ * shuffling. The loss of each step's batch, the final weights and the optimizer's state must agree; two
+ * threads and every instruction set must give the same bits. Models that are not supported must be refused by
+ * name.
+ */
+#include <dirent.h>
+#include <stdlib.h>
+
+#include "golden.h"
+
+#include "model/model.h"
+
+enum { WEIGHTS_MAX = 64 };
+
+typedef struct run {
+    const char *name;
+    char npz[256], keras[256];
+    ib_value *meta;
+    ib_model *model;
+    ib_tensor x, y, batch_loss;
+    ib_type target;
+    ib_shape target_shape; /* -1 batch */
+    size_t samples, batch, epochs;
+    ib_pool *pool;
+    double worst;
+    size_t compared;
+} run;
+
+/* A training step for a batch of this many samples. */
+typedef struct step {
+    ib_graph *g;
+    ib_plan *plan;
+    ib_node x, y, loss;
+} step;
+
+static bool array(const run *r, const char *key, ib_tensor *out) {
+    ib_error err = {0};
+    return ib__npz_read(out, r->npz, key, &err) == IB_OK;
+}
+
+static size_t number(const ib_value *map, const char *key) {
+    double x = 0;
+    assert_true(ib__value_number(ib__value_get(map, key), &x));
+    return (size_t)x;
+}
+
+static void open_run(run *r, const char *name) {
+    ib_error err = {0};
+    ib_tensor meta;
+    r->name = name;
+    (void)snprintf(r->npz, sizeof r->npz, "test/golden/training/%s.npz", name);
+    (void)snprintf(r->keras, sizeof r->keras, "test/golden/training/%s.keras", name);
+    if (!array(r, "meta", &meta)) fail_msg("%s has no meta", r->npz);
+    size_t n = (size_t)ib__shape_elements(&meta.shape);
+    assert_int_equal(ib__json_parse(&r->meta, meta.data, n, r->npz, &err), IB_OK);
+    ib__tensor_free(&meta);
+    assert_true(array(r, "x0", &r->x) && array(r, "y0", &r->y) && array(r, "batch_loss", &r->batch_loss));
+    r->samples = (size_t)r->x.shape.dims[0];
+    r->batch = number(r->meta, "batch_size");
+    r->epochs = number(r->meta, "epochs_run");
+}
+
+static void close_run(run *r) {
+    ib__tensor_free(&r->x);
+    ib__tensor_free(&r->y);
+    ib__tensor_free(&r->batch_loss);
+    ib__value_free(r->meta);
+}
+
+static void build_step(run *r, step *s, size_t samples, const ib_kernels *kernels) {
+    ib_error err = {0};
+    ib_shape x = r->x.shape, y = r->target_shape;
+    x.dims[0] = y.dims[0] = (int64_t)samples;
+    assert_int_equal(ib__graph_new(&s->g, samples, 0, NULL), IB_OK);
+    ib_build b = {.g = s->g, .training = true, .seed = 1, .extra_loss = IB_NO_NODE};
+    s->x = ib__op_input(s->g, "x", IB_TYPE_F32, &x, true);
+    s->y = ib__op_input(s->g, "y", r->target, &y, true);
+    ib_node out;
+    ib__model_call(r->model, &b, &s->x, &out);
+    s->loss = ib__loss_call(r->model->loss, s->g, s->y, out, IB_NO_NODE);
+    ib_node penalty = ib__model_penalty(r->model, &b);
+    if (penalty != IB_NO_NODE) s->loss = ib__op_add(s->g, s->loss, penalty);
+    ib_weight *weights[WEIGHTS_MAX];
+    size_t n = ib__model_weights(r->model, NULL, true);
+    assert_true(n > 0 && n <= WEIGHTS_MAX);
+    (void)ib__model_weights(r->model, weights, true);
+    ib_node w[WEIGHTS_MAX], dw[WEIGHTS_MAX];
+    for (size_t i = 0; i < n; i++)
+        w[i] = ib__op_variable(s->g, &weights[i]->variable);
+    ib__graph_gradients(s->g, &s->loss, NULL, 1, w, n, dw);
+    ib__optimizer_apply(r->model->optimizer, s->g, dw);
+    ib__graph_output(s->g, s->loss);
+    if (ib__plan_new(&s->plan, s->g, kernels, r->pool, &err) != IB_OK)
+        fail_msg("%s: %s: %s", r->name, err.where, err.text);
+}
+
+static void run_step(run *r, step *s, size_t first, size_t samples, size_t number_of_step) {
+    size_t per_x = (size_t)ib__shape_elements(&r->x.shape) / r->samples;
+    size_t per_y = (size_t)ib__shape_elements(&r->y.shape) / r->samples;
+    ib__tensor_to_float(ib__plan_input(s->plan, s->x), &r->x, first * per_x, samples * per_x);
+    void *y = ib__plan_input(s->plan, s->y);
+    if (r->target == IB_TYPE_F32)
+        ib__tensor_to_float(y, &r->y, first * per_y, samples * per_y);
+    else
+        for (size_t i = 0; i < samples * per_y; i++)
+            ((int32_t *)y)[i] = (int32_t)ib__tensor_at(&r->y, first * per_y + i);
+    ib__optimizer_begin(r->model->optimizer);
+    ib_stream_at at = {.step = (uint32_t)number_of_step};
+    ib__plan_run(s->plan, &at);
+    ib__optimizer_end(r->model->optimizer);
+    double found = (double)*(const float *)ib__plan_value(s->plan, s->loss);
+    double truth = ib__tensor_at(&r->batch_loss, number_of_step), gap = 0;
+    (void)ib__value_number(ib__value_get(ib__value_get(r->meta, "float32_gap"), "loss"), &gap);
+    double e = fabs(found - truth) / fmax(1, fabs(truth));
+    if (!(e <= fmax(1e-5, 20 * gap)))
+        fail_msg("%s: loss of step %zu is %g, Keras has %g", r->name, number_of_step, found, truth);
+    r->worst = fmax(r->worst, e);
+    r->compared++;
+}
+
+static void compare(run *r, const char *key, const ib_variable *v, double gap) {
+    ib_tensor truth;
+    if (!array(r, key, &truth)) fail_msg("%s has no %s", r->name, key);
+    assert_int_equal(ib__shape_elements(&truth.shape), ib__shape_elements(&v->shape));
+    double e = golden_error(v->data, &truth);
+    if (!(e <= fmax(1e-5, 20 * gap))) fail_msg("%s: %s differs by %g", r->name, key, e);
+    r->worst = fmax(r->worst, e);
+    r->compared++;
+    ib__tensor_free(&truth);
+}
+
+/* Final weights and slots; their bits go to `bits`. Slots move as the weights do: the run's gap is theirs. */
+static void check_end(run *r, ib_buf *bits) {
+    ib_weight *weights[WEIGHTS_MAX];
+    const ib_value *list = ib__value_get(r->meta, "weights");
+    size_t n = ib__model_weights(r->model, NULL, false);
+    assert_true(n == list->count && n <= WEIGHTS_MAX);
+    (void)ib__model_weights(r->model, weights, false);
+    double gap = 0;
+    for (size_t i = 0; i < n; i++) {
+        char key[256];
+        (void)snprintf(key, sizeof key, "final/%s", golden_text(list->items[i], "path"));
+        (void)ib__value_number(ib__value_get(list->items[i], "float32_gap"), &gap);
+        compare(r, key, &weights[i]->variable, gap);
+        size_t bytes = (size_t)ib__shape_elements(&weights[i]->variable.shape) * sizeof(float);
+        assert_true(ib__buf_add(bits, weights[i]->variable.data, bytes));
+    }
+    (void)ib__value_number(ib__value_get(ib__value_get(r->meta, "float32_gap"), "final_weights"), &gap);
+    ib_variable *const *slots;
+    size_t n_slots = ib__optimizer_slots(r->model->optimizer, &slots);
+    const ib_value *names = ib__value_get(r->meta, "optimizer_variables");
+    assert_int_equal(n_slots + 2, names->count);
+    for (size_t i = 0; i < n_slots; i++) {
+        char key[64];
+        (void)snprintf(key, sizeof key, "optimizer/%zu", i + 2);
+        assert_string_equal(slots[i]->path, golden_text(names->items[i + 2], "path"));
+        compare(r, key, slots[i], gap);
+    }
+}
+
+static void train(run *r, const ib_kernels *kernels, ib_buf *bits) {
+    size_t rest = r->samples % r->batch, n_step = 0;
+    step whole = {0}, last = {0};
+    build_step(r, &whole, r->batch, kernels);
+    if (rest) build_step(r, &last, rest, kernels);
+    for (size_t epoch = 0; epoch < r->epochs; epoch++)
+        for (size_t first = 0; first < r->samples; first += r->batch) {
+            size_t n = r->samples - first < r->batch ? r->samples - first : r->batch;
+            run_step(r, n == r->batch ? &whole : &last, first, n, n_step++);
+        }
+    assert_int_equal(n_step, number(r->meta, "steps"));
+    check_end(r, bits);
+    step *both[] = {&whole, &last};
+    for (int i = 0; i < 2; i++) {
+        ib__plan_free(both[i]->plan);
+        ib__graph_free(both[i]->g);
+    }
+}
+
+/* false: refused, with the words in *err. */
+static bool load(run *r, ib_error *err) {
+    *err = (ib_error){0};
+    ib_status status = ib__keras_load(&r->model, r->keras, true, err);
+    if (status == IB_UNSUPPORTED) return false;
+    if (status != IB_OK) fail_msg("%s: %s: %s", r->name, err->where, err->text);
+    if (!r->model->loss || !r->model->optimizer) fail_msg("%s was not compiled", r->name);
+    assert_true(r->model->n_inputs == 1 && r->model->n_outputs == 1);
+    ib_shape prediction = r->model->calls[r->model->outputs[0]].shape, given = r->y.shape;
+    given.dims[0] = -1;
+    status = ib__loss_target(r->model->loss, &prediction, &given, &r->target, &r->target_shape, err);
+    if (status != IB_OK) fail_msg("%s: %s: %s", r->name, err->where, err->text);
+    return true;
+}
+
+static bool run_case(const char *name, double *worst, size_t *compared) {
+    run r = {0};
+    ib_error err;
+    ib_buf first = {0};
+    bool ran = false;
+    open_run(&r, name);
+    for (int isa = 0; isa < IB_ISA_COUNT; isa++) {
+        if (!ib__kernels_for((ib_isa)isa)) continue;
+        if (!load(&r, &err)) {
+            print_message("  %-20s refused: %s: %s\n", name, err.where, err.text);
+            break;
+        }
+        ran = true;
+        ib_buf bits = {0};
+        assert_int_equal(ib__pool_new(&r.pool, isa == 0 ? 1 : 2, NULL), IB_OK);
+        train(&r, ib__kernels_for((ib_isa)isa), &bits);
+        ib__pool_free(r.pool);
+        ib__model_free(r.model);
+        if (isa == 0) {
+            first = bits;
+            continue;
+        }
+        assert_true(bits.length == first.length && bits.length > 0);
+        if (memcmp(bits.data, first.data, bits.length) != 0)
+            fail_msg("%s: other bits on %s", name, ib__isa_name((ib_isa)isa));
+        ib__buf_free(&bits);
+    }
+    if (ran) print_message("  %-20s %zu steps, worst %.1e\n", name, number(r.meta, "steps"), r.worst);
+    *worst = fmax(*worst, r.worst);
+    *compared += r.compared;
+    ib__buf_free(&first);
+    close_run(&r);
+    return ran;
+}
+
+static void test_training(void **state) {
+    (void)state;
+    struct dirent **entries;
+    int n = scandir("test/golden/training", &entries, NULL, alphasort);
+    size_t same = 0, refused = 0, compared = 0;
+    double worst = 0;
+    assert_true(n > 0);
+    for (int i = 0; i < n; i++) {
+        char *end = strstr(entries[i]->d_name, ".npz");
+        if (end) {
+            *end = '\0';
+            bool ran = run_case(entries[i]->d_name, &worst, &compared);
+            same += ran;
+            refused += !ran;
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    print_message("training: %zu runs agree with Keras (%zu comparisons, worst %.1e), %zu refused by name\n",
+                  same, compared, worst, refused);
+    assert_true(same >= 4 && compared > 400);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_training)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
