@@ -80,6 +80,7 @@ typedef struct ib__conv_tiles {
     /* [by channel][vectors - 1][height - 1] */
     ib__conv_tile_fn *tile[2][2][IB__CONV_MAX_HEIGHT];
     ib__conv_weights_fn *weights[2][2][IB__CONV_MAX_HEIGHT];
+    ib_k_transpose_fn *transpose;
 } ib__conv_tiles;
 
 static inline size_t ib__conv_ceil_div(size_t a, size_t b) {

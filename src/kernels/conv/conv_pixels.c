@@ -13,6 +13,8 @@
 
 #include "kernels/simd/scalar.h"
 
+#include <string.h>
+
 enum {
     BLOCK_FLOATS = 48 * 1024, /* of the output; as much again of the source and a panel go beside it */
     IMAGES_IN_TILE = 8,       /* pixels whole images apart may share a cache set: no more than its ways */
@@ -156,28 +158,35 @@ static float *packed_panel(const job *j, size_t group, size_t channel) {
     return j->packed + j->panel_rows * (group * j->packed_channels + channel);
 }
 
-/* Channels beyond the last one are zero; the tiles do not store them. */
+/* y[p][i] = k[p * row + i * step] for i < width; zero up to the panel's width, which the tiles do not store.
+ */
+static void pack_rows(const float *k, size_t row, size_t step, size_t rows, size_t width, float *y,
+                      size_t panel) {
+    for (size_t p = 0; p < rows; p++, y += panel) {
+        if (step == 1)
+            memcpy(y, k + p * row, width * sizeof(float));
+        else
+            for (size_t i = 0; i < width; i++)
+                y[i] = k[p * row + i * step];
+        for (size_t i = width; i < panel; i++)
+            y[i] = 0.0f;
+    }
+}
+
 static void pack_panel(const job *j, size_t group, size_t channel, size_t panel) {
     const ib_conv2d_args *g = j->g;
     size_t in_group = g->ci / g->groups, width = smaller(panel, j->channels - channel);
     float *y = packed_panel(j, group, channel);
-    for (size_t tap = 0; tap < g->kh * g->kw; tap++) {
+    for (size_t tap = 0; tap < g->kh * g->kw; tap++, y += j->length * panel) {
         const float *k = g->k + tap * in_group * g->co;
-        size_t step = 1, row = g->co;
         if (j->by_channel)
-            k += channel;
-        else if (j->transposed) {
-            k += channel * g->co + group * j->length;
-            step = g->co;
-            row = 1;
-        } else
-            k += group * j->channels + channel;
-        for (size_t p = 0; p < j->length; p++, y += panel) {
-            for (size_t i = 0; i < width; i++)
-                y[i] = k[p * row + i * step];
-            for (size_t i = width; i < panel; i++)
-                y[i] = 0.0f;
-        }
+            pack_rows(k + channel, g->co, 1, 1, width, y, panel);
+        else if (!j->transposed)
+            pack_rows(k + group * j->channels + channel, g->co, 1, j->length, width, y, panel);
+        else if (g->groups == 1 && width == panel)
+            j->tiles->transpose(k + channel * g->co, y, 1, width, g->co, 0, 1);
+        else
+            pack_rows(k + channel * g->co + group * j->length, 1, g->co, j->length, width, y, panel);
     }
 }
 

@@ -147,6 +147,8 @@ EACH_HEIGHT_2(TILES_X2)
 #define WEIGHTS_EACH_X1(height) weights_each_##height##x1,
 #define WEIGHTS_EACH_X2(height) weights_each_##height##x2,
 #define ONE(height) +1
+#define CONV_NAME_(name, isa) ib_k_##name##_f32_##isa
+#define CONV_NAME(name, isa) CONV_NAME_(name, isa)
 static const ib__conv_tiles tiles = {
     .width = WIDTH,
     .heights = {0 EACH_HEIGHT_1(ONE), 0 EACH_HEIGHT_2(ONE)},
@@ -154,10 +156,8 @@ static const ib__conv_tiles tiles = {
              {{EACH_HEIGHT_1(PIXELS_EACH_X1)}, {EACH_HEIGHT_2(PIXELS_EACH_X2)}}},
     .weights = {{{EACH_HEIGHT_1(WEIGHTS_X1)}, {EACH_HEIGHT_2(WEIGHTS_X2)}},
                 {{EACH_HEIGHT_1(WEIGHTS_EACH_X1)}, {EACH_HEIGHT_2(WEIGHTS_EACH_X2)}}},
+    .transpose = CONV_NAME(transpose, ISA),
 };
-
-#define CONV_NAME_(name, isa) ib_k_##name##_f32_##isa
-#define CONV_NAME(name, isa) CONV_NAME_(name, isa)
 
 size_t CONV_NAME(conv2d_scratch, ISA)(const ib_conv2d_args *g, size_t parts) {
     (void)parts;
