@@ -8,15 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define X(name, type) extern type ib_k_##name##_f32_ref, ib_k_##name##_f32_avx2, ib_k_##name##_f32_avx512;
-#include "kernels/kernels.list"
-#undef X
-#define X(name, operands, meaning)                                                                           \
-    extern ib_map_fn ib_k_map_##name##_f32_ref, ib_k_map_##name##_f32_avx2, ib_k_map_##name##_f32_avx512;
-#include "kernels/map/map.list"
-#undef X
-
 static const char *const isa_names[IB_ISA_COUNT] = {"ref", "avx2", "avx512"};
+
 /* ---- The tables ---- */
 
 static const ib_kernels table_ref = {

@@ -15,7 +15,7 @@ enum {
     UNIT_K = 400,        /* contraction steps in a unit */
     BLOCK_A = 96 * 1024, /* floats of a in a block: a part of the level 2 cache, of which many have 1 MiB */
     BLOCK_DONE = 64 * 1024,   /* floats of c in a block for which done is called */
-    BLOCK_STACK = 128 * 1024, /* floats of a slot of the lane stack that waits for the next unit */
+    BLOCK_STACK = 256 * 1024, /* floats of a slot of the lane stack that waits for the next unit */
     BLOCK_COLUMNS = 1024,
     CHUNK = 8, /* rows of a matrix that are packed at one go, so that they are read along */
 };
@@ -23,7 +23,7 @@ enum {
 typedef enum packing_b {
     IN_PLACE, /* only panels at the edge are packed */
     BY_PANEL, /* each panel just before use */
-    AT_ONCE,  /* all panels of a unit, for several blocks below each other */
+    AT_ONCE,  /* all panels of a unit: for several blocks below each other, or to read long rows along */
 } packing_b;
 
 /* What is the same for all blocks of a part. */
@@ -142,7 +142,7 @@ static void choose_packing(const ib__gemm_tiles *tiles, const ib_gemm_args *g, s
     if (g->b_col == 1 && (tall < 32 || floats_b < tiles->b_in_place))
         p->pack_b = IN_PLACE;
     else
-        p->pack_b = p->group_tiles > p->block_tiles ? AT_ONCE : BY_PANEL;
+        p->pack_b = g->b_col == 1 || p->group_tiles > p->block_tiles ? AT_ONCE : BY_PANEL;
 }
 
 /* Slots of the lane stack: lane l of several runs above at most as many sums as l has one bits. */
@@ -191,12 +191,6 @@ static size_t floats_a(const ib__gemm_tiles *tiles, const plan *p) {
 }
 static size_t floats_b(const ib__gemm_tiles *tiles, const plan *p) {
     return (p->pack_b == AT_ONCE ? p->block_cols : 2 * tiles->width) * p->unit_k;
-}
-
-size_t ib__gemm_scratch(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t parts) {
-    plan p = make_plan(tiles, g, 0, parts);
-    return sizeof(float) * (floats_b(tiles, &p) + tile_floats(tiles) + p.slots * slot_floats(tiles, &p) +
-                            floats_a(tiles, &p));
 }
 
 static size_t tile_row(const job *j, size_t tile) {
@@ -315,8 +309,8 @@ static void run_group(const job *j, const block *group) {
     }
 }
 
-void ib__gemm_part(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t part, size_t parts,
-                   void *scratch, size_t worker) {
+static void run_part(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t part, size_t parts,
+                     void *scratch, size_t worker) {
     job j = {.tiles = tiles, .g = g, .p = make_plan(tiles, g, part, parts), .worker = worker};
     const plan *p = &j.p;
     if (p->row0 == p->row1 || p->col0 == p->col1) return;
@@ -334,4 +328,43 @@ void ib__gemm_part(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t pa
                            smaller(p->col1, col + p->block_cols)};
             run_group(&j, &group);
         }
+}
+
+/* The caller of a product that was turned round: c is one column, worked on as one row. */
+static void done_turned(void *context, size_t row0, size_t row1, size_t col0, size_t col1, size_t worker) {
+    const ib_gemm_args *g = context;
+    g->done(g->context, col0, col1, row0, row1, worker);
+}
+
+/* c of one column, contiguous, is the row c^T = b^T a^T; its tiles fill whole vectors. */
+static bool turn(const ib_gemm_args *g, ib_gemm_args *turned) {
+    if (g->n != 1 || g->c_row != 1) return false;
+    *turned = *g;
+    turned->m = 1;
+    turned->n = g->m;
+    turned->a = g->b;
+    turned->a_row = g->b_col;
+    turned->a_col = g->b_row;
+    turned->b = g->a;
+    turned->b_row = g->a_col;
+    turned->b_col = g->a_row;
+    turned->done = g->done ? done_turned : NULL;
+    return true;
+}
+
+size_t ib__gemm_scratch(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t parts) {
+    ib_gemm_args turned;
+    plan p = make_plan(tiles, turn(g, &turned) ? &turned : g, 0, parts);
+    return sizeof(float) * (floats_b(tiles, &p) + tile_floats(tiles) + p.slots * slot_floats(tiles, &p) +
+                            floats_a(tiles, &p));
+}
+
+void ib__gemm_part(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t part, size_t parts,
+                   void *scratch, size_t worker) {
+    ib_gemm_args original = *g, turned;
+    if (turn(g, &turned)) {
+        turned.context = &original;
+        g = &turned;
+    }
+    run_part(tiles, g, part, parts, scratch, worker);
 }
