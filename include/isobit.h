@@ -57,6 +57,87 @@ IB_API const char *ib_status_text(ib_status status);
 /* The library's version, for example "0.1.0". Static. */
 IB_API const char *ib_version(void);
 
+/* ---- How work is done. No bit of a result depends on any of this. ---- */
+
+/* Text for a person: whole lines or pieces of lines, UTF-8. Valid during the call. */
+typedef void ib_text_fn(void *context, const char *text);
+
+/* Where training is. names, values: loss and metrics so far in this epoch, sorted by name; with `epoch_end`
+ * those of validation follow, with val_ before their names. Valid during the call. */
+typedef struct ib_progress {
+    size_t epoch, epochs; /* from 1 */
+    size_t step, steps;   /* within the epoch, from 1; 0: the epoch begins */
+    double seconds;       /* since the epoch began */
+    size_t count;
+    const char *const *names;
+    const double *values;
+    int epoch_end;
+} ib_progress;
+
+/* Called when an epoch begins, after each step and at the end of each epoch. Not 0: stop; the call then ends
+ * with IB_INTERRUPTED and leaves no files. */
+typedef int ib_progress_fn(void *context, const ib_progress *progress);
+
+/* Zero-initialised (or NULL where a call takes it): all CPUs, the best instruction set, silent. */
+typedef struct ib_options {
+    size_t threads;  /* 0: one for each CPU that this process may use */
+    const char *isa; /* "ref", "avx2", "avx512"; NULL: the best, or what the variable ISOBIT_ISA says */
+    ib_text_fn *text;
+    ib_progress_fn *progress;
+    void *context; /* of both */
+} ib_options;
+
+/* ---- Training and its proof ---- */
+
+/* Trains the experiment in the file (YAML, or JSON when its name ends in .json) and writes the folder `run`
+ * (doc/record.md). The folder may exist if it holds no run. Input is checked before training begins; when
+ * something fails no file is left. digest (may be NULL): "sha256:" and 64 hex digits, a function of the
+ * experiment alone. */
+IB_API ib_status ib_train(const char *experiment, const char *run, const ib_options *options, char digest[72],
+                          ib_error *err);
+
+/* Trains the recorded run again and compares every recorded digest. vary: NULL, or a list as "threads,isa":
+ * also with 1, 2, 3 and 7 threads, and with each instruction set of this CPU. Text: the levels proven, or the
+ * first difference. IB_DIFFERS: not the same. */
+IB_API ib_status ib_verify(const char *run, const char *vary, const ib_options *options, ib_error *err);
+
+/* Says where two runs part: settings, data (file, sample, element), first step, first tensor and element.
+ * Trains both again up to that step where their inputs are still there. IB_DIFFERS: they part. */
+IB_API ib_status ib_diff(const char *run_a, const char *run_b, const ib_options *options, ib_error *err);
+
+/* ---- Using what was trained ---- */
+
+/* Which samples. All NULL: the part "test" of the experiment in the run. */
+typedef struct ib_data {
+    const char *experiment; /* a file whose data section is meant */
+    const char *part;       /* "train", "validation" or "test"; NULL: "test" */
+    const char *file;       /* .npz or .csv, instead of a part of an experiment */
+    const char *x, *y;      /* npz: names of arrays (NULL: "x", none); csv: y is the label's column */
+    size_t batch_size;      /* 0: the run's, or 32 */
+} ib_data;
+
+/* model: the folder of a run or a .keras file. Loss and metrics go to options->progress, once, as the end of
+ * an epoch. */
+IB_API ib_status ib_evaluate(const char *model, const ib_data *data, const ib_options *options,
+                             ib_error *err);
+
+/* Writes predictions, one row a sample, as .npy, or as CSV when the name of `out` ends in .csv. The bits do
+ * not depend on batch_size. */
+IB_API ib_status ib_predict(const char *model, const ib_data *data, const char *out,
+                            const ib_options *options, ib_error *err);
+
+/* ---- Looking: all of these give their answer to options->text ---- */
+
+/* A model's layers, shapes and parameters as Keras prints them. file: a run, a .keras file or an experiment.
+ */
+IB_API ib_status ib_summary(const char *file, const ib_options *options, ib_error *err);
+/* What a run was and what came out. */
+IB_API ib_status ib_show(const char *run, const ib_options *options, ib_error *err);
+/* This machine, the build, the libraries. */
+IB_API ib_status ib_env(const ib_options *options, ib_error *err);
+/* The instruction sets, and which of them this CPU can run. */
+IB_API ib_status ib_kernels_list(const ib_options *options, ib_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command `isobit`: one function a command, on top of the public header alone.
+ */
+#ifndef IB_CLI_H
+#define IB_CLI_H
+
+#include <stdbool.h>
+
+#include "isobit.h"
+
+#define EXIT_SAME 0
+#define EXIT_DIFFERS 1
+#define EXIT_BAD 2
+
+/* What the words of a command line gave. */
+typedef struct words {
+    const char *plain[4]; /* words that are no options, in order */
+    int count;
+    const char *out, *vary, *part, *data, *x, *y, *experiment;
+    size_t batch_size;
+    bool quiet;
+    ib_options options;
+} words;
+
+/* Commands get their parsed words; they give the exit code. */
+typedef int command_fn(const words *w);
+command_fn run_train, run_evaluate, run_predict, run_summary, run_env, run_kernels, run_show, run_verify,
+    run_diff;
+
+/* Prints an error, if there is one, and gives the exit code of a status. */
+int finish(ib_status status, const ib_error *err);
+
+/* ---- Progress (progress.c) ---- */
+
+/* How to show progress on standard output. */
+typedef struct display {
+    bool terminal, quiet;
+    double drawn; /* seconds since the epoch began, when the bar was drawn last */
+} display;
+ib_progress_fn show_progress;
+/* " - accuracy: 0.9100 - loss: 0.3011" as Keras prints it. */
+void print_scores(const ib_progress *p);
+
+/* Prints to standard output. */
+ib_text_fn print_text;
+
+#endif

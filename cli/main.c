@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * isobit: reads the command line and calls the command. Exit codes: 0 done or same, 1 differs, 2 bad input or
+ * usage.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+typedef struct command {
+    const char *name;
+    command_fn *run;
+    int words; /* how many plain words it takes */
+    const char *usage, *does;
+    const char *options; /* letters of the options it takes, as in options[] */
+} command;
+
+static const command commands[] = {
+    {"train", run_train, 1, "EXPERIMENT -o RUN", "train an experiment, write the run's folder", "otiq"},
+    {"verify", run_verify, 1, "RUN", "train a run again and compare every digest", "vti"},
+    {"diff", run_diff, 2, "RUN RUN", "find the first step, tensor and element where two runs part", "ti"},
+    {"show", run_show, 1, "RUN", "what a run was and what came out", ""},
+    {"evaluate", run_evaluate, 1, "RUN|MODEL.keras", "loss and metrics on data", "tipdxyeb"},
+    {"predict", run_predict, 1, "RUN|MODEL.keras -o FILE", "write predictions as .npy or .csv", "otipdxyeb"},
+    {"summary", run_summary, 1, "RUN|MODEL.keras|EXPERIMENT",
+     "layers, shapes and parameters, as Keras prints", ""},
+    {"env", run_env, 0, "", "this machine, the build, the libraries", ""},
+    {"kernels", run_kernels, 0, "", "instruction sets, and which one is used", ""},
+};
+#define N_COMMANDS (sizeof commands / sizeof *commands)
+
+typedef struct option {
+    char letter;
+    const char *name, *argument, *does;
+} option;
+
+static const option options[] = {
+    {'o', "-o", "PATH", "where to write"},
+    {'t', "--threads", "N", "threads (default: all CPUs); no bit depends on it"},
+    {'i', "--isa", "ref|avx2|avx512", "instruction set (default: the best); no bit depends on it"},
+    {'q', "--quiet", NULL, "no progress"},
+    {'v', "--vary", "threads,isa", "verify with other thread counts and instruction sets, too"},
+    {'p', "--part", "train|validation|test", "which part of the experiment's data (default: test)"},
+    {'d', "--data", "FILE", "a .npz or .csv file instead"},
+    {'x', "--x", "NAME", "array of samples in the .npz (default: x)"},
+    {'y', "--y", "NAME", "array of targets in the .npz, or label column of the .csv"},
+    {'e', "--experiment", "FILE", "an experiment whose data are meant"},
+    {'b', "--batch-size", "N", "samples at a time"},
+};
+#define N_OPTIONS (sizeof options / sizeof *options)
+
+static void print_option(const option *o) {
+    char left[64];
+    snprintf(left, sizeof left, "%s %s", o->name, o->argument != NULL ? o->argument : "");
+    printf("  %-30s %s\n", left, o->does);
+}
+
+static void print_help(const command *c) {
+    if (c == NULL) {
+        printf("isobit %s: Keras training with the same bits everywhere\n\n", ib_version());
+        for (size_t i = 0; i < N_COMMANDS; i++)
+            printf("  isobit %-9s %-27s %s\n", commands[i].name, commands[i].usage, commands[i].does);
+        printf("\nisobit COMMAND --help lists the options. Exit codes: 0 done or same, 1 differs, 2 bad "
+               "input.\n");
+        return;
+    }
+    printf("isobit %s %s\n  %s\n", c->name, c->usage, c->does);
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        if (strchr(c->options, options[i].letter) != NULL) print_option(&options[i]);
+}
+
+static int usage_error(const char *text, const char *what) {
+    fprintf(stderr, "isobit: %s%s (isobit --help)\n", text, what);
+    return EXIT_BAD;
+}
+
+int finish(ib_status status, const ib_error *err) {
+    if (status == IB_OK) return EXIT_SAME;
+    if (status == IB_DIFFERS && err->code == IB_OK) return EXIT_DIFFERS;
+    fflush(stdout);
+    fprintf(stderr, "isobit: %s%s%s\n", err->where, err->where[0] != '\0' ? ": " : "",
+            err->text[0] != '\0' ? err->text : ib_status_text(status));
+    return status == IB_DIFFERS ? EXIT_DIFFERS : EXIT_BAD;
+}
+
+static bool parse_count(const char *text, size_t *out) {
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value == 0 || value > 1ul << 24)
+        return false;
+    *out = value;
+    return true;
+}
+
+/* false: the argument is not what the option takes. */
+static bool take_option(words *w, char letter, const char *argument) {
+    switch (letter) {
+    case 'o':
+        w->out = argument;
+        return true;
+    case 't':
+        return parse_count(argument, &w->options.threads);
+    case 'i':
+        w->options.isa = argument;
+        return true;
+    case 'q':
+        w->quiet = true;
+        return true;
+    case 'v':
+        w->vary = argument;
+        return true;
+    case 'p':
+        w->part = argument;
+        return true;
+    case 'd':
+        w->data = argument;
+        return true;
+    case 'x':
+        w->x = argument;
+        return true;
+    case 'y':
+        w->y = argument;
+        return true;
+    case 'e':
+        w->experiment = argument;
+        return true;
+    default:
+        return parse_count(argument, &w->batch_size);
+    }
+}
+
+static const option *find_option(const command *c, const char *word, size_t length) {
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        if (strlen(options[i].name) == length && strncmp(options[i].name, word, length) == 0 &&
+            strchr(c->options, options[i].letter) != NULL)
+            return &options[i];
+    return NULL;
+}
+
+/* Fills *w from the words after the command's name; gives EXIT_SAME, or EXIT_BAD after saying why. */
+static int parse(words *w, const command *c, int n, char **argv) {
+    bool only_plain = false;
+    for (int i = 0; i < n; i++) {
+        char *word = argv[i];
+        if (only_plain || word[0] != '-' || word[1] == '\0') {
+            if (w->count == c->words) return usage_error("one word too many: ", word);
+            w->plain[w->count++] = word;
+            continue;
+        }
+        if (strcmp(word, "--") == 0) {
+            only_plain = true;
+            continue;
+        }
+        const char *equals = strchr(word, '=');
+        const option *o = find_option(c, word, equals != NULL ? (size_t)(equals - word) : strlen(word));
+        if (o == NULL) return usage_error("unknown option ", word);
+        const char *argument = equals != NULL ? equals + 1 : NULL;
+        if (o->argument == NULL && argument != NULL) return usage_error("no value is expected in ", word);
+        if (o->argument != NULL && argument == NULL) {
+            if (++i == n) return usage_error("a value is expected after ", word);
+            argument = argv[i];
+        }
+        if (!take_option(w, o->letter, argument))
+            return usage_error("expected a number from 1 on, found ", argument);
+    }
+    if (w->count < c->words) {
+        fprintf(stderr, "isobit: expected: isobit %s %s\n", c->name, c->usage);
+        return EXIT_BAD;
+    }
+    return EXIT_SAME;
+}
+
+static const command *find_command(const char *name) {
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (strcmp(name, commands[i].name) == 0) return &commands[i];
+    return NULL;
+}
+
+static bool asks_help(const char *word) {
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        print_help(NULL);
+        return EXIT_BAD;
+    }
+    if (asks_help(argv[1]) || strcmp(argv[1], "help") == 0) {
+        print_help(argc > 2 ? find_command(argv[2]) : NULL);
+        return EXIT_SAME;
+    }
+    if (strcmp(argv[1], "version") == 0 || strcmp(argv[1], "--version") == 0) {
+        printf("isobit %s, arithmetic contract %d\n", ib_version(), IB_CONTRACT_VERSION);
+        return EXIT_SAME;
+    }
+    const command *c = find_command(argv[1]);
+    if (c == NULL) return usage_error("unknown command ", argv[1]);
+    for (int i = 2; i < argc; i++) {
+        if (!asks_help(argv[i])) continue;
+        print_help(c);
+        return EXIT_SAME;
+    }
+    words w = {.options = {.text = print_text}};
+    int code = parse(&w, c, argc - 2, argv + 2);
+    return code == EXIT_SAME ? c->run(&w) : code;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * isobit train, verify, diff, show.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "interrupt.h"
+
+int run_train(const words *w) {
+    ib_error err = {0};
+    char digest[72];
+    display d = {.terminal = isatty(STDOUT_FILENO), .quiet = w->quiet};
+    if (w->out == NULL) {
+        fprintf(stderr, "isobit: train: expected -o RUN, the folder to write\n");
+        return EXIT_BAD;
+    }
+    ib_options options = w->options;
+    options.progress = show_progress;
+    options.context = &d;
+    watch_interrupt();
+    ib_status status = ib_train(w->plain[0], w->out, &options, digest, &err);
+    if (status == IB_OK) printf("result %s\n", digest);
+    return finish(status, &err);
+}
+
+int run_verify(const words *w) {
+    ib_error err = {0};
+    return finish(ib_verify(w->plain[0], w->vary, &w->options, &err), &err);
+}
+
+int run_diff(const words *w) {
+    ib_error err = {0};
+    return finish(ib_diff(w->plain[0], w->plain[1], &w->options, &err), &err);
+}
+
+int run_show(const words *w) {
+    ib_error err = {0};
+    return finish(ib_show(w->plain[0], &w->options, &err), &err);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the public calls do, before the rounding mode is set around them (api.c). options is never NULL here.
+ */
+#ifndef IB_RUN_COMMANDS_H
+#define IB_RUN_COMMANDS_H
+
+#include <stdio.h>
+
+#include "run/record.h"
+
+/* Gives text to options->text. */
+void ib__say(const ib_options *options, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A float from its bits. */
+double ib__bits_value(uint32_t bits);
+
+ib_status ib__train(const char *experiment, const char *run, const ib_options *options, char digest[72],
+                    ib_error *err);
+ib_status ib__verify(const char *run, const char *vary, const ib_options *options, ib_error *err);
+ib_status ib__diff(const char *run_a, const char *run_b, const ib_options *options, ib_error *err);
+ib_status ib__evaluate(const char *model, const ib_data *data, const ib_options *options, ib_error *err);
+ib_status ib__predict(const char *model, const ib_data *data, const char *out, const ib_options *options,
+                      ib_error *err);
+ib_status ib__summary(const char *file, const ib_options *options, ib_error *err);
+ib_status ib__show(const char *run, const ib_options *options, ib_error *err);
+ib_status ib__env_print(const ib_options *options, ib_error *err);
+ib_status ib__kernels_print(const ib_options *options, ib_error *err);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The environment: what is recorded beside a result and never hashed into it.
+ */
+#ifndef IB_RUN_ENV_H
+#define IB_RUN_ENV_H
+
+#include "base/value.h"
+
+/* A map of maps: system, cpu, build, libraries. NULL: no memory. */
+ib_value *ib__env(void);
+
+/* The commit that is checked out in the git work tree around folder, read from its files; false: none. */
+bool ib__env_commit(char out[65], const char *folder);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The experiment: everything that a result is a function of, read from YAML or JSON, checked field by field,
+ * with defaults filled in.
+ */
+#ifndef IB_RUN_EXPERIMENT_H
+#define IB_RUN_EXPERIMENT_H
+
+#include "base/value.h"
+
+typedef struct ib_fit_settings {
+    int64_t batch_size, validation_batch_size, epochs;
+    int64_t steps_per_epoch; /* 0: one pass over the data */
+    int64_t lanes;           /* 0: by batch size, ib__lanes_default */
+    int64_t record_every;    /* 0: state digests at the ends of epochs only */
+    bool shuffle;
+    double validation_split;
+} ib_fit_settings;
+
+typedef struct ib_experiment {
+    ib_value *tree; /* complete: defaults filled in, fields in a fixed order */
+    char *name;     /* the file, for errors */
+    char *folder;   /* relative paths are relative to it */
+    int64_t seed;
+    bool seed_drawn; /* the file gave none */
+    ib_fit_settings fit;
+} ib_experiment;
+
+/* Reads a file: JSON when its name ends in .json, else YAML. *out: yours, release with ib__experiment_free.
+ */
+ib_status ib__experiment_read(ib_experiment **out, const char *path, ib_error *err);
+/* The same from a tree (copied), for records. */
+ib_status ib__experiment_from_tree(ib_experiment **out, const ib_value *tree, const char *name,
+                                   const char *folder, ib_error *err);
+void ib__experiment_free(ib_experiment *experiment);
+
+/* data.train, data.validation or data.test; NULL when there is none. */
+ib_value *ib__experiment_data(const ib_experiment *experiment, const char *part);
+
+/* "exp.yaml:12:5 fit.epochs", or "exp.yaml fit.epochs" when the place in the file is not known. */
+void ib__experiment_where(char out[256], const char *name, const ib_value *at, const char *place);
+
+#endif

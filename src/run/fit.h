@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fitting: the whole training of a task, traced.
+ */
+#ifndef IB_RUN_FIT_H
+#define IB_RUN_FIT_H
+
+#include "run/trace.h"
+
+/* What callers may hang in. on_step is called after a step's update and before its record (step 0: before
+ * training) and may change variables: tests use it. check sees each step after it was recorded: true goes on,
+ * false ends the training early with IB_DIFFERS. */
+typedef struct ib_fit_hooks {
+    void (*on_step)(void *context, ib_trainer *trainer);
+    bool (*check)(void *context, const ib_trainer *trainer, const ib_trace *trace);
+    void *context;
+    const ib_options *options; /* progress; may be NULL */
+} ib_fit_hooks;
+
+/* Trains task->model. *trace: empty before; yours, release with ib__trace_free, also on failure. */
+ib_status ib__fit(ib_task *task, const ib_runtime *runtime, const ib_fit_hooks *hooks, ib_trace *trace,
+                  ib_error *err);
+
+#endif

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Two experiments trained side by side until a tensor differs; then that step once more, watched op by op.
+ */
+#include "run/lockstep.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/commands.h"
+
+/* Index of an element as "[3, 0, 7]". */
+static void print_index(char out[160], const ib_shape *shape, size_t element) {
+    size_t index[IB_RANK_MAX], used = 1;
+    for (int i = shape->rank - 1; i >= 0; i--) {
+        size_t dim = shape->dims[i] > 0 ? (size_t)shape->dims[i] : 1;
+        index[i] = element % dim;
+        element /= dim;
+    }
+    strcpy(out, "[");
+    for (int i = 0; i < shape->rank; i++)
+        used += (size_t)snprintf(out + used, 160 - used, "%s%zu", i > 0 ? ", " : "", index[i]);
+    snprintf(out + used, 160 - used, "]");
+}
+
+/* How many floats lie between the two: bits made a line with -0 and +0 in the middle. */
+static uint64_t ulps(uint32_t a, uint32_t b) {
+    int64_t x = a >> 31 ? -(int64_t)(a & 0x7fffffffu) : (int64_t)a;
+    int64_t y = b >> 31 ? -(int64_t)(b & 0x7fffffffu) : (int64_t)b;
+    return (uint64_t)(x > y ? x - y : y - x);
+}
+
+void ib__say_elements(const ib_options *options, const ib_shape *shape, const void *a, const void *b) {
+    const uint32_t *x = a, *y = b;
+    size_t n = (size_t)ib__shape_elements(shape), first = n, count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (x[i] == y[i]) continue;
+        if (count++ == 0) first = i;
+    }
+    if (count == 0) return;
+    char index[160];
+    print_index(index, shape, first);
+    ib__say(options,
+            "  element %s: %.9g (0x%08" PRIx32 ") against %.9g (0x%08" PRIx32 "), %" PRIu64
+            " ulp; %zu of %zu elements differ\n",
+            index, ib__bits_value(x[first]), x[first], ib__bits_value(y[first]), y[first],
+            ulps(x[first], y[first]), count, n);
+}
+
+/* ---- One of the two ---- */
+
+typedef struct side {
+    ib_task *task;
+    ib_trainer *trainer;
+} side;
+
+static void side_free(side *s) {
+    ib__trainer_free(s->trainer);
+    ib__task_free(s->task);
+    *s = (side){0};
+}
+
+static ib_status side_open(side *s, const ib_experiment *experiment, const ib_runtime *runtime,
+                           ib_error *err) {
+    ib_status status = ib__task_open(&s->task, experiment, err);
+    return status == IB_OK ? ib__trainer_new(&s->trainer, s->task, runtime, err) : status;
+}
+
+static size_t variables(const side *s, size_t i, const ib_variable **out) {
+    ib_variable *const *slots;
+    size_t n = s->trainer->n_weights, n_slots = ib__optimizer_slots(s->task->model->optimizer, &slots);
+    if (i < n) *out = &s->trainer->weights[i]->variable;
+    if (i >= n && i < n + n_slots) *out = slots[i - n];
+    return n + n_slots;
+}
+
+/* Compares all variables; says the first that differs. false: they are the same. */
+static bool state_differs(const side *a, const side *b, const ib_options *options, bool *shapes) {
+    const ib_variable *x = NULL, *y = NULL;
+    size_t na = variables(a, 0, &x), nb = variables(b, 0, &y);
+    *shapes = false;
+    for (size_t i = 0; i < na && i < nb; i++) {
+        variables(a, i, &x);
+        variables(b, i, &y);
+        if (!ib__shape_equal(&x->shape, &y->shape)) {
+            *shapes = true;
+            if (options != NULL)
+                ib__say(options, "the models differ: %s and %s have other shapes\n", x->path, y->path);
+            return true;
+        }
+        size_t bytes = (size_t)ib__shape_elements(&x->shape) * sizeof(float);
+        if (memcmp(x->data, y->data, bytes) == 0) continue;
+        if (options != NULL) {
+            ib__say(options, "  tensor %s\n", x->path);
+            ib__say_elements(options, &x->shape, x->data, y->data);
+        }
+        return true;
+    }
+    if (na == nb) return false;
+    *shapes = true;
+    if (options != NULL) ib__say(options, "the models differ: %zu and %zu variables\n", na, nb);
+    return true;
+}
+
+/* ---- The watched step ---- */
+
+typedef struct seen {
+    const char *op, *place;
+    bool backward;
+    ib_shape shape;
+    uint32_t *words;
+} seen;
+
+typedef struct watching {
+    seen *all;
+    size_t n, capacity;
+    size_t at; /* of the second side */
+    bool failed, found;
+    const ib_options *options;
+} watching;
+
+static void keep(void *context, size_t index, const char *op, const char *place, bool backward,
+                 const ib_shape *shape, const void *words) {
+    watching *w = context;
+    (void)index;
+    size_t n = (size_t)ib__shape_elements(shape);
+    if (w->failed || !ib__grow(&w->all, &w->capacity, w->n + 1, sizeof *w->all)) {
+        w->failed = true;
+        return;
+    }
+    seen *s = &w->all[w->n++];
+    *s = (seen){op, place, backward, *shape, malloc((n + 1) * sizeof(uint32_t))};
+    w->failed = s->words == NULL;
+    if (!w->failed) memcpy(s->words, words, n * sizeof(uint32_t));
+}
+
+static void compare(void *context, size_t index, const char *op, const char *place, bool backward,
+                    const ib_shape *shape, const void *words) {
+    watching *w = context;
+    (void)index;
+    if (w->found || w->failed || w->at >= w->n) return;
+    const seen *s = &w->all[w->at++];
+    char text[128];
+    ib__shape_print(text, shape);
+    if (strcmp(s->op, op) != 0 || !ib__shape_equal(&s->shape, shape)) {
+        w->found = true;
+        ib__say(w->options, "  the graphs differ from here: %s at %s, and %s at %s\n", s->op, s->place, op,
+                place);
+        return;
+    }
+    if (memcmp(s->words, words, (size_t)ib__shape_elements(shape) * sizeof(uint32_t)) == 0) return;
+    w->found = true;
+    ib__say(w->options, "  first tensor: %s %s, %s pass, shape %s\n", place, op,
+            backward ? "backward" : "forward", text);
+    ib__say_elements(w->options, shape, s->words, words);
+}
+
+static ib_status advance(side *s, size_t steps, ib_error *err) {
+    ib_status status = IB_OK;
+    while (status == IB_OK && s->trainer->step < steps)
+        status = ib__trainer_step(s->trainer, NULL, NULL, err);
+    return status;
+}
+
+static void say_batch(const side *a, const side *b, const ib_options *options) {
+    const ib_step_plan *p = &a->trainer->plans[a->trainer->last_plan];
+    const ib_step_plan *q = &b->trainer->plans[b->trainer->last_plan];
+    ib_shape x = ib__node_shape(p->g, p->x), y = ib__node_shape(q->g, q->x);
+    if (!ib__shape_equal(&x, &y)) {
+        ib__say(options, "  the batches have other shapes\n");
+        return;
+    }
+    const void *u = ib__plan_input(p->plan, p->x), *v = ib__plan_input(q->plan, q->x);
+    if (memcmp(u, v, (size_t)ib__shape_elements(&x) * sizeof(float)) == 0) return;
+    ib__say(options, "  the batch itself differs (data, or their order)\n");
+    ib__say_elements(options, &x, u, v);
+}
+
+static ib_status watch_step(const ib_experiment *ea, const ib_experiment *eb, const ib_runtime *runtime,
+                            size_t step, const ib_options *options, ib_error *err) {
+    side a = {0}, b = {0};
+    watching w = {.options = options};
+    bool shapes;
+    ib_status status = side_open(&a, ea, runtime, err);
+    if (status == IB_OK) status = side_open(&b, eb, runtime, err);
+    if (status == IB_OK) status = advance(&a, step - 1, err);
+    if (status == IB_OK) status = advance(&b, step - 1, err);
+    if (status == IB_OK) status = ib__trainer_step(a.trainer, keep, &w, err);
+    if (status == IB_OK) status = ib__trainer_step(b.trainer, compare, &w, err);
+    if (status == IB_OK && w.failed) status = ib__fail_memory(err);
+    if (status == IB_OK) say_batch(&a, &b, options);
+    if (status == IB_OK && !w.found) state_differs(&a, &b, options, &shapes);
+    for (size_t i = 0; i < w.n; i++)
+        free(w.all[i].words);
+    free(w.all);
+    side_free(&a);
+    side_free(&b);
+    return status;
+}
+
+/* ---- Side by side ---- */
+
+static ib_status find_step(side *a, side *b, size_t limit, size_t *step, bool *shapes, ib_error *err) {
+    *step = SIZE_MAX;
+    if (state_differs(a, b, NULL, shapes)) {
+        *step = 0;
+        return IB_OK;
+    }
+    for (size_t s = 1; s <= limit && s <= a->trainer->steps && s <= b->trainer->steps; s++) {
+        ib_status status = advance(a, s, err);
+        if (status == IB_OK) status = advance(b, s, err);
+        if (status != IB_OK) return status;
+        if (memcmp(&a->trainer->loss, &b->trainer->loss, sizeof(float)) != 0 ||
+            state_differs(a, b, NULL, shapes)) {
+            *step = s;
+            return IB_OK;
+        }
+    }
+    return IB_OK;
+}
+
+ib_status ib__lockstep(const ib_experiment *ea, const ib_experiment *eb, const ib_runtime *runtime,
+                       size_t limit, const ib_options *options, bool *found, ib_error *err) {
+    side a = {0}, b = {0};
+    size_t step = SIZE_MAX;
+    bool shapes = false;
+    ib_status status = side_open(&a, ea, runtime, err);
+    if (status == IB_OK) status = side_open(&b, eb, runtime, err);
+    if (status == IB_OK) status = find_step(&a, &b, limit, &step, &shapes, err);
+    *found = step != SIZE_MAX;
+    if (status == IB_OK && step == 0) {
+        if (!shapes)
+            ib__say(options, "trained again: they part before the first step, in the initial weights\n");
+        state_differs(&a, &b, options, &shapes);
+    }
+    side_free(&a);
+    side_free(&b);
+    if (status == IB_OK && *found && step > 0) {
+        ib__say(options, "trained again: they part at step %zu\n", step);
+        status = watch_step(ea, eb, runtime, step, options, err);
+    }
+    return status;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Two experiments trained side by side.
+ */
+#ifndef IB_RUN_LOCKSTEP_H
+#define IB_RUN_LOCKSTEP_H
+
+#include "run/task.h"
+
+/* Trains both for at most `limit` steps and says where they part: step, op and place in the model, first
+ * element. *found: they part. */
+ib_status ib__lockstep(const ib_experiment *a, const ib_experiment *b, const ib_runtime *runtime,
+                       size_t limit, const ib_options *options, bool *found, ib_error *err);
+
+/* Says the first element that differs, both bit patterns, the distance and how many differ; nothing when none
+ * does. a, b: arrays of 32-bit words. */
+void ib__say_elements(const ib_options *options, const ib_shape *shape, const void *a, const void *b);
+
+#endif

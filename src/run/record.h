@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The run directory: record.json, steps, tensors, history.csv, model.keras (doc/record.md).
+ */
+#ifndef IB_RUN_RECORD_H
+#define IB_RUN_RECORD_H
+
+#include "run/fit.h"
+
+typedef struct ib_record {
+    char *folder;
+    ib_value *tree; /* record.json */
+    ib_trace trace;
+} ib_record;
+
+/* Makes the folder if need be and refuses one that holds a run or cannot be written. *made: it was not there
+ * before, and ib__record_abandon removes it. */
+ib_status ib__record_prepare(const char *run, bool *made, ib_error *err);
+void ib__record_abandon(const char *run, bool made);
+
+/* Writes all files, record.json last; on failure none is left. seconds: how long training took; started: UTC,
+ * "2026-01-31T12:00:00Z".
+ */
+typedef struct ib_timing {
+    char started[32];
+    double seconds;
+} ib_timing;
+ib_status ib__record_write(const char *run, const ib_task *task, const ib_trace *trace,
+                           const ib_runtime *runtime, const ib_timing *timing, ib_error *err);
+
+/* *out: yours, release with ib__record_free. */
+ib_status ib__record_read(ib_record **out, const char *run, ib_error *err);
+void ib__record_free(ib_record *record);
+
+/* The recorded experiment, its files being those that were read then. A file that is not there any more is an
+ * error. */
+ib_status ib__record_experiment(ib_experiment **out, const ib_record *record, ib_error *err);
+/* The recorded SHA-256 of an input ("data.train.npz") as hex; NULL: none. path may be NULL. */
+const char *ib__record_input(const ib_record *record, const char *field, const char **path);
+
+#endif

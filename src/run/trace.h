@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The trace of a run: what each step leaves to be compared. A step is recorded as the bits of its loss and a
+ * chained digest; at recorded steps (the ends of epochs, the last step, every record_every-th) the digest of
+ * every weight and optimizer slot is kept and chained, too.
+ */
+#ifndef IB_RUN_TRACE_H
+#define IB_RUN_TRACE_H
+
+#include "run/trainer.h"
+
+typedef struct ib_step_record {
+    uint32_t loss;  /* its bits, NaN canonical; step 0 (before training): 0 */
+    bool state;     /* the state was recorded */
+    size_t tensors; /* of a recorded step: index of its first digest */
+    ib_digest chain;
+} ib_step_record;
+
+/* A line of history: epoch (from 0) and values in the order of names. */
+typedef struct ib_trace {
+    ib_step_record *steps; /* steps[0]: before training; steps[i]: after step i */
+    size_t n_steps, steps_capacity;
+    char **paths; /* weights, then optimizer slots, in Keras's order */
+    size_t n_paths, n_weights;
+    ib_digest *tensors; /* n_paths for each recorded step */
+    size_t n_tensors, tensors_capacity;
+    char **names; /* history columns: loss and metrics, then those of validation with val_ before */
+    size_t n_names;
+    double *history; /* n_names for each epoch */
+    size_t n_epochs, history_capacity;
+    char **test_names; /* results on data.test; none without it */
+    double *test;
+    size_t n_test;
+    ib_digest result;
+} ib_trace;
+
+void ib__trace_free(ib_trace *trace);
+
+/* Adds step number n_steps (0: the start) of the trainer. */
+ib_status ib__trace_step(ib_trace *trace, const ib_trainer *trainer, ib_error *err);
+/* Is the state recorded at this step? */
+bool ib__trace_records(const ib_trainer *trainer, size_t step);
+/* Adds a line of history from the trainer's scores; validation: held scores count. */
+ib_status ib__trace_epoch(ib_trace *trace, const ib_trainer *trainer, bool validation, ib_error *err);
+ib_status ib__trace_test(ib_trace *trace, const ib_trainer *trainer, ib_error *err);
+/* Computes the result: contract version, experiment, chain, history, test results. The last step's chain
+ * covers weights and optimizer state. */
+ib_status ib__trace_end(ib_trace *trace, const ib_trainer *trainer, ib_error *err);
+
+/* Loss and metrics of the moment, sorted by name as Keras's logs; gives how many. */
+size_t ib__scores_sorted(const ib_scores *scores, const char **names, double *values, size_t limit);
+
+/* The files `steps` and `tensors`. Lines: "number loss chain [state]" and "step sha256 path". */
+bool ib__trace_print_steps(const ib_trace *trace, ib_buf *out);
+bool ib__trace_print_tensors(const ib_trace *trace, ib_buf *out);
+/* Reads what print wrote into an empty trace; steps first. name: the file, for errors. */
+ib_status ib__trace_parse_steps(ib_trace *trace, const char *text, const char *name, ib_error *err);
+ib_status ib__trace_parse_tensors(ib_trace *trace, const char *text, const char *name, ib_error *err);
+
+/* The number of the first step where the two differ, or SIZE_MAX. Chains of different experiments always
+ * differ; losses: compare losses and tensors instead. */
+size_t ib__trace_first_difference(const ib_trace *a, const ib_trace *b, bool losses);
+/* The digests of a recorded step; NULL if its state was not recorded. */
+const ib_digest *ib__trace_state(const ib_trace *trace, size_t step);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The trainer: runs a task step by step, and evaluates. fit, verify and diff stand on it. One graph and plan
+ * for each batch size; they are built when first needed.
+ */
+#ifndef IB_RUN_TRAINER_H
+#define IB_RUN_TRAINER_H
+
+#include "run/task.h"
+
+/* A graph compiled for one number of samples. loss: IB_NO_NODE when only predictions are wanted. */
+typedef struct ib_step_plan {
+    size_t samples;
+    bool training;
+    ib_graph *g;
+    ib_plan *plan;
+    ib_node x, y, prediction, loss;
+    ib_type y_type;
+} ib_step_plan;
+
+/* Running loss and metrics as Keras shows them: the mean of the batches' totals weighted by their sizes. */
+typedef struct ib_scores {
+    double loss_total, count;
+    ib_metric **metrics;
+    size_t n_metrics;
+} ib_scores;
+
+typedef struct ib_trainer {
+    ib_task *task; /* borrowed, as its model, which training changes */
+    ib_model *model;
+    ib_runtime runtime;
+    const ib_kernels *kernels;
+    ib_pool *pool;
+    ib_step_plan *plans;
+    size_t n_plans, plans_capacity;
+    ib_scores train, held; /* held: validation and test */
+    ib_weight **weights;
+    size_t n_weights;
+    ib_stream shuffle;
+    uint32_t *order;
+    size_t order_pass; /* which pass over the data `order` is for, plus 1; 0: none */
+    size_t batches;    /* in one pass over the training data */
+    size_t steps_per_epoch, steps;
+    size_t step;      /* done so far */
+    size_t last_plan; /* index of the plan of the last training step */
+    float loss;       /* of the last step, penalties included */
+} ib_trainer;
+
+ib_status ib__trainer_new(ib_trainer **out, ib_task *task, const ib_runtime *runtime, ib_error *err);
+void ib__trainer_free(ib_trainer *trainer);
+
+/* One training step. The scores begin anew with each epoch. watch may be NULL. */
+ib_status ib__trainer_step(ib_trainer *trainer, ib_watch_fn *watch, void *context, ib_error *err);
+/* Loss and metrics of a part into trainer->held. */
+ib_status ib__trainer_evaluate(ib_trainer *trainer, const ib_part *part, size_t batch_size, ib_error *err);
+/* Predictions for a part, float32; *out: yours. The bits do not depend on batch_size. */
+ib_status ib__trainer_predict(ib_trainer *trainer, const ib_part *part, size_t batch_size, ib_tensor *out,
+                              ib_error *err);
+
+double ib__scores_loss(const ib_scores *scores);
+
+/* A trainer for a model alone: evaluate and predict. part tells the shape of the targets; NULL: predict only.
+ */
+ib_status ib__trainer_for_model(ib_trainer **out, ib_model *model, const ib_part *part,
+                                const ib_runtime *runtime, ib_error *err);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Using a trained model: evaluate, predict, summary. A model is the folder of a run or a .keras file.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "data/npy.h"
+#include "run/commands.h"
+
+#define DEFAULT_BATCH 32
+
+static bool ends_in(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* The run's record, if the model is a run's folder. */
+static char *record_path(const char *folder, const char *name) {
+    ib_buf path = {0};
+    ib__buf_printf(&path, "%s/%s", folder, name);
+    return path.data;
+}
+
+/* What a call works on. run: NULL when the model is a file of its own. */
+typedef struct opened {
+    ib_record *run;
+    ib_experiment *experiment;
+    ib_model *model;
+    ib_source source;
+    ib_part part;
+    size_t batch_size;
+} opened;
+
+static void close_all(opened *o) {
+    ib__source_free(&o->source);
+    ib__model_free(o->model);
+    ib__experiment_free(o->experiment);
+    ib__record_free(o->run);
+}
+
+static ib_status open_model(opened *o, const char *model, bool compiled, ib_error *err) {
+    if (ends_in(model, ".keras")) return ib__keras_load(&o->model, model, compiled, err);
+    ib_status status = ib__record_read(&o->run, model, err);
+    if (status != IB_OK) return status;
+    char *path = record_path(model, "model.keras");
+    status = path == NULL ? ib__fail_memory(err) : ib__keras_load(&o->model, path, compiled, err);
+    free(path);
+    return status;
+}
+
+/* {npz: FILE, x:, y:} or {csv: FILE, label:} */
+static ib_value *file_entry(const ib_data *data) {
+    ib_value *entry = ib__value_map();
+    bool csv = ends_in(data->file, ".csv");
+    bool good = entry != NULL && ib__value_set(entry, csv ? "csv" : "npz", ib__value_string(data->file));
+    if (good && !csv) good = ib__value_set(entry, "x", ib__value_string(data->x != NULL ? data->x : "x"));
+    if (good && data->y != NULL) good = ib__value_set(entry, csv ? "label" : "y", ib__value_string(data->y));
+    if (good) return entry;
+    ib__value_free(entry);
+    return NULL;
+}
+
+static ib_status open_file(opened *o, const ib_data *data, ib_error *err) {
+    ib_value *entry = file_entry(data);
+    ib_status status = entry == NULL ? ib__fail_memory(err)
+                                     : ib__source_read(&o->source, entry, data->file, "data", NULL, err);
+    ib__value_free(entry);
+    if (status == IB_OK) o->part = (ib_part){&o->source, "data", 0, (size_t)o->source.x.shape.dims[0]};
+    return status;
+}
+
+/* A part of an experiment's data; validation_split is cut off train as in training. */
+static ib_status open_part(opened *o, const char *part, ib_error *err) {
+    const ib_experiment *e = o->experiment;
+    const ib_value *entry = ib__experiment_data(e, part);
+    double split = e->fit.validation_split;
+    bool tail = entry == NULL && split > 0 && strcmp(part, "validation") == 0;
+    static const struct place {
+        const char *part, *place;
+    } places[] = {{"train", "data.train"}, {"validation", "data.validation"}, {"test", "data.test"}};
+    const char *place = NULL;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (strcmp(part, places[i].part) == 0) place = places[i].place;
+    if (place == NULL)
+        return ib__fail(err, IB_BAD_INPUT, "part", "expected train, validation or test, found \"%.40s\"",
+                        part);
+    if (tail) {
+        place = "data.train";
+        entry = ib__experiment_data(e, "train");
+    }
+    if (entry == NULL) return ib__fail(err, IB_BAD_INPUT, e->name, "expected %s, found none", place);
+    ib_status status = ib__source_read(&o->source, entry, e->name, place, e->folder, err);
+    if (status != IB_OK) return status;
+    o->part = (ib_part){&o->source, place, 0, (size_t)o->source.x.shape.dims[0]};
+    return split > 0 && strcmp(place, "data.train") == 0 ? ib__part_split(&o->part, split, tail, e->name, err)
+                                                         : IB_OK;
+}
+
+static ib_status open_data(opened *o, const ib_data *data, ib_error *err) {
+    ib_status status = IB_OK;
+    if (data->experiment != NULL)
+        status = ib__experiment_read(&o->experiment, data->experiment, err);
+    else if (o->run != NULL)
+        status = ib__record_experiment(&o->experiment, o->run, err);
+    o->batch_size = data->batch_size;
+    if (o->batch_size == 0)
+        o->batch_size =
+            o->experiment == NULL ? DEFAULT_BATCH : (size_t)o->experiment->fit.validation_batch_size;
+    if (status != IB_OK) return status;
+    if (data->file != NULL) return open_file(o, data, err);
+    if (o->experiment == NULL)
+        return ib__fail(err, IB_BAD_INPUT, "data", "expected a data file or an experiment, found neither");
+    return open_part(o, data->part != NULL ? data->part : "test", err);
+}
+
+/* Everything for one call; a trainer for it in *trainer. */
+static ib_status open_all(opened *o, ib_trainer **trainer, const char *model, const ib_data *data,
+                          bool scores, const ib_options *options, ib_error *err) {
+    static const ib_data nothing;
+    ib_runtime runtime;
+    ib_status status = ib__runtime_init(&runtime, options->threads, options->isa, err);
+    if (status == IB_OK) status = open_model(o, model, scores, err);
+    if (status == IB_OK) status = open_data(o, data != NULL ? data : &nothing, err);
+    if (status != IB_OK) return status;
+    if (scores && o->model->loss == NULL)
+        return ib__fail(err, IB_BAD_INPUT, model, "expected a compiled model, found one without a loss");
+    if (scores && o->source.y.data == NULL)
+        return ib__fail(err, IB_BAD_INPUT, o->source.file, "expected targets (y, or label), found none");
+    status = ib__part_check(o->model, &o->part, err);
+    return status == IB_OK ? ib__trainer_for_model(trainer, o->model, scores ? &o->part : NULL, &runtime, err)
+                           : status;
+}
+
+static void report_scores(const ib_trainer *t, const ib_options *options) {
+    const char *names[32];
+    double values[32];
+    ib_progress p = {1, 1, 1, 1, 0, 0, names, values, 1};
+    p.count = ib__scores_sorted(&t->held, names, values, 32);
+    if (options->progress != NULL) options->progress(options->context, &p);
+}
+
+ib_status ib__evaluate(const char *model, const ib_data *data, const ib_options *options, ib_error *err) {
+    opened o = {0};
+    ib_trainer *trainer = NULL;
+    ib_status status = open_all(&o, &trainer, model, data, true, options, err);
+    if (status == IB_OK) status = ib__trainer_evaluate(trainer, &o.part, o.batch_size, err);
+    if (status == IB_OK) report_scores(trainer, options);
+    ib__trainer_free(trainer);
+    close_all(&o);
+    return status;
+}
+
+/* One row a sample; the shortest decimals that read back as the same number. */
+static ib_status write_csv(const char *path, const ib_tensor *tensor, ib_error *err) {
+    ib_buf text = {0};
+    size_t rows = (size_t)tensor->shape.dims[0], n = (size_t)ib__shape_elements(&tensor->shape) / rows;
+    for (size_t i = 0; i < rows * n; i++) {
+        char number[32];
+        ib__double_print(number, ib__tensor_at(tensor, i));
+        ib__buf_printf(&text, "%s%s", number, (i + 1) % n == 0 ? "\n" : ",");
+    }
+    ib_status status = text.failed ? ib__fail_memory(err) : ib__file_write(path, text.data, text.length, err);
+    ib__buf_free(&text);
+    return status;
+}
+
+ib_status ib__predict(const char *model, const ib_data *data, const char *out, const ib_options *options,
+                      ib_error *err) {
+    opened o = {0};
+    ib_tensor result = {0};
+    ib_trainer *trainer = NULL;
+    ib_status status = open_all(&o, &trainer, model, data, false, options, err);
+    if (status == IB_OK) status = ib__trainer_predict(trainer, &o.part, o.batch_size, &result, err);
+    if (status == IB_OK)
+        status = ends_in(out, ".csv") ? write_csv(out, &result, err) : ib__npy_write(out, &result, err);
+    ib__tensor_free(&result);
+    ib__trainer_free(trainer);
+    close_all(&o);
+    return status;
+}
+
+static ib_status say_summary(const ib_model *model, const ib_options *options, ib_error *err) {
+    ib_buf text = {0};
+    bool good = ib__model_summary(model, 0, &text);
+    if (good && options->text != NULL) options->text(options->context, text.data);
+    ib__buf_free(&text);
+    return good ? IB_OK : ib__fail_memory(err);
+}
+
+ib_status ib__summary(const char *file, const ib_options *options, ib_error *err) {
+    if (ends_in(file, ".yaml") || ends_in(file, ".yml") || ends_in(file, ".json")) {
+        ib_experiment *e = NULL;
+        ib_task *task = NULL;
+        ib_status status = ib__experiment_read(&e, file, err);
+        if (status == IB_OK) status = ib__task_open(&task, e, err);
+        if (status == IB_OK) status = say_summary(task->model, options, err);
+        ib__task_free(task);
+        ib__experiment_free(e);
+        return status;
+    }
+    opened o = {0};
+    ib_status status = open_model(&o, file, false, err);
+    if (status == IB_OK) status = say_summary(o.model, options, err);
+    close_all(&o);
+    return status;
+}
