@@ -276,6 +276,15 @@ static ib_status push_call(ib_reader *r, size_t layer, const size_t *inputs, siz
     return IB_OK;
 }
 
+static ib_status note_shapes(ib_reader *r, ib_module *module, const size_t *calls, size_t n) {
+    if (module->n_shapes != n) module->shapes = ib__arena_alloc(&r->model->arena, n * sizeof *module->shapes);
+    if (!module->shapes) return ib__fail_memory(r->err);
+    module->n_shapes = n;
+    for (size_t i = 0; i < n; i++)
+        module->shapes[i] = r->model->calls[calls[i]].shape;
+    return IB_OK;
+}
+
 static size_t layer_index(const ib_model *model, const ib_layer *layer) {
     size_t i = 0;
     while (model->layers[i] != layer)
@@ -298,7 +307,7 @@ static ib_status call_leaf(ib_reader *r, ib_module *module, const size_t *inputs
     if (status == IB_OK) status = layer->class->shape(layer, shapes, n, &shape, r->err);
     if (status == IB_OK && first) status = note_build(r, module, shapes, n);
     if (status == IB_OK) status = push_call(r, layer_index(r->model, layer), inputs, n, &shape, out);
-    if (status == IB_OK) module->shape = r->model->calls[*out].shape;
+    if (status == IB_OK) status = note_shapes(r, module, out, 1);
     ib__free(shapes);
     return status;
 }
@@ -342,16 +351,14 @@ ib_status ib__module_call(ib_reader *r, ib_module *module, const size_t *inputs,
         if (!*outputs) return ib__fail_memory(r->err);
         (*outputs)[0] = now;
     }
-    if (status == IB_OK && *n_outputs) module->shape = r->model->calls[(*outputs)[0]].shape;
-    return status;
+    return status == IB_OK ? note_shapes(r, module, *outputs, *n_outputs) : status;
 }
 
 /* A call given to a nested model's InputLayer must have its shape. */
 ib_status ib__input_check(ib_reader *r, ib_module *input, size_t call) {
     const ib_value *declared = ib__value_get(input->layer->config, "batch_shape");
     const ib_shape *found = &r->model->calls[call].shape;
-    input->shape = *found;
-    if (dims_fit(declared, found)) return IB_OK;
+    if (dims_fit(declared, found)) return note_shapes(r, input, &call, 1);
     char text[128];
     ib__shape_print(text, found);
     return ib__fail(r->err, IB_BAD_INPUT, input->layer->place, "is given the shape %s", text);
@@ -371,8 +378,7 @@ ib_status ib__input_call(ib_reader *r, ib_module *input, size_t *out) {
                             "axis %d is unknown (None); only the batch may be unknown", i);
     layer->built = true;
     status = push_call(r, layer_index(r->model, layer), NULL, 0, &shape, out);
-    if (status == IB_OK) input->shape = r->model->calls[*out].shape;
-    return status;
+    return status == IB_OK ? note_shapes(r, input, out, 1) : status;
 }
 
 /* ---- The root ---- */
@@ -459,26 +465,6 @@ static ib_status read_root(ib_reader *r) {
     return expand_root(r, root);
 }
 
-ib_status ib__model_read(ib_model **out, const ib_value *config, const char *name,
-                         const ib_read_options *options, ib_error *err) {
-    *out = NULL;
-    ib_model *model = ib__alloc(1, sizeof *model);
-    if (!model) return ib__fail_memory(err);
-    ib_error own = {0};
-    ib_reader reader = {.model = model, .err = err ? err : &own, .options = *options};
-    ib_status status = IB_OK;
-    model->config = ib__value_copy(config);
-    if (!model->config) status = ib__fail_memory(err);
-    if (status == IB_OK) status = add_input(model->config, "", reader.err);
-    if (status == IB_OK) status = read_root(&reader);
-    if (status != IB_OK) {
-        ib__model_free(model);
-        return status == IB_NO_MEMORY ? status : ib__fail_within(err, status, name);
-    }
-    *out = model;
-    return IB_OK;
-}
-
 ib_status ib__config_split(ib_value *config, const char *path, ib_value **compile, ib_error *err) {
     *compile = NULL;
     if (!ib__value_is(config, IB_MAP))
@@ -492,6 +478,30 @@ ib_status ib__config_split(ib_value *config, const char *path, ib_value **compil
         memmove(&config->items[i], &config->items[i + 1], (config->count - i) * sizeof *config->items);
         break;
     }
+    return IB_OK;
+}
+
+ib_status ib__model_read(ib_model **out, const ib_value *config, const char *name,
+                         const ib_read_options *options, ib_error *err) {
+    *out = NULL;
+    ib_model *model = ib__alloc(1, sizeof *model);
+    if (!model) return ib__fail_memory(err);
+    ib_error own = {0};
+    ib_reader reader = {.model = model, .err = err ? err : &own, .options = *options};
+    ib_status status = IB_OK;
+    model->config = ib__value_copy(config);
+    ib_value *compile = NULL;
+    if (!model->config) status = ib__fail_memory(err);
+    if (status == IB_OK && model->config->kind == IB_MAP)
+        status = ib__config_split(model->config, "", &compile, reader.err);
+    ib__value_free(compile);
+    if (status == IB_OK) status = add_input(model->config, "", reader.err);
+    if (status == IB_OK) status = read_root(&reader);
+    if (status != IB_OK) {
+        ib__model_free(model);
+        return status == IB_NO_MEMORY ? status : ib__fail_within(err, status, name);
+    }
+    *out = model;
     return IB_OK;
 }
 

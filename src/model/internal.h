@@ -42,7 +42,8 @@ typedef struct ib_module {
     /* What the last expansion of the model it belongs to gave: one list of calls for each inbound node. */
     size_t **made;
     size_t *n_made;
-    ib_shape shape; /* of the first output of the last call */
+    ib_shape *shapes; /* of the outputs of the last call, for the summary */
+    size_t n_shapes;
 } ib_module;
 
 bool ib__module_is_input(const ib_module *module);
