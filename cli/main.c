@@ -41,7 +41,7 @@ static const option options[] = {
     {'o', "-o", "PATH", "where to write"},
     {'t', "--threads", "N", "threads (default: all CPUs); no bit depends on it"},
     {'i', "--isa", "ref|avx2|avx512", "instruction set (default: the best); no bit depends on it"},
-    {'q', "--quiet", NULL, "no progress"},
+    {'q', "--quiet", NULL, "print the result only"},
     {'v', "--vary", "threads,isa", "verify with other thread counts and instruction sets, too"},
     {'p', "--part", "train|validation|test", "which part of the experiment's data (default: test)"},
     {'d', "--data", "FILE", "a .npz or .csv file instead"},

@@ -19,6 +19,7 @@ int run_train(const words *w) {
     ib_options options = w->options;
     options.progress = show_progress;
     options.context = &d;
+    if (w->quiet) options.text = NULL;
     watch_interrupt();
     ib_status status = ib_train(w->plain[0], w->out, &options, digest, &err);
     if (status == IB_OK) printf("result %s\n", digest);

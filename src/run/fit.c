@@ -65,7 +65,8 @@ static ib_status end_epoch(const fitting *f) {
     if (validation->source != NULL)
         status = ib__trainer_evaluate(t, validation, (size_t)t->task->experiment->fit.validation_batch_size,
                                       f->err);
-    if (status == IB_OK) status = ib__trace_epoch(f->trace, t, validation->source != NULL, f->err);
+    if (status == IB_OK)
+        status = ib__trace_epoch(f->trace, t, validation->source != NULL, now() - f->epoch_began, f->err);
     return status == IB_OK ? report(f, t->steps_per_epoch, true) : status;
 }
 

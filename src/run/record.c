@@ -117,11 +117,18 @@ static ib_value *environment_value(const ib_runtime *runtime, size_t threads) {
     return NULL;
 }
 
-static ib_value *timing_value(const ib_timing *timing) {
-    ib_value *map = ib__value_map();
-    if (map != NULL && ib__value_set(map, "started", ib__value_string(timing->started)) &&
-        ib__value_set(map, "seconds", ib__value_real(timing->seconds)))
-        return map;
+static ib_value *timing_value(const ib_timing *timing, const ib_trace *trace) {
+    ib_value *map = ib__value_map(), *epochs = ib__value_list();
+    bool good = map != NULL && epochs != NULL;
+    for (size_t i = 0; good && i < trace->n_epochs; i++)
+        good = ib__value_add(epochs, ib__value_real(trace->seconds[i]));
+    good = good && ib__value_set(map, "started", ib__value_string(timing->started)) &&
+           ib__value_set(map, "seconds", ib__value_real(timing->seconds));
+    if (map == NULL)
+        ib__value_free(epochs);
+    else
+        good = ib__value_set(map, "epochs", epochs) && good;
+    if (good) return map;
     ib__value_free(map);
     return NULL;
 }
@@ -148,7 +155,7 @@ static ib_value *record_value(const ib_task *task, const ib_trace *trace, const 
         ib__value_set(map, "git_commit",
                       ib__env_commit(commit, e->folder) ? ib__value_string(commit) : ib__value_null()) &&
         ib__value_set(map, "environment", environment_value(runtime, runtime->threads)) &&
-        ib__value_set(map, "timing", timing_value(timing)) &&
+        ib__value_set(map, "timing", timing_value(timing, trace)) &&
         ib__value_set(map, "results", results_value(task, trace));
     free(folder);
     if (good) return map;

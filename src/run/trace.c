@@ -43,6 +43,7 @@ void ib__trace_free(ib_trace *t) {
     free(t->tensors);
     free_texts(t->names, t->n_names);
     free(t->history);
+    free(t->seconds);
     free_texts(t->test_names, t->n_test);
     free(t->test);
     *t = (ib_trace){0};
@@ -175,10 +176,11 @@ static ib_status add_scores(const ib_scores *s, const char *prefix, char **names
     return status;
 }
 
-ib_status ib__trace_epoch(ib_trace *t, const ib_trainer *trainer, bool validation, ib_error *err) {
+ib_status ib__trace_epoch(ib_trace *t, const ib_trainer *trainer, bool validation, double seconds,
+                          ib_error *err) {
     size_t limit = trainer->train.n_metrics + 1 + (validation ? trainer->held.n_metrics + 1 : 0), n = 0;
     char **names = calloc(limit, sizeof(char *));
-    if (names == NULL ||
+    if (names == NULL || !ib__grow(&t->seconds, &t->seconds_capacity, t->n_epochs + 1, sizeof *t->seconds) ||
         !ib__grow(&t->history, &t->history_capacity, (t->n_epochs + 1) * limit, sizeof *t->history)) {
         free(names);
         return ib__fail_memory(err);
@@ -186,6 +188,7 @@ ib_status ib__trace_epoch(ib_trace *t, const ib_trainer *trainer, bool validatio
     double *values = t->history + t->n_epochs * limit;
     ib_status status = add_scores(&trainer->train, "", names, values, &n, err);
     if (status == IB_OK && validation) status = add_scores(&trainer->held, "val_", names, values, &n, err);
+    t->seconds[t->n_epochs] = seconds;
     if (status == IB_OK) t->n_epochs++;
     if (status == IB_OK && t->names == NULL) {
         t->names = names;

@@ -28,6 +28,8 @@ typedef struct ib_trace {
     size_t n_names;
     double *history; /* n_names for each epoch */
     size_t n_epochs, history_capacity;
+    double *seconds; /* of each epoch; part of no digest */
+    size_t seconds_capacity;
     char **test_names; /* results on data.test; none without it */
     double *test;
     size_t n_test;
@@ -40,8 +42,10 @@ void ib__trace_free(ib_trace *trace);
 ib_status ib__trace_step(ib_trace *trace, const ib_trainer *trainer, ib_error *err);
 /* Is the state recorded at this step? */
 bool ib__trace_records(const ib_trainer *trainer, size_t step);
-/* Adds a line of history from the trainer's scores; validation: held scores count. */
-ib_status ib__trace_epoch(ib_trace *trace, const ib_trainer *trainer, bool validation, ib_error *err);
+/* Adds a line of history from the trainer's scores; validation: held scores count. seconds: how long it took.
+ */
+ib_status ib__trace_epoch(ib_trace *trace, const ib_trainer *trainer, bool validation, double seconds,
+                          ib_error *err);
 ib_status ib__trace_test(ib_trace *trace, const ib_trainer *trainer, ib_error *err);
 /* Computes the result: contract version, experiment, chain, history, test results. The last step's chain
  * covers weights and optimizer state. */
