@@ -96,6 +96,9 @@ static ib_status make_leaf(ib_reader *r, ib_module *module, const char *prefix, 
         return ib__fail_memory(r->err);
     const ib_value *config = ib__value_get(module->entry, "config");
     ib_layer *layer = NULL;
+    if (!ib__layer_class(module->class_name)) /* an error, whose place shall have the name too */
+        place = ib__arena_printf(&model->arena, "%s %s", place, module->name);
+    if (!place) return ib__fail_memory(r->err);
     ib_status status = ib__layer_new(&layer, module->class_name, config, module->name, place, r->err);
     if (status != IB_OK) return status;
     model->layers[model->n_layers++] = layer;

@@ -305,6 +305,9 @@ static bool wait_for(pid_t pid, int end) {
     pid_t ended;
     while ((ended = waitpid(pid, &status, 0)) < 0 && errno == EINTR)
         continue;
+    /* A host that ignores SIGCHLD leaves no status; the child's last answer then tells that it went through.
+     */
+    if (ended < 0 && errno == ECHILD) return in_time;
     return in_time && ended == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 

@@ -128,17 +128,19 @@ static void put_datatype(ib_buf *body, bool integer) {
     put(body, 127, 4);
 }
 
-static void put_values(ib_buf *buf, const ib_h5_out *item, size_t count) {
-    for (size_t i = 0; i < count && !buf->failed; i++) {
-        if (item->integer) {
-            int64_t value;
-            memcpy(&value, (const char *)item->data + i * sizeof value, sizeof value);
-            put(buf, (uint64_t)value, 8);
-        } else {
-            uint32_t word;
-            memcpy(&word, (const char *)item->data + i * sizeof word, sizeof word);
-            if ((word & 0x7fffffffu) > 0x7f800000u) word = 0x7fc00000u;
-            put(buf, word, 4);
+/* Little-endian, every NaN the canonical one; by the thousand, for weights may be many. */
+static void put_floats(ib_buf *buf, const float *values, size_t count) {
+    unsigned char out[4096];
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t word;
+        memcpy(&word, &values[i], sizeof word);
+        if ((word & 0x7fffffffu) > 0x7f800000u) word = 0x7fc00000u;
+        for (int k = 0; k < 4; k++)
+            out[used++] = (unsigned char)(word >> (8 * k));
+        if (used == sizeof out || i + 1 == count) {
+            ib__buf_add(buf, out, used);
+            used = 0;
         }
     }
 }
@@ -149,7 +151,13 @@ static void put_dataset(ib_buf *buf, node *n) {
     size_t bytes = count * (item->integer ? 8 : 4);
     pad_to(buf, 64);
     uint64_t place = bytes ? buf->length : UNDEFINED;
-    put_values(buf, item, count);
+    if (item->integer) {
+        int64_t value;
+        memcpy(&value, item->data, sizeof value);
+        put(buf, (uint64_t)value, 8);
+    } else {
+        put_floats(buf, item->data, count);
+    }
     ib_buf messages = {0}, body = {0};
     put_dataspace(&body, item);
     put_message(&messages, 1, 0, &body);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -167,11 +168,23 @@ static ib_status read_weights(ib_model *model, const ib_buf *h5, const char *nam
     return status;
 }
 
+/* The members of a .keras file, or of a folder into which one was unpacked. zip: NULL for a folder. */
+static ib_status read_member(ib_zip *zip, const char *path, const char *name, size_t limit, ib_buf *out,
+                             ib_error *err) {
+    if (zip) return ib__zip_read(zip, name, limit, out, err);
+    ib_buf file = {0};
+    ib_status status = ib__buf_printf(&file, "%s/%s", path, name)
+                           ? ib__file_read(out, file.data, limit ? limit : (size_t)2 << 30, err)
+                           : ib__fail_memory(err);
+    ib__buf_free(&file);
+    return status;
+}
+
 static ib_status read_config(ib_value **out, ib_zip *zip, const char *path, ib_error *err) {
     char name[256];
     snprintf(name, sizeof name, "%.200s, config.json", path);
     ib_buf text = {0};
-    ib_status status = ib__zip_read(zip, "config.json", CONFIG_LIMIT, &text, err);
+    ib_status status = read_member(zip, path, "config.json", CONFIG_LIMIT, &text, err);
     if (status == IB_OK) status = ib__json_parse(out, text.data, text.length, name, err);
     ib__buf_free(&text);
     return status;
@@ -185,11 +198,13 @@ ib_status ib__keras_load(ib_model **out, const char *path, bool compiled, ib_err
     ib_buf h5 = {0};
     char name[256];
     snprintf(name, sizeof name, "%.200s, model.weights.h5", path);
-    ib_status status = ib__zip_open(&zip, path, err);
+    struct stat info;
+    bool folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    ib_status status = folder ? IB_OK : ib__zip_open(&zip, path, err);
     if (status != IB_OK) return status;
     status = read_config(&config, zip, path, err);
     if (status == IB_OK) status = ib__config_split(config, path, &compile, err);
-    if (status == IB_OK) status = ib__zip_read(zip, "model.weights.h5", 0, &h5, err);
+    if (status == IB_OK) status = read_member(zip, path, "model.weights.h5", 0, &h5, err);
     /* A small file cannot ask for much memory: weights may be packed, but hardly more than sixteenfold. */
     if (status == IB_OK)
         status = ib__model_read(&model, config, path,
@@ -208,7 +223,7 @@ ib_status ib__keras_load(ib_model **out, const char *path, bool compiled, ib_err
     ib__buf_free(&h5);
     ib__value_free(compile);
     ib__value_free(config);
-    ib__zip_close(zip);
+    if (zip) ib__zip_close(zip);
     return status;
 }
 

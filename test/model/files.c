@@ -8,12 +8,23 @@
 #include <unistd.h>
 
 /* Cases that must load; the others may say that something is not supported yet. */
-static const char *const must_load[] = {
-    "uncompiled",          "without-optimizer",      "compiled-adam", "zip-deflated",
-    "nested-three-levels", "sequential-of-models",   "h5-big-endian", "h5-chunked-gzip-shuffle",
-    "h5-float64",          "h5-latest-format",       "weights-h5",    "names-odd",
+static const char *const must_load[] = {"directory-unzipped",
+                                        "uncompiled",
+                                        "without-optimizer",
+                                        "compiled-adam",
+                                        "zip-deflated",
+                                        "nested-three-levels",
+                                        "sequential-of-models",
+                                        "h5-big-endian",
+                                        "h5-chunked-gzip-shuffle",
+                                        "h5-float64",
+                                        "h5-latest-format",
+                                        "weights-h5",
+                                        "names-odd",
 
-    "dict-inputs-outputs", "nested-input-structure", "many-layers"};
+                                        "dict-inputs-outputs",
+                                        "nested-input-structure",
+                                        "many-layers"};
 
 static bool must(const char *name) {
     for (size_t i = 0; i < sizeof must_load / sizeof *must_load; i++)
@@ -77,7 +88,8 @@ static void check_case(const char *npz, const char *folder, const char *name) {
     if (ib__zip_open(&zip, npz, &err) != IB_OK) fail_msg("%s: %s", err.where, err.text);
     ib_value *meta = read_meta(zip, npz);
     const char *expect = golden_text(meta, "expect");
-    (void)snprintf(path, sizeof path, "%s/model.keras", folder);
+    (void)snprintf(path, sizeof path, "%s/model%s", folder,
+                   strcmp(name, "directory-unzipped") == 0 ? "" : ".keras");
     bool compiled = strncmp(name, "compiled", 8) == 0;
     ib_status status = ib__keras_load(&model, path, compiled, &err);
     if (status != IB_OK) print_message("%s: %s: %s\n", name, err.where, err.text);
