@@ -43,7 +43,8 @@ typedef struct ib_gemm_args {
     void *context;
 } ib_gemm_args;
 
-typedef size_t ib_k_gemm_scratch_fn(const ib_gemm_args *g, size_t parts); /* bytes for one worker */
+/* Bytes for one worker. Does not depend on a, b, c (the pointers), done and context: they may come later. */
+typedef size_t ib_k_gemm_scratch_fn(const ib_gemm_args *g, size_t parts);
 typedef void ib_k_gemm_fn(const ib_gemm_args *g, size_t part, size_t parts, void *scratch, size_t worker);
 
 /* conv2d/1   x: [n, h, w, ci]   k: [kh, kw, ci/groups, co]   y: [n, oh, ow, co]

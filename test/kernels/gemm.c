@@ -113,11 +113,14 @@ static void note_done(void *context, size_t row0, size_t row1, size_t col0, size
 /* Runs all parts, in an order that is not ascending, with scratch of exactly the size asked for and full of
  * NaN. */
 static void run(product *p, const ib_kernels *kernels, float *c, size_t parts) {
+    ib_gemm_args early = p->g;
+    early.a = early.b = early.c = NULL;
+    early.done = NULL;
+    size_t size = kernels->gemm_scratch(&early, parts);
     p->g.c = c + GUARD;
     p->g.done = note_done;
     p->g.context = p;
     memset(p->covered, 0, p->g.m * p->g.n);
-    size_t size = kernels->gemm_scratch(&p->g, parts);
     void *scratch = must_alloc(size);
     for (size_t i = 0; i < parts; i++) {
         memset(scratch, 0xff, size);

@@ -165,10 +165,8 @@ static plan make_plan(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t
     p.one_stack = units == 1 && lanes <= IB__GEMM_MOST_SEGMENTS;
 
     bool waiting = p.slots && !p.one_stack;
-    size_t most = waiting ? BLOCK_STACK : SIZE_MAX;
-    if (g->done) most = smaller(most, BLOCK_DONE);
-    size_t most_cols = larger(panel, smaller(BLOCK_COLUMNS, most / 128) / panel * panel);
-    p.block_cols = smaller(most_cols, ceil_div(cols, panel) * panel);
+    size_t most = waiting ? BLOCK_STACK : g->done ? BLOCK_DONE : SIZE_MAX;
+    p.block_cols = smaller(BLOCK_COLUMNS, ceil_div(cols, panel) * panel);
     size_t block_rows = smaller(most / larger(panel, p.block_cols), BLOCK_A / p.unit_k);
     size_t down = ceil_div(rows, tiles->rows);
     p.block_tiles = smaller(larger(4, block_rows / tiles->rows), down);
@@ -352,11 +350,18 @@ static bool turn(const ib_gemm_args *g, ib_gemm_args *turned) {
     return true;
 }
 
+/* Enough whether done is set later or not. */
 size_t ib__gemm_scratch(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t parts) {
-    ib_gemm_args turned;
-    plan p = make_plan(tiles, turn(g, &turned) ? &turned : g, 0, parts);
-    return sizeof(float) * (floats_b(tiles, &p) + tile_floats(tiles) + p.slots * slot_floats(tiles, &p) +
-                            floats_a(tiles, &p));
+    ib_gemm_args turned = *g;
+    (void)turn(g, &turned);
+    size_t floats = 0;
+    for (int with_done = 0; with_done < 2; with_done++) {
+        turned.done = with_done ? done_turned : NULL;
+        plan p = make_plan(tiles, &turned, 0, parts);
+        floats = larger(floats, floats_b(tiles, &p) + tile_floats(tiles) + p.slots * slot_floats(tiles, &p) +
+                                    floats_a(tiles, &p));
+    }
+    return floats * sizeof(float);
 }
 
 void ib__gemm_part(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t part, size_t parts,
