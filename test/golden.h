@@ -61,7 +61,7 @@ static inline double golden_error(const float *a, const ib_tensor *b) {
         double x = (double)a[i], y = ib__tensor_at(b, i);
         if (isnan(x) && isnan(y)) continue;
         if (isinf(y) || isinf(x) || isnan(x) || isnan(y)) {
-            if (x != y) return INFINITY;
+            if (x != y) return HUGE_VAL;
             continue;
         }
         worst = fmax(worst, fabs(x - y));

@@ -58,21 +58,7 @@ ib_read_fn ib__read_axes;
 int ib__axes_count(const ib_value *value);
 unsigned ib__axes_mask(const int64_t *axes, int n, int rank);
 
-/* One input of rank 4 whose rows, columns and channels are known; an output with at least one place. */
-ib_status ib__layer_check_window_input(const ib_layer *layer, const ib_shape *inputs, size_t n,
-                                       ib_error *err);
-ib_status ib__layer_check_window_output(const ib_layer *layer, const ib_shape *input, const int64_t size[2],
-                                        ib_error *err);
 /* int: 0 channels_last (also for null, and written so), 1 channels_first */
 ib_read_fn ib__read_data_format;
-
-/* Keras's paddings: `size` places, a window of `taps` with stride and dilation. "valid": none; "same": the
- * output has ceil(size / stride) places and an odd padding is longer at the end.. */
-void ib__window_padding(bool same, int64_t size, int64_t taps, int64_t stride, int64_t dilation, int64_t *low,
-                        int64_t *high, int64_t *out);
-
-/* [n, c, h, w] <-> [n, h, w, c] */
-ib_node ib__channels_last(ib_graph *g, ib_node x);
-ib_node ib__channels_first(ib_graph *g, ib_node x);
 
 #endif

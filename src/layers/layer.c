@@ -179,26 +179,6 @@ ib_status ib__layer_check_rank(const ib_layer *layer, const ib_shape *input, int
     return ib__fail(err, IB_BAD_INPUT, layer->place, "expected an input with %d axes, found %s", rank, text);
 }
 
-ib_status ib__layer_check_window_input(const ib_layer *layer, const ib_shape *inputs, size_t n,
-                                       ib_error *err) {
-    ib_shape same;
-    ib_status status = ib__layer_same_shape(layer, inputs, n, &same, err);
-    if (status == IB_OK) status = ib__layer_check_rank(layer, &inputs[0], 4, err);
-    for (int i = 1; status == IB_OK && i < 4; i++)
-        if (inputs[0].dims[i] < 0)
-            status = ib__fail(err, IB_UNSUPPORTED, layer->place,
-                              "images of unknown size or channels are not supported yet");
-    return status;
-}
-
-ib_status ib__layer_check_window_output(const ib_layer *layer, const ib_shape *input, const int64_t size[2],
-                                        ib_error *err) {
-    if (size[0] > 0 && size[1] > 0) return IB_OK;
-    char text[128];
-    ib__shape_print(text, input);
-    return ib__fail(err, IB_BAD_INPUT, layer->place, "the window is larger than the input %s", text);
-}
-
 ib_status ib__read_data_format(const ib_field *field, const ib_value *value, const char *where, void *out,
                                ib_value **canonical, ib_error *err) {
     if (value->kind == IB_NULL) {
@@ -250,27 +230,4 @@ ib_status ib__read_axes(const ib_field *field, const ib_value *value, const char
 int ib__layer_axis(int64_t axis, int rank) {
     if (axis < 0) axis += rank;
     return axis >= 1 && axis < rank ? (int)axis : -1;
-}
-
-void ib__window_padding(bool same, int64_t size, int64_t taps, int64_t stride, int64_t dilation, int64_t *low,
-                        int64_t *high, int64_t *out) {
-    int64_t reach = (taps - 1) * dilation + 1;
-    *low = *high = 0;
-    if (!same) {
-        *out = size >= reach ? (size - reach) / stride + 1 : 0;
-        return;
-    }
-    *out = (size + stride - 1) / stride;
-    int64_t total = (*out - 1) * stride + reach - size;
-    if (total < 0) total = 0;
-    *low = total / 2;
-    *high = total - *low;
-}
-
-ib_node ib__channels_last(ib_graph *g, ib_node x) {
-    return ib__op_transpose(g, x, (int[]){0, 2, 3, 1});
-}
-
-ib_node ib__channels_first(ib_graph *g, ib_node x) {
-    return ib__op_transpose(g, x, (int[]){0, 3, 1, 2});
 }

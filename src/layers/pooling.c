@@ -1,77 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Pooling over rows and columns, by windows and over the whole image. channels_first is brought to
- * channels_last by transposes around the op.
+ * Pooling over one or two axes, by windows and over all places.
  */
-#include "layers/internal.h"
+#include "layers/window.h"
 
-/* ---- MaxPooling2D, AveragePooling2D ---- */
+/* ---- MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D ---- */
 
-typedef struct pooling {
-    int64_t size[2], strides[2];
-    int padding, data_format; /* 0: valid, channels_last; 1: same, channels_first */
-} pooling;
+#define FIELDS(reader, size)                                                                                 \
+    IB_LAYER_FIELDS, IB_WINDOW_SIZES("pool_size", size, reader, taps),                                       \
+        IB_WINDOW_CHOICE("padding", "\"valid\"", padding, "valid same"),                                     \
+        IB_WINDOW_SIZES("strides", "null", ib__read_pool_strides, strides), IB_WINDOW_FORMAT
+static const ib_field fields_1d[] = {FIELDS(ib__read_single, "2")};
+static const ib_field fields_2d[] = {FIELDS(ib__read_pair, "[2, 2]")};
 
-/* strides: null takes the pool size, which stands before it in the table. */
-static ib_status read_strides(const ib_field *field, const ib_value *value, const char *where, void *out,
-                              ib_value **canonical, ib_error *err) {
-    if (value->kind != IB_NULL) return ib__read_pair(field, value, where, out, canonical, err);
-    int64_t *strides = out;
-    const pooling *s = (const pooling *)(const void *)((const char *)out - offsetof(pooling, strides));
-    *canonical = ib__value_list();
-    for (int i = 0; i < 2; i++) {
-        strides[i] = s->size[i];
-        if (!ib__value_add(*canonical, ib__value_int(s->size[i]))) return ib__fail_memory(err);
-    }
-    return IB_OK;
+static ib_status configure(ib_layer *layer, int axes, const ib_value *config, ib_error *err) {
+    ib_window_settings *s = layer->settings;
+    s->axes = axes;
+    if (axes == 1)
+        return ib__layer_configure(layer, fields_1d, sizeof fields_1d / sizeof *fields_1d, config, err);
+    return ib__layer_configure(layer, fields_2d, sizeof fields_2d / sizeof *fields_2d, config, err);
 }
 
-#define AT(member) .offset = offsetof(pooling, member)
-static const ib_field fields[] = {
-    IB_LAYER_FIELDS,
-    {.key = "pool_size", .fallback = "[2, 2]", .read = ib__read_pair, AT(size), .low = 1, .high = 65536},
-    {.key = "padding",
-     .fallback = "\"valid\"",
-     .read = ib__read_choice,
-     AT(padding),
-     .choices = "valid same"},
-    {.key = "strides", .fallback = "null", .read = read_strides, AT(strides), .low = 1, .high = 65536},
-    {.key = "data_format", .fallback = "null", .read = ib__read_data_format, AT(data_format)}};
+static ib_status configure_1d(ib_layer *layer, const ib_value *config, ib_error *err) {
+    return configure(layer, 1, config, err);
+}
 
-IB_CONFIGURE(fields)
-
-static ib_window2d window_of(const pooling *s, int64_t h, int64_t w, int64_t out[2]) {
-    ib_window2d v = {
-        .kh = s->size[0], .kw = s->size[1], .sh = s->strides[0], .sw = s->strides[1], .dh = 1, .dw = 1};
-    ib__window_padding(s->padding, h, v.kh, v.sh, 1, &v.top, &v.bottom, &out[0]);
-    ib__window_padding(s->padding, w, v.kw, v.sw, 1, &v.left, &v.right, &out[1]);
-    return v;
+static ib_status configure_2d(ib_layer *layer, const ib_value *config, ib_error *err) {
+    return configure(layer, 2, config, err);
 }
 
 static ib_status shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
                        ib_error *err) {
-    const pooling *s = layer->settings;
-    ib_status status = ib__layer_check_window_input(layer, inputs, n, err);
-    if (status != IB_OK) return status;
-    int h = s->data_format ? 2 : 1;
+    ib_shape x;
     int64_t size[2];
-    (void)window_of(s, inputs[0].dims[h], inputs[0].dims[h + 1], size);
-    *out = inputs[0];
-    out->dims[h] = size[0];
-    out->dims[h + 1] = size[1];
-    return ib__layer_check_window_output(layer, &inputs[0], size, err);
+    ib_status status = ib__window_input(layer, inputs, n, &x, err);
+    if (status != IB_OK) return status;
+    (void)ib__window_of(layer->settings, &x, size);
+    x.dims[1] = size[0];
+    x.dims[2] = size[1];
+    return ib__window_output(layer, &inputs[0], &x, out, err);
 }
 
 typedef ib_node pool_op(ib_graph *g, ib_node x, const ib_window2d *window);
 
 static ib_node pool(ib_layer *layer, ib_build *b, ib_node x, pool_op *op) {
-    const pooling *s = layer->settings;
-    if (s->data_format) x = ib__channels_last(b->g, x);
+    const ib_window_settings *s = layer->settings;
+    x = ib__window_enter(s, b->g, x);
     ib_shape from = ib__node_shape(b->g, x);
     int64_t size[2];
-    ib_window2d window = window_of(s, from.dims[1], from.dims[2], size);
-    ib_node y = op(b->g, x, &window);
-    return s->data_format ? ib__channels_first(b->g, y) : y;
+    ib_window2d window = ib__window_of(s, &from, size);
+    return ib__window_leave(s, b->g, op(b->g, x, &window));
 }
 
 static ib_node call_max(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
@@ -84,73 +62,84 @@ static ib_node call_average(ib_layer *layer, ib_build *b, const ib_node *inputs,
     return pool(layer, b, inputs[0], ib__op_avg_pool);
 }
 
-const ib_layer_class ib__layer_max_pooling2d = {.name = "MaxPooling2D",
-                                                .settings = sizeof(pooling),
-                                                .configure = configure,
-                                                .shape = shape,
-                                                .call = call_max};
-const ib_layer_class ib__layer_average_pooling2d = {.name = "AveragePooling2D",
-                                                    .settings = sizeof(pooling),
-                                                    .configure = configure,
-                                                    .shape = shape,
-                                                    .call = call_average};
+#define POOLING(symbol, class_name, its_configure, its_call)                                                 \
+    const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
+                                               .settings = sizeof(ib_window_settings),                       \
+                                               .configure = its_configure,                                   \
+                                               .shape = shape,                                               \
+                                               .call = its_call};
 
-/* ---- GlobalMaxPooling2D, GlobalAveragePooling2D ---- */
+POOLING(max_pooling1d, "MaxPooling1D", configure_1d, call_max)
+POOLING(max_pooling2d, "MaxPooling2D", configure_2d, call_max)
+POOLING(average_pooling1d, "AveragePooling1D", configure_1d, call_average)
+POOLING(average_pooling2d, "AveragePooling2D", configure_2d, call_average)
+
+/* ---- GlobalMaxPooling1D, 2D and GlobalAveragePooling1D, 2D ---- */
 
 typedef struct global_pooling {
-    int data_format;
+    ib_window_settings window;
     bool keepdims;
 } global_pooling;
 
 static const ib_field global_fields[] = {IB_LAYER_FIELDS,
-                                         {.key = "data_format",
-                                          .fallback = "null",
-                                          .read = ib__read_data_format,
-                                          .offset = offsetof(global_pooling, data_format)},
+                                         IB_WINDOW_FORMAT,
                                          {.key = "keepdims",
                                           .fallback = "false",
                                           .read = ib__read_bool,
                                           .offset = offsetof(global_pooling, keepdims)}};
 
-static ib_status global_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
+static ib_status global_configure(ib_layer *layer, int axes, const ib_value *config, ib_error *err) {
+    global_pooling *s = layer->settings;
+    s->window.axes = axes;
     return ib__layer_configure(layer, global_fields, sizeof global_fields / sizeof *global_fields, config,
                                err);
+}
+
+static ib_status global_configure_1d(ib_layer *layer, const ib_value *config, ib_error *err) {
+    return global_configure(layer, 1, config, err);
+}
+
+static ib_status global_configure_2d(ib_layer *layer, const ib_value *config, ib_error *err) {
+    return global_configure(layer, 2, config, err);
 }
 
 static ib_status global_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
                               ib_error *err) {
     const global_pooling *s = layer->settings;
-    ib_status status = ib__layer_check_window_input(layer, inputs, n, err);
+    ib_shape x;
+    ib_status status = ib__window_input(layer, inputs, n, &x, err);
     if (status != IB_OK) return status;
-    int c = s->data_format ? 1 : 3;
-    *out = (ib_shape){.rank = s->keepdims ? 4 : 2, .dims = {inputs[0].dims[0], 1, 1, 1}};
-    out->dims[s->keepdims ? c : 1] = inputs[0].dims[c];
-    return IB_OK;
+    x.dims[1] = x.dims[2] = 1;
+    status = ib__window_output(layer, &inputs[0], &x, out, err);
+    if (!s->keepdims) *out = (ib_shape){.rank = 2, .dims = {x.dims[0], x.dims[3]}};
+    return status;
 }
 
-static unsigned image_axes(const global_pooling *s) {
-    return s->data_format ? 1u << 2 | 1u << 3 : 1u << 1 | 1u << 2;
+static unsigned place_axes(const global_pooling *s) {
+    unsigned axes = s->window.axes == 1 ? 1u : 3u;
+    return axes << (s->window.data_format ? 2 : 1);
 }
 
 static ib_node call_global_max(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
     (void)n;
     const global_pooling *s = layer->settings;
-    return ib__op_reduce(b->g, IB_REDUCE_MAX, inputs[0], image_axes(s), s->keepdims);
+    return ib__op_reduce(b->g, IB_REDUCE_MAX, inputs[0], place_axes(s), s->keepdims);
 }
 
 static ib_node call_global_average(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
     (void)n;
     const global_pooling *s = layer->settings;
-    return ib__op_mean(b->g, inputs[0], image_axes(s), s->keepdims);
+    return ib__op_mean(b->g, inputs[0], place_axes(s), s->keepdims);
 }
 
-const ib_layer_class ib__layer_global_max_pooling2d = {.name = "GlobalMaxPooling2D",
-                                                       .settings = sizeof(global_pooling),
-                                                       .configure = global_configure,
-                                                       .shape = global_shape,
-                                                       .call = call_global_max};
-const ib_layer_class ib__layer_global_average_pooling2d = {.name = "GlobalAveragePooling2D",
-                                                           .settings = sizeof(global_pooling),
-                                                           .configure = global_configure,
-                                                           .shape = global_shape,
-                                                           .call = call_global_average};
+#define GLOBAL_POOLING(symbol, class_name, its_configure, its_call)                                          \
+    const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
+                                               .settings = sizeof(global_pooling),                           \
+                                               .configure = its_configure,                                   \
+                                               .shape = global_shape,                                        \
+                                               .call = its_call};
+
+GLOBAL_POOLING(global_max_pooling1d, "GlobalMaxPooling1D", global_configure_1d, call_global_max)
+GLOBAL_POOLING(global_max_pooling2d, "GlobalMaxPooling2D", global_configure_2d, call_global_max)
+GLOBAL_POOLING(global_average_pooling1d, "GlobalAveragePooling1D", global_configure_1d, call_global_average)
+GLOBAL_POOLING(global_average_pooling2d, "GlobalAveragePooling2D", global_configure_2d, call_global_average)

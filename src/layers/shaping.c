@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Layers that only move values: Flatten, Reshape, Permute, ZeroPadding2D, Identity.
+ * Layers that only move values: Flatten, Reshape, Permute, Identity.
  */
 #include "layers/internal.h"
 
@@ -187,86 +187,6 @@ const ib_layer_class ib__layer_permute = {.name = "Permute",
                                           .configure = permute_configure,
                                           .shape = permute_shape,
                                           .call = permute_call};
-
-/* ---- ZeroPadding2D ---- */
-
-typedef struct zero_padding {
-    int64_t amount[2][2]; /* rows: low, high; columns: low, high */
-    int data_format;
-} zero_padding;
-
-/* 1, [rows, columns] or [[top, bottom], [left, right]]; written in the last form. */
-static ib_status read_padding(const ib_field *field, const ib_value *value, const char *where, void *out,
-                              ib_value **canonical, ib_error *err) {
-    int64_t(*amount)[2] = out;
-    bool pairs = value->kind == IB_LIST && value->count == 2 && value->items[0]->kind == IB_LIST;
-    int64_t both[2];
-    ib_value *unused = NULL;
-    ib_status status = IB_OK;
-    if (!pairs) {
-        status = ib__read_pair(field, value, where, both, &unused, err);
-        ib__value_free(unused);
-        for (int i = 0; status == IB_OK && i < 2; i++)
-            amount[i][0] = amount[i][1] = both[i];
-    }
-    for (size_t i = 0; pairs && status == IB_OK && i < 2; i++) {
-        unused = NULL;
-        status = ib__read_pair(field, value->items[i], where, amount[i], &unused, err);
-        ib__value_free(unused);
-    }
-    if (status != IB_OK) return status;
-    *canonical = ib__value_list();
-    for (int i = 0; i < 2; i++) {
-        ib_value *pair = ib__value_list();
-        if (!ib__value_add(pair, ib__value_int(amount[i][0])) ||
-            !ib__value_add(pair, ib__value_int(amount[i][1]))) {
-            ib__value_free(pair);
-            return ib__fail_memory(err);
-        }
-        if (!ib__value_add(*canonical, pair)) return ib__fail_memory(err);
-    }
-    return IB_OK;
-}
-
-static const ib_field zero_fields[] = {
-    IB_LAYER_FIELDS,
-    {.key = "padding", .fallback = "[1, 1]", .read = read_padding, .high = 65536},
-    {.key = "data_format",
-     .fallback = "null",
-     .read = ib__read_data_format,
-     .offset = offsetof(zero_padding, data_format)}};
-
-static ib_status zero_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
-    return ib__layer_configure(layer, zero_fields, sizeof zero_fields / sizeof *zero_fields, config, err);
-}
-
-static ib_status zero_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
-                            ib_error *err) {
-    const zero_padding *s = layer->settings;
-    ib_status status = ib__layer_check_window_input(layer, inputs, n, err);
-    if (status != IB_OK) return status;
-    *out = inputs[0];
-    for (int i = 0; i < 2; i++)
-        out->dims[i + (s->data_format ? 2 : 1)] += s->amount[i][0] + s->amount[i][1];
-    return IB_OK;
-}
-
-static ib_node zero_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
-    (void)n;
-    const zero_padding *s = layer->settings;
-    int64_t low[IB_RANK_MAX] = {0}, high[IB_RANK_MAX] = {0};
-    for (int i = 0; i < 2; i++) {
-        low[i + (s->data_format ? 2 : 1)] = s->amount[i][0];
-        high[i + (s->data_format ? 2 : 1)] = s->amount[i][1];
-    }
-    return ib__op_pad(b->g, inputs[0], 0.0f, low, high);
-}
-
-const ib_layer_class ib__layer_zero_padding2d = {.name = "ZeroPadding2D",
-                                                 .settings = sizeof(zero_padding),
-                                                 .configure = zero_configure,
-                                                 .shape = zero_shape,
-                                                 .call = zero_call};
 
 /* ---- Identity ---- */
 

@@ -81,7 +81,7 @@ static double edge_error(const float *found, const ib_tensor *wide, const ib_ten
         double at = ib__tensor_at(x, i);
         if (at < 0 && at > -1e-6 && fabs(v - before) < 1e-3) e = 0;
         if (!(e <= 5e-6)) print_message("  at %g: %g, Keras has %g and %g\n", at, v, a, b);
-        worst = e <= worst ? worst : isnan(e) ? (double)INFINITY : e;
+        worst = e <= worst ? worst : isnan(e) ? HUGE_VAL : e;
     }
     return worst;
 }
@@ -208,7 +208,7 @@ static void check_draw(const char *name, const ib_value *config, const ib_value 
     size_t n = (size_t)ib__shape_elements(&shape);
     bool uniform = strcmp(golden_text(draw, "distribution"), "uniform") == 0;
     bool truncated = strcmp(golden_text(draw, "distribution"), "truncated_normal") == 0;
-    double low = -INFINITY, high = INFINITY, mean = 0, deviation = 0;
+    double low = -HUGE_VAL, high = HUGE_VAL, mean = 0, deviation = 0;
     if (uniform) {
         assert_true(ib__value_number(ib__value_get(draw, "minval"), &low));
         assert_true(ib__value_number(ib__value_get(draw, "maxval"), &high));

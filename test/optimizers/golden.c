@@ -60,7 +60,7 @@ static void compare(problem *p, const char *key, const float *found, size_t firs
         double expected = ib__tensor_at(&truth, first + i);
         worst = fmax(worst, fabs((double)found[i] - expected));
         scale = fmax(scale, fabs(expected));
-        if (isnan(found[i])) worst = INFINITY;
+        if (isnan(found[i])) worst = HUGE_VAL;
     }
     if (!(worst / scale <= p->tolerance))
         fail_msg("%s: %s at %zu differs by %g, allowed %g", p->name, key, first, worst / scale, p->tolerance);
