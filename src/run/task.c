@@ -152,6 +152,15 @@ static ib_status note_model_file(ib_task *task, bool *has_weights, ib_error *err
     return IB_OK;
 }
 
+/* A compiled .keras file goes on where it was saved: with its loss, its optimizer and the optimizer's state. */
+static ib_status load_compiled(ib_task *task, const char *file, ib_error *err) {
+    char *path = ib__path_within(task->experiment->folder, file);
+    if (path == NULL) return ib__fail_memory(err);
+    ib_status status = ib__keras_load(&task->model, path, true, err);
+    free(path);
+    return status;
+}
+
 static ib_status build_model(ib_task *task, ib_error *err) {
     const ib_experiment *e = task->experiment;
     const ib_value *entry = ib__value_get(e->tree, "model"), *compile = ib__value_get(e->tree, "compile");
@@ -162,7 +171,11 @@ static ib_status build_model(ib_task *task, ib_error *err) {
     ib_status status = note_model_file(task, &has_weights, err);
     if (status != IB_OK) return status;
     ib__experiment_where(where, e->name, entry, "model");
-    status = ib__model_from_experiment(&task->model, entry, &input, e->folder, where, err);
+    const ib_value *keras = ib__value_get(entry, "keras");
+    if (compile == NULL && ib__value_is(keras, IB_STRING))
+        status = load_compiled(task, keras->string, err);
+    else
+        status = ib__model_from_experiment(&task->model, entry, &input, e->folder, where, err);
     if (status == IB_OK && !has_weights) status = ib__model_initialize(task->model, (uint64_t)e->seed, err);
     if (status != IB_OK) return status;
     ib__experiment_where(where, e->name, compile, "compile");
