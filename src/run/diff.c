@@ -187,10 +187,7 @@ static bool see_step(void *context, const ib_trainer *trainer, const ib_trace *t
     (void)trainer;
     size_t step = trace->n_steps - 1;
     for (int i = 0; i < 2; i++) {
-        const ib_trace *r = w->traces[i];
-        bool same = step < r->n_steps &&
-                    memcmp(&r->steps[step].chain, &trace->steps[step].chain, sizeof(ib_digest)) == 0;
-        if (!same && w->parts[i] == SIZE_MAX) w->parts[i] = step;
+        if (!ib__trace_same_step(w->traces[i], trace, step) && w->parts[i] == SIZE_MAX) w->parts[i] = step;
     }
     return step < w->limit;
 }

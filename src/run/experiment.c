@@ -64,7 +64,7 @@ void ib__experiment_where(char out[256], const char *name, const ib_value *at, c
     if (at != NULL && at->line > 0)
         snprintf(out, 256, "%.160s:%d:%d %.60s", name, at->line, at->column, place);
     else
-        snprintf(out, 256, "%.160s %.60s", name, place);
+        snprintf(out, 256, "%.160s%s%.60s", name, place[0] != '\0' ? " " : "", place);
 }
 
 /* A reader's place: the file, and the map within it ("fit."; "" at the top). */

@@ -363,3 +363,57 @@ ib_status ib__record_experiment(ib_experiment **out, const ib_record *r, ib_erro
     ib__value_free(tree);
     return status;
 }
+
+/* ---- Checking ---- */
+
+static bool same_results(const ib_record *r, const ib_task *task, const ib_trace *trace) {
+    ib_value *results = results_value(task, trace);
+    ib_buf a = {0}, b = {0};
+    bool same = results != NULL && ib__json_write(&a, results, IB_JSON_CANONICAL) &&
+                ib__json_write(&b, ib__value_get(r->tree, "results"), IB_JSON_CANONICAL) &&
+                strcmp(a.data, b.data) == 0;
+    ib__value_free(results);
+    ib__buf_free(&a);
+    ib__buf_free(&b);
+    return same;
+}
+
+static bool same_history(const ib_record *r, const ib_trace *trace) {
+    char *path = in_folder(r->folder, "history.csv");
+    ib_buf file = {0}, wanted = {0};
+    bool same = path != NULL && ib__file_read(&file, path, 0, NULL) == IB_OK &&
+                print_history(trace, &wanted) && file.length == wanted.length &&
+                memcmp(file.data, wanted.data, wanted.length) == 0;
+    free(path);
+    ib__buf_free(&file);
+    ib__buf_free(&wanted);
+    return same;
+}
+
+static bool same_weights(const ib_record *r, const ib_task *task) {
+    char *path = in_folder(r->folder, "model.keras");
+    ib_model *model = NULL;
+    bool same = path != NULL && ib__keras_load(&model, path, false, NULL) == IB_OK;
+    size_t n = ib__model_weights(task->model, NULL, false);
+    ib_weight **a = calloc(2 * n + 1, sizeof(ib_weight *)), **b = a + n;
+    same = same && a != NULL && ib__model_weights(model, NULL, false) == n;
+    if (same) {
+        ib__model_weights(task->model, a, false);
+        ib__model_weights(model, b, false);
+    }
+    for (size_t i = 0; same && i < n; i++) {
+        const ib_variable *x = &a[i]->variable, *y = &b[i]->variable;
+        same = ib__shape_equal(&x->shape, &y->shape) &&
+               memcmp(x->data, y->data, (size_t)ib__shape_elements(&x->shape) * sizeof(float)) == 0;
+    }
+    free(a);
+    free(path);
+    ib__model_free(model);
+    return same;
+}
+
+const char *ib__record_check(const ib_record *r, const ib_task *task, const ib_trace *trace) {
+    if (!same_results(r, task, trace)) return "record.json (results)";
+    if (!same_history(r, trace)) return "history.csv";
+    return same_weights(r, task) ? NULL : "model.keras";
+}

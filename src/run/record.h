@@ -35,6 +35,9 @@ void ib__record_free(ib_record *record);
 /* The recorded experiment, its files being those that were read then. A file that is not there any more is an
  * error. */
 ib_status ib__record_experiment(ib_experiment **out, const ib_record *record, ib_error *err);
+/* After training again: the first of record.json's results, history.csv and model.keras that does not hold
+ * what came out; NULL: they all do. */
+const char *ib__record_check(const ib_record *record, const ib_task *task, const ib_trace *trace);
 /* The recorded SHA-256 of an input ("data.train.npz") as hex; NULL: none. path may be NULL. */
 const char *ib__record_input(const ib_record *record, const char *field, const char **path);
 

@@ -245,6 +245,26 @@ static ib_status check_parts(ib_task *task, ib_error *err) {
     return IB_OK;
 }
 
+/* Metrics are made by each trainer; here their names are tried, while their place in the file is known. */
+static ib_status check_metrics(const ib_task *task, ib_error *err) {
+    const ib_model *model = task->model;
+    const ib_value *list = ib__value_get(ib__value_get(task->experiment->tree, "compile"), "metrics");
+    const ib_shape *output = &model->calls[model->outputs[0]].shape;
+    ib_shape given = task->train.source->y.shape, target;
+    ib_type type;
+    given.dims[0] = -1;
+    ib_status status = ib__loss_target(model->loss, output, &given, &type, &target, err);
+    for (size_t i = 0; status == IB_OK && model->metrics != NULL && i < model->metrics->count; i++) {
+        char where[256];
+        ib_metric *metric = NULL;
+        ib__experiment_where(where, task->experiment->name, ib__value_at(list, i), "compile.metrics");
+        status = ib__metric_new(&metric, ib__value_at(model->metrics, i), ib__loss_name(model->loss), output,
+                                &target, where, err);
+        ib__metric_free(metric);
+    }
+    return status;
+}
+
 ib_status ib__task_open(ib_task **out, const ib_experiment *experiment, ib_error *err) {
     ib_task *task = calloc(1, sizeof *task);
     if (task == NULL) return ib__fail_memory(err);
@@ -253,6 +273,7 @@ ib_status ib__task_open(ib_task **out, const ib_experiment *experiment, ib_error
     if (status == IB_OK) status = split_validation(task, err);
     if (status == IB_OK) status = build_model(task, err);
     if (status == IB_OK) status = check_parts(task, err);
+    if (status == IB_OK) status = check_metrics(task, err);
     if (status == IB_OK) status = make_canonical(task, err);
     if (status == IB_OK)
         *out = task;

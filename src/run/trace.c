@@ -236,11 +236,18 @@ static bool state_differs(const ib_trace *a, const ib_trace *b, size_t step) {
     return a->n_paths != b->n_paths || memcmp(x, y, a->n_paths * sizeof *x) != 0;
 }
 
+bool ib__trace_same_step(const ib_trace *a, const ib_trace *b, size_t step) {
+    if (step >= a->n_steps || step >= b->n_steps) return false;
+    const ib_step_record *x = &a->steps[step], *y = &b->steps[step];
+    return x->loss == y->loss && memcmp(&x->chain, &y->chain, sizeof x->chain) == 0 &&
+           !state_differs(a, b, step);
+}
+
 size_t ib__trace_first_difference(const ib_trace *a, const ib_trace *b, bool losses) {
     size_t n = a->n_steps < b->n_steps ? a->n_steps : b->n_steps;
     for (size_t i = 0; i < n; i++) {
         const ib_step_record *x = &a->steps[i], *y = &b->steps[i];
-        if (!losses && memcmp(&x->chain, &y->chain, sizeof x->chain) != 0) return i;
+        if (!losses && !ib__trace_same_step(a, b, i)) return i;
         if (losses && (x->loss != y->loss || state_differs(a, b, i))) return i;
     }
     return a->n_steps == b->n_steps ? SIZE_MAX : n;

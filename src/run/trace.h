@@ -64,6 +64,8 @@ ib_status ib__trace_parse_tensors(ib_trace *trace, const char *text, const char 
 /* The number of the first step where the two differ, or SIZE_MAX. Chains of different experiments always
  * differ; losses: compare losses and tensors instead. */
 size_t ib__trace_first_difference(const ib_trace *a, const ib_trace *b, bool losses);
+/* Is step number `step` the same in both: loss, chain, and the state where both recorded it? */
+bool ib__trace_same_step(const ib_trace *a, const ib_trace *b, size_t step);
 /* The digests of a recorded step; NULL if its state was not recorded. */
 const ib_digest *ib__trace_state(const ib_trace *trace, size_t step);
 

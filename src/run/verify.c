@@ -30,8 +30,7 @@ static bool same_step(void *context, const ib_trainer *trainer, const ib_trace *
     comparison *c = context;
     (void)trainer;
     size_t step = trace->n_steps - 1;
-    if (step < c->recorded->n_steps &&
-        memcmp(&trace->steps[step].chain, &c->recorded->steps[step].chain, sizeof(ib_digest)) == 0) {
+    if (ib__trace_same_step(c->recorded, trace, step)) {
         c->stopped = c->until > 0 && step > 0 && now() > c->until;
         return !c->stopped;
     }
@@ -79,8 +78,8 @@ static void say_step(const ib_trace *recorded, const ib_trace *trace, size_t ste
 }
 
 /* What a finished or stopped re-execution says. */
-static ib_status judge(const ib_record *record, const ib_trace *trace, const comparison *c, ib_status status,
-                       const char *label, const ib_options *options) {
+static ib_status judge(const ib_record *record, const ib_task *task, const ib_trace *trace,
+                       const comparison *c, ib_status status, const char *label, const ib_options *options) {
     size_t steps = trace->n_steps - 1, recorded = record->trace.n_steps - 1;
     if (status == IB_DIFFERS && c->stopped) {
         ib__say(options, "same: %s (the first %zu of %zu steps; --isa ref runs all)\n", label, steps,
@@ -93,7 +92,12 @@ static ib_status judge(const ib_record *record, const ib_trace *trace, const com
         ib__say(options, "differs: %zu steps recorded, %zu now\n", recorded, steps);
         status = IB_DIFFERS;
     } else if (status == IB_OK && memcmp(&trace->result, &record->trace.result, sizeof trace->result) != 0) {
-        ib__say(options, "differs: all steps agree, but not the history or the test results\n");
+        ib__say(options, "differs: all steps agree, but not the result digest\n");
+        status = IB_DIFFERS;
+    }
+    const char *file = status == IB_OK ? ib__record_check(record, task, trace) : NULL;
+    if (file != NULL) {
+        ib__say(options, "differs: all steps agree, but %s does not hold what was trained\n", file);
         status = IB_DIFFERS;
     }
     if (status == IB_OK)
@@ -120,7 +124,7 @@ static ib_status reexecute(const ib_record *record, const ib_runtime *runtime, d
     if (status == IB_OK) {
         status = ib__fit(task, runtime, &hooks, &trace, err);
         if (status == IB_OK || status == IB_DIFFERS)
-            status = judge(record, &trace, &c, status, label, options);
+            status = judge(record, task, &trace, &c, status, label, options);
     }
     ib__trace_free(&trace);
     ib__task_free(task);
