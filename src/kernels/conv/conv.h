@@ -59,7 +59,7 @@ typedef struct ib__conv_weights_tile {
     ptrdiff_t x;
     size_t dy, slot; /* offsets in the image of x (before it where the first column is not inside), of dy, and
                         in the slot */
-    size_t rows, first, left, core, right;
+    size_t row, rows, first, left, core, right; /* row: the first output row, which x and dy begin with */
     size_t height, vectors, width;
     size_t col[IB__CONV_MAX_HEIGHT], cols[IB__CONV_MAX_HEIGHT];
     size_t out; /* offset of the tile in dk */
@@ -70,9 +70,18 @@ typedef struct ib__conv_weights_steps {
     size_t x_row, x_col, x_element, dy_row, dy_col;
 } ib__conv_weights_steps;
 
+/* The rows [row0, row1) of one image. A chain that is not finished with them rests in `chain`, laid out as
+ * the slot: `resume` takes it from there, `pause` leaves it there. */
+typedef struct ib__conv_weights_band {
+    const float *x, *dy; /* the image */
+    size_t row0, row1;
+    bool resume, pause, add;
+    float *chain, *slot;
+} ib__conv_weights_band;
+
 typedef void ib__conv_tile_fn(const ib__conv_tile *t);
 typedef void ib__conv_weights_fn(const ib__conv_weights_tile *t, const ib__conv_weights_steps *s,
-                                 const float *x, const float *dy, float *slot, bool add);
+                                 const ib__conv_weights_band *band);
 
 typedef struct ib__conv_tiles {
     size_t width;      /* floats in a vector */

@@ -79,16 +79,31 @@ INLINE void pixels(const ib__conv_tile *t, const int height, const bool two, con
 #define ELEMENT_INSIDE(i)                                                                                    \
     if (i < height && col - t->col[i] < t->cols[i]) ELEMENT(i)
 
-INLINE void weights(const ib__conv_weights_tile *t, const ib__conv_weights_steps *s, const float *x,
-                    const float *dy, float *slot, bool add, const int height, const bool two,
+INLINE void weights(const ib__conv_weights_tile *t, const ib__conv_weights_steps *s,
+                    const ib__conv_weights_band *band, const int height, const bool two,
                     const bool by_channel) {
     VEC acc[ROWS][2];
     const size_t x_col = s->x_col, dy_col = s->dy_col, element = s->x_element;
     const MASK mask = MASK_OF(two ? WIDTH : t->width);
-    EACH_ROW(START)
-    x += t->x;
-    dy += t->dy;
-    for (size_t row = t->rows; row; row--, x += s->x_row, dy += s->dy_row) {
+    const size_t top = t->row, first = band->row0 > top ? band->row0 : top;
+    const size_t end = band->row1 < top + t->rows ? band->row1 : top + t->rows;
+#define RESUME(i)                                                                                            \
+    if (i < height) {                                                                                        \
+        acc[i][0] = LOAD(from + i * (two ? 2 * WIDTH : WIDTH));                                              \
+        if (two) acc[i][1] = LOAD(from + i * 2 * WIDTH + WIDTH);                                             \
+    }
+    if (band->resume) {
+        const float *from = band->chain + t->slot;
+        EACH_ROW(RESUME)
+    } else {
+        EACH_ROW(START)
+    }
+    const float *x = band->x, *dy = band->dy;
+    if (first < end) {
+        x += t->x + (ptrdiff_t)((first - top) * s->x_row);
+        dy += t->dy + (first - top) * s->dy_row;
+    }
+    for (size_t row = first; row < end; row++, x += s->x_row, dy += s->dy_row) {
         const float *a = x, *d = dy;
         size_t col = t->first;
         for (size_t n = t->left; n; n--, col++)
@@ -99,19 +114,19 @@ INLINE void weights(const ib__conv_weights_tile *t, const ib__conv_weights_steps
         for (size_t n = t->right; n; n--, col++)
             WEIGHTS_PIXEL(ELEMENT_INSIDE)
     }
-    slot += t->slot;
-    if (add) {
+    float *to = (band->pause ? band->chain : band->slot) + t->slot;
+    if (band->add && !band->pause) {
 #define ADD_SLOT(i)                                                                                          \
     if (i < height) {                                                                                        \
-        acc[i][0] = ADD(LOAD(slot + i * (two ? 2 * WIDTH : WIDTH)), acc[i][0]);                              \
-        if (two) acc[i][1] = ADD(LOAD(slot + i * 2 * WIDTH + WIDTH), acc[i][1]);                             \
+        acc[i][0] = ADD(LOAD(to + i * (two ? 2 * WIDTH : WIDTH)), acc[i][0]);                                \
+        if (two) acc[i][1] = ADD(LOAD(to + i * 2 * WIDTH + WIDTH), acc[i][1]);                               \
     }
         EACH_ROW(ADD_SLOT)
     }
 #define STORE_SLOT(i)                                                                                        \
     if (i < height) {                                                                                        \
-        STORE(slot + i * (two ? 2 * WIDTH : WIDTH), acc[i][0]);                                              \
-        if (two) STORE(slot + i * 2 * WIDTH + WIDTH, acc[i][1]);                                             \
+        STORE(to + i * (two ? 2 * WIDTH : WIDTH), acc[i][0]);                                                \
+        if (two) STORE(to + i * 2 * WIDTH + WIDTH, acc[i][1]);                                               \
     }
     EACH_ROW(STORE_SLOT)
 }
@@ -124,14 +139,14 @@ INLINE void weights(const ib__conv_weights_tile *t, const ib__conv_weights_steps
         pixels(t, height, vectors == 2, true);                                                               \
     }                                                                                                        \
     static void weights_##height##x##vectors(const ib__conv_weights_tile *t,                                 \
-                                             const ib__conv_weights_steps *s, const float *x,                \
-                                             const float *dy, float *slot, bool add) {                       \
-        weights(t, s, x, dy, slot, add, height, vectors == 2, false);                                        \
+                                             const ib__conv_weights_steps *s,                                \
+                                             const ib__conv_weights_band *band) {                            \
+        weights(t, s, band, height, vectors == 2, false);                                                    \
     }                                                                                                        \
     static void weights_each_##height##x##vectors(const ib__conv_weights_tile *t,                            \
-                                                  const ib__conv_weights_steps *s, const float *x,           \
-                                                  const float *dy, float *slot, bool add) {                  \
-        weights(t, s, x, dy, slot, add, height, vectors == 2, true);                                         \
+                                                  const ib__conv_weights_steps *s,                           \
+                                                  const ib__conv_weights_band *band) {                       \
+        weights(t, s, band, height, vectors == 2, true);                                                     \
     }
 #define TILES_X1(height) TILES_OF(height, 1)
 #define TILES_X2(height) TILES_OF(height, 2)

@@ -12,7 +12,10 @@
 
 #include <string.h>
 
-enum { FEW_CHANNELS = 8 }; /* with fewer, a tile goes over several taps of a row */
+enum {
+    FEW_CHANNELS = 8,       /* with fewer, a tile goes over several taps of a row */
+    BAND_FLOATS = 64 * 1024 /* of x and dy: an image that is larger goes in bands of rows through all tiles */
+};
 
 typedef struct job {
     const ib__conv_tiles *tiles;
@@ -85,7 +88,8 @@ static ib__conv_weights_tile make_tile(const job *j, size_t group, size_t channe
     const ib_conv2d_args *g = j->g;
     size_t vectors = ib__conv_panel(j->tiles, channel, j->out_group), row, rows;
     inside(g->oh, g->sh, a, g->dh, g->ph, g->h, &row, &rows);
-    ib__conv_weights_tile t = {.rows = rows,
+    ib__conv_weights_tile t = {.row = row,
+                               .rows = rows,
                                .height = height,
                                .vectors = vectors,
                                .width = smaller(vectors * j->tiles->width, j->out_group - channel)};
@@ -120,11 +124,18 @@ static size_t list_tiles(const job *j, size_t from, size_t to, ib__conv_weights_
     return list ? slot : n;
 }
 
+/* The stack of slots, and one more for chains between bands. */
 static size_t slot_count(const ib_conv2d_args *g) {
-    size_t slots = 1;
+    size_t slots = 2;
     for (size_t l = g->lanes; l > 1; l = (l + 1) / 2)
         slots++;
     return slots;
+}
+
+/* Output rows in a band. */
+static size_t band_rows(const ib_conv2d_args *g) {
+    size_t row = g->sh * g->w * g->ci + g->ow * g->co;
+    return smaller(larger(1, g->oh), larger(1, BAND_FLOATS / larger(1, row)));
 }
 
 static size_t most_tiles(const job *j, size_t parts) {
@@ -149,12 +160,22 @@ size_t ib__conv_weights_scratch(const ib__conv_tiles *tiles, const ib_conv2d_arg
 }
 
 static void do_image(const job *j, const ib__conv_weights_tile *list, size_t n_tiles, size_t image,
-                     float *slot, bool add) {
+                     float *chain, float *slot, bool add) {
     const ib_conv2d_args *g = j->g;
-    const float *x = g->x + image * g->h * g->w * g->ci, *dy = g->k + image * g->oh * g->ow * g->co;
-    for (size_t i = 0; i < n_tiles; i++)
-        j->tiles->weights[j->by_channel][list[i].vectors - 1][list[i].height - 1](&list[i], &j->steps, x, dy,
-                                                                                  slot, add);
+    ib__conv_weights_band band = {.x = g->x + image * g->h * g->w * g->ci,
+                                  .dy = g->k + image * g->oh * g->ow * g->co,
+                                  .pause = true,
+                                  .add = add,
+                                  .chain = chain,
+                                  .slot = slot};
+    for (size_t rows = band_rows(g); band.pause; band.row0 = band.row1) {
+        band.row1 = smaller(g->oh, band.row0 + rows);
+        band.resume = band.row0 > 0;
+        band.pause = band.row1 < g->oh;
+        for (size_t i = 0; i < n_tiles; i++)
+            j->tiles->weights[j->by_channel][list[i].vectors - 1][list[i].height - 1](&list[i], &j->steps,
+                                                                                      &band);
+    }
 }
 
 static void add_slot(float *left, const float *right, size_t size) {
@@ -176,14 +197,15 @@ void ib__conv_weights(const ib__conv_tiles *tiles, const ib_conv2d_args *g, size
     size_t all = list_tiles(&j, 0, 0, NULL), from = ib__part_start(all, part, parts);
     size_t n_tiles = ib__part_start(all, part + 1, parts) - from, lanes = larger(1, g->lanes), depth = 0;
     ib__conv_weights_tile *list = scratch;
-    float *slots = (void *)((char *)scratch + list_bytes(most_tiles(&j, parts)));
+    float *chain = (void *)((char *)scratch + list_bytes(most_tiles(&j, parts)));
     size_t size = list_tiles(&j, from, from + n_tiles, list);
+    float *slots = chain + size;
     for (size_t lane = 0; lane < lanes; lane++) {
         size_t first = lane * g->n / lanes, end = (lane + 1) * g->n / lanes;
         float *slot = slots + depth++ * size;
         if (first == end) memset(slot, 0, size * sizeof(float));
         for (size_t image = first; image < end; image++)
-            do_image(&j, list, n_tiles, image, slot, image > first);
+            do_image(&j, list, n_tiles, image, chain, slot, image > first);
         for (size_t l = lane; depth > 1 && (l % 2 || lane + 1 == lanes); l /= 2) {
             slot = slots + --depth * size;
             add_slot(slots + (depth - 1) * size, slot, size);
