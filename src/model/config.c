@@ -49,6 +49,18 @@ static ib_status check_origin(const ib_value *entry, const char *class_name, con
                     text);
 }
 
+/* Older files do not say the module; Keras asks for it. */
+static ib_status add_origin(ib_value *entry, const char *class_name, ib_error *err) {
+    if (ib__value_get(entry, "module")) return IB_OK;
+    bool graph = strcmp(class_name, "Functional") == 0, list = strcmp(class_name, "Sequential") == 0;
+    const char *module = graph ? "keras.src.models.functional" : list ? "keras" : "keras.layers";
+    ib_value *registered = graph ? ib__value_string("Functional") : ib__value_null();
+    return ib__value_set(entry, "registered_name", registered) &&
+                   ib__value_set(entry, "module", ib__value_string(module))
+               ? IB_OK
+               : ib__fail_memory(err);
+}
+
 static const ib_value *module_name(const ib_value *entry) {
     const ib_value *name = ib__value_get(ib__value_get(entry, "config"), "name");
     return name ? name : ib__value_get(entry, "name");
@@ -76,6 +88,8 @@ static ib_status new_module(ib_reader *r, ib_value *entry, const char *place, ib
     if (strchr(name->string, '/'))
         return ib__fail(r->err, IB_BAD_INPUT, place, "name: \"%.80s\" has a '/'", name->string);
     ib_status status = check_origin(entry, class_name->string, place, r->err);
+    if (status != IB_OK) return status;
+    status = add_origin(entry, class_name->string, r->err);
     if (status != IB_OK) return status;
     ib_module *module = ib__arena_alloc(&r->model->arena, sizeof *module);
     if (!module) return ib__fail_memory(r->err);

@@ -36,6 +36,7 @@ typedef struct answer {
 
 static size_t item_bytes(const ib_h5_item *item) {
     if (item->absent) return 0;
+    if (item->text) return item->text;
     return item->integer ? sizeof(int64_t) : (size_t)ib__shape_elements(&item->shape) * sizeof(float);
 }
 
@@ -123,8 +124,54 @@ static bool type_fits(hid_t set, const ib_h5_item *item, answer *a) {
     return false;
 }
 
-static state read_set(hid_t file, const ib_h5_item *item, void *data, answer *a) {
+/* String `index` of an attribute of n strings, of fixed or variable length, into out. */
+static state read_string(hid_t object, const char *name, size_t n, size_t index, char *out, size_t room,
+                         answer *a) {
+    if (H5Aexists(object, name) <= 0) return MISSING;
+    hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
+    hid_t type = attribute < 0 ? -1 : H5Aget_type(attribute);
+    hid_t space = attribute < 0 ? -1 : H5Aget_space(attribute);
+    hssize_t count = space < 0 ? -1 : H5Sget_simple_extent_npoints(space);
+    if (type < 0 || H5Tget_class(type) != H5T_STRING || count != (hssize_t)n) {
+        snprintf(a->found, sizeof a->found, "not %zu texts in the attribute %s", n, name);
+        return REFUSED;
+    }
+    size_t size = H5Tget_size(type);
+    bool variable = H5Tis_variable_str(type) > 0;
+    char *raw = size <= (64 << 20) ? calloc(n + 1, size + 1) : NULL;
+    if (!raw || H5Aread(attribute, type, raw) < 0) return REFUSED;
+    char *text = raw + index * size;
+    if (variable) memcpy(&text, raw + index * sizeof text, sizeof text);
+    size_t length = !text ? 0 : variable ? strlen(text) : strnlen(text, size);
+    if (!length || length >= room) return REFUSED;
+    memcpy(out, text, length);
+    out[length] = 0;
+    return READ;
+}
+
+/* Older files: which dataset of the layer's group this is. */
+static state find_name(hid_t file, const ib_h5_item *item, char *path, size_t room, answer *a) {
+    state links = check_links(file, item->path, a);
+    if (links != READ) return links;
+    char name[1024];
+    hid_t group = H5Gopen2(file, item->path, H5P_DEFAULT);
+    if (group < 0) return REFUSED;
+    state result = read_string(group, "weight_names", item->n_names, item->index, name, sizeof name, a);
+    if (result != READ) return result;
+    return (size_t)snprintf(path, room, "%s/%s", item->path, name) < room ? READ : REFUSED;
+}
+
+static state read_set(hid_t file, const ib_h5_item *wanted, void *data, answer *a) {
+    ib_h5_item copy = *wanted;
+    const ib_h5_item *item = &copy;
+    char path[2048];
     snprintf(a->found, sizeof a->found, "what libhdf5 cannot read");
+    if (item->text) return read_string(file, item->path, 1, 0, data, item->text, a);
+    if (item->n_names) {
+        state named = find_name(file, item, path, sizeof path, a);
+        if (named != READ) return named;
+        copy.path = path;
+    }
     state links = check_links(file, item->path, a);
     if (links != READ) return links;
     if (item->absent) {
@@ -322,7 +369,8 @@ static void clean(char *found, const answer *a) {
 static ib_status check_answer(const answer *a, ib_h5_item *item, const char *name, ib_error *err) {
     char found[sizeof a->found], shape[128] = "one integer";
     clean(found, a);
-    if (!item->integer) ib__shape_print(shape, &item->shape);
+    if (item->text) snprintf(shape, sizeof shape, "a text");
+    if (!item->integer && !item->text) ib__shape_print(shape, &item->shape);
     if (a->state == READ && !item->absent) {
         item->found = true;
         return IB_OK;
@@ -332,9 +380,9 @@ static ib_status check_answer(const answer *a, ib_h5_item *item, const char *nam
         return ib__fail(err, IB_BAD_INPUT, name, "%s: the reader ended or took too long; the file is broken",
                         item->path);
     return ib__fail(err, IB_BAD_INPUT, name, "%s: expected %s%s, found %s", item->path,
-                    item->absent    ? "nothing"
-                    : item->integer ? ""
-                                    : "numbers of the shape ",
+                    item->absent                  ? "nothing"
+                    : item->integer || item->text ? ""
+                                                  : "numbers of the shape ",
                     item->absent ? "" : shape, a->state == MISSING ? "nothing" : found);
 }
 
@@ -346,6 +394,7 @@ static ib_status take(answer *answers, const char *data, ib_h5_item *items, size
         if (status != IB_OK) return status;
         size_t bytes = item_bytes(&items[i]);
         if (items[i].found && bytes) memcpy(items[i].data, data, bytes);
+        if (items[i].found && items[i].text) ((char *)items[i].data)[items[i].text - 1] = 0;
         data += padded(bytes);
     }
     if (ended_well && answers[n].state == READ) return IB_OK;

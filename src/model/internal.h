@@ -49,15 +49,19 @@ typedef struct ib_module {
 bool ib__module_is_input(const ib_module *module);
 
 /* ---- HDF5 ---- */
-/* One thing to read: a float32 array of this shape, or one int64. */
+/* One thing to read: a float32 array of this shape, one int64, or the text of an attribute of the root. */
 typedef struct ib_h5_item {
     const char *path; /* "layers/dense/vars/0" */
     ib_shape shape;
     bool integer;  /* one int64 instead */
     bool optional; /* may be missing: found tells */
     bool absent;   /* must be missing; no data */
+    /* Older files: path is the group of a layer, whose attribute weight_names lists n_names datasets; this is
+     * number `index`. n_names 0: path itself is meant. */
+    size_t n_names, index;
+    size_t text; /* room for text, with the NUL at the end; 0: no text but numbers */
     bool found;
-    void *data; /* where it goes: float or int64_t */
+    void *data; /* where it goes: float, int64_t or char */
 } ib_h5_item;
 
 /* Reads the items out of an HDF5 file in memory, in a child process with limits. name: for errors. */

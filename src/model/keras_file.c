@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "data/zip.h"
 #include "model/config.h"
+#include "model/old_file.h"
 
 #define KERAS_VERSION "3.15.1"
 #define CONFIG_LIMIT ((size_t)64 << 20)
@@ -200,6 +201,7 @@ ib_status ib__keras_load(ib_model **out, const char *path, bool compiled, ib_err
     snprintf(name, sizeof name, "%.200s, model.weights.h5", path);
     struct stat info;
     bool folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    if (!folder && ib__old_file_is(path)) return ib__old_file_load(out, path, compiled, err);
     ib_status status = folder ? IB_OK : ib__zip_open(&zip, path, err);
     if (status != IB_OK) return status;
     status = read_config(&config, zip, path, err);

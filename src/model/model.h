@@ -73,7 +73,8 @@ ib_node ib__model_penalty(ib_model *model, ib_build *b);
 size_t ib__model_weights(ib_model *model, ib_weight **out, bool trainable_only);
 
 /* ---- Files ---- */
-/* .keras (zip of metadata.json, config.json, model.weights.h5), or a folder with these members. The HDF5 part
+/* .keras (zip of metadata.json, config.json, model.weights.h5), or a folder with these members; also
+ * the older .h5 with the model inside, if compiled is false. The HDF5 part
  * is parsed in a child process with limits, so that a hostile file cannot hurt. compiled: also optimizer and
  * its state. */
 ib_status ib__keras_load(ib_model **out, const char *path, bool compiled, ib_error *err);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Keras's older .h5 files, for their weights and models: the config stands in the attribute model_config, the
+ * weights of a layer in model_weights/LAYER under the names that the group's attribute weight_names lists,
+ * the trainable ones first. The optimizer's state in such files is not read.
+ */
+#include "model/old_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "model/config.h"
+
+#define CONFIG_ROOM ((size_t)16 << 20)
+
+bool ib__old_file_is(const char *path) {
+    char start[8] = "";
+    FILE *file = fopen(path, "rb");
+    if (!file) return false;
+    size_t n = fread(start, 1, sizeof start, file);
+    (void)fclose(file);
+    return n == sizeof start && memcmp(start, "\211HDF\r\n\032\n", sizeof start) == 0;
+}
+
+/* The weights of a layer or nested model: those that are trained, then the others. */
+static size_t gather(const ib_module *module, bool trained, const ib_variable **out) {
+    size_t n = 0;
+    for (size_t i = 0; i < module->n_members; i++)
+        n += gather(module->members[i], trained, out ? out + n : NULL);
+    const ib_layer *layer = module->layer;
+    for (size_t i = 0; layer && i < layer->n_weights; i++) {
+        const ib_weight *w = &layer->weights[i];
+        if ((w->trainable && layer->trainable) != trained) continue;
+        if (out) out[n] = &w->variable;
+        n++;
+    }
+    return n;
+}
+
+static ib_status add_items(ib_h5_item *items, size_t *at, const ib_module *member, const char *prefix,
+                           ib_arena *arena, ib_error *err) {
+    size_t first = gather(member, true, NULL), n = first + gather(member, false, NULL);
+    const ib_variable **weights = ib__arena_alloc(arena, n * sizeof *weights + 1);
+    const char *path = ib__arena_printf(arena, "%s%s", prefix, member->name);
+    if (!weights || !path) return ib__fail_memory(err);
+    (void)gather(member, true, weights);
+    (void)gather(member, false, weights + first);
+    for (size_t i = 0; i < n; i++)
+        items[(*at)++] = (ib_h5_item){
+            .path = path, .shape = weights[i]->shape, .n_names = n, .index = i, .data = weights[i]->data};
+    return IB_OK;
+}
+
+static ib_status read_weights(ib_model *model, const ib_buf *h5, const char *name, ib_error *err) {
+    size_t n = ib__model_weights(model, NULL, false), at = 0;
+    ib_arena arena = {0};
+    ib_h5_item *items = ib__alloc(n + 1, sizeof *items);
+    ib_status status = items ? IB_OK : ib__fail_memory(err);
+    for (size_t i = 0; status == IB_OK && i < model->root->n_members; i++)
+        status = add_items(items, &at, model->root->members[i], "model_weights/", &arena, err);
+    if (status == IB_OK) status = ib__h5_read(h5->data, h5->length, items, at, name, err);
+    ib__free(items);
+    ib__arena_free(&arena);
+    return status;
+}
+
+ib_status ib__old_file_load(ib_model **out, const char *path, bool compiled, ib_error *err) {
+    if (compiled)
+        return ib__fail(
+            err, IB_UNSUPPORTED, path,
+            "going on with the training of a .h5 file is not supported yet; .keras files have it");
+    ib_value *config = NULL;
+    ib_model *model = NULL;
+    ib_buf h5 = {0};
+    char *text = malloc(CONFIG_ROOM);
+    ib_status status = text ? ib__file_read(&h5, path, (size_t)4 << 30, err) : ib__fail_memory(err);
+    ib_h5_item item = {.path = "model_config", .text = CONFIG_ROOM, .optional = true, .data = text};
+    if (status == IB_OK) status = ib__h5_read(h5.data, h5.length, &item, 1, path, err);
+    if (status == IB_OK && !item.found)
+        status = ib__fail(err, IB_BAD_INPUT, path, "there is no model in the file (no model_config)");
+    if (status == IB_OK) status = ib__json_parse(&config, text, strlen(text), path, err);
+    if (status == IB_OK)
+        status = ib__model_read(&model, config, path,
+                                &(ib_read_options){.weight_limit = ((size_t)1 << 22) + 4 * h5.length}, err);
+    if (status == IB_OK) status = read_weights(model, &h5, path, err);
+    if (status == IB_OK) {
+        model->loaded = true;
+        *out = model;
+    } else {
+        ib__model_free(model);
+    }
+    ib__value_free(config);
+    ib__buf_free(&h5);
+    free(text);
+    return status;
+}
