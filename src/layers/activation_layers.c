@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Activations as layers: Activation, ReLU, LeakyReLU, ELU, Softmax.
+ * Activations as layers: Activation, ReLU, LeakyReLU, PReLU, ELU, Softmax.
  */
 #include <math.h>
 
@@ -118,3 +118,67 @@ const ib_layer_class ib__layer_softmax = {.name = "Softmax",
                                           .configure = softmax_configure,
                                           .shape = softmax_shape,
                                           .call = softmax_call};
+
+/* ---- PReLU: relu(x) - alpha * relu(-x); alpha has the input's shape, 1 along the shared axes ---- */
+
+/* null or a list of axes, as Keras writes them. */
+static ib_status read_shared(const ib_field *field, const ib_value *value, const char *where, void *out,
+                             ib_value **canonical, ib_error *err) {
+    return value->kind == IB_NULL ? IB_OK : ib__read_axes(field, value, where, out, canonical, err);
+}
+
+static const ib_field prelu_fields[] = {
+    IB_LAYER_FIELDS,
+    {.key = "alpha_initializer", .fallback = "\"zeros\"", .read = ib__read_initializer},
+    {.key = "alpha_regularizer", .fallback = "null", .read = ib__read_regularizer},
+    {.key = "alpha_constraint", .fallback = "null", .read = ib__read_null},
+    {.key = "shared_axes", .fallback = "null", .read = read_shared, AT(axes), .choices = "list"}};
+
+static ib_status prelu_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
+    settings *s = layer->settings;
+    ib_status status =
+        ib__layer_configure(layer, prelu_fields, sizeof prelu_fields / sizeof *prelu_fields, config, err);
+    if (status != IB_OK) return status;
+    const ib_value *shared = ib__value_get(layer->config, "shared_axes");
+    s->n_axes = shared->kind == IB_LIST ? ib__axes_count(shared) : 0;
+    return IB_OK;
+}
+
+static ib_status prelu_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
+                             ib_error *err) {
+    const settings *s = layer->settings;
+    ib_status status = ib__layer_same_shape(layer, inputs, n, out, err);
+    if (status != IB_OK) return status;
+    unsigned shared = ib__axes_mask(s->axes, s->n_axes, out->rank);
+    bool good = out->rank > 1 && (s->n_axes == 0 || shared);
+    for (int i = 1; good && i < out->rank; i++)
+        good = out->dims[i] >= 0 || (shared >> i & 1);
+    if (good) return IB_OK;
+    char text[128];
+    ib__shape_print(text, out);
+    return ib__fail(err, IB_BAD_INPUT, layer->place, "shared_axes do not fit the input %s", text);
+}
+
+static ib_status prelu_build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {
+    (void)n;
+    const settings *s = layer->settings;
+    unsigned shared = ib__axes_mask(s->axes, s->n_axes, inputs[0].rank);
+    ib_shape alpha = {.rank = inputs[0].rank - 1};
+    for (int i = 0; i < alpha.rank; i++)
+        alpha.dims[i] = shared >> (i + 1) & 1 ? 1 : inputs[0].dims[i + 1];
+    return ib__layer_add_configured(layer, "alpha", &alpha, true, err);
+}
+
+static ib_node prelu_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
+    (void)n;
+    ib_node below = ib__op_relu(b->g, ib__op_negate(b->g, inputs[0]));
+    ib_node part = ib__op_multiply(b->g, ib__layer_weight(layer, b->g, "alpha"), below);
+    return ib__op_subtract(b->g, ib__op_relu(b->g, inputs[0]), part);
+}
+
+const ib_layer_class ib__layer_prelu = {.name = "PReLU",
+                                        .settings = sizeof(settings),
+                                        .configure = prelu_configure,
+                                        .shape = prelu_shape,
+                                        .build = prelu_build,
+                                        .call = prelu_call};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * BatchNormalization and LayerNormalization.
+ * BatchNormalization, LayerNormalization, GroupNormalization, RMSNormalization, UnitNormalization.
  */
 #include "layers/internal.h"
 
@@ -9,6 +9,7 @@ typedef struct settings {
     int n_axes;
     double momentum, epsilon;
     bool center, scale, rms;
+    int64_t groups;
 } settings;
 
 #define AT(member) .offset = offsetof(settings, member)
@@ -194,3 +195,168 @@ const ib_layer_class ib__layer_layer_normalization = {.name = "LayerNormalizatio
                                                       .shape = shape,
                                                       .build = layer_build,
                                                       .call = layer_call};
+
+/* ---- GroupNormalization: groups of channels of each sample ---- */
+
+/* -1: a group for each channel. */
+static ib_status read_groups(const ib_field *field, const ib_value *value, const char *where, void *out,
+                             ib_value **canonical, ib_error *err) {
+    if (value->kind == IB_INT && value->integer == -1) {
+        *(int64_t *)out = -1;
+        return IB_OK;
+    }
+    return ib__read_int(field, value, where, out, canonical, err);
+}
+
+static const ib_field group_fields[] = {
+    IB_LAYER_FIELDS,
+    {.key = "groups", .fallback = "32", .read = read_groups, AT(groups), .low = 1, .high = 0x1p31},
+    {.key = "axis", .fallback = "-1", .read = ib__read_axes, AT(axes), .choices = "one"},
+    {.key = "epsilon", .fallback = "0.001", .read = ib__read_real, AT(epsilon), .high = 0x1p100},
+    {.key = "center", .fallback = "true", .read = ib__read_bool, AT(center)},
+    {.key = "scale", .fallback = "true", .read = ib__read_bool, AT(scale)},
+    {.key = "beta_initializer", .fallback = "\"zeros\"", .read = ib__read_initializer},
+    {.key = "gamma_initializer", .fallback = "\"ones\"", .read = ib__read_initializer},
+    {.key = "beta_regularizer", .fallback = "null", .read = ib__read_regularizer},
+    {.key = "gamma_regularizer", .fallback = "null", .read = ib__read_regularizer},
+    {.key = "beta_constraint", .fallback = "null", .read = ib__read_null},
+    {.key = "gamma_constraint", .fallback = "null", .read = ib__read_null}};
+
+static ib_status group_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
+    settings *s = layer->settings;
+    s->n_axes = 1;
+    return ib__layer_configure(layer, group_fields, sizeof group_fields / sizeof *group_fields, config, err);
+}
+
+static ib_status group_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
+                             ib_error *err) {
+    const settings *s = layer->settings;
+    ib_status status = shape(layer, inputs, n, out, err);
+    if (status != IB_OK) return status;
+    int64_t channels = out->dims[ib__layer_axis(s->axes[0], out->rank)];
+    if (out->rank == IB_RANK_MAX)
+        return ib__fail(err, IB_UNSUPPORTED, layer->place, "inputs of %d axes are not supported", out->rank);
+    if (s->groups > 0 && channels % s->groups)
+        return ib__fail(err, IB_BAD_INPUT, layer->place,
+                        "expected channels divisible by groups, found %lld and %lld", (long long)channels,
+                        (long long)s->groups);
+    for (int i = 1; i < out->rank; i++)
+        if (out->dims[i] < 0)
+            return ib__fail(err, IB_UNSUPPORTED, layer->place,
+                            "inputs of unknown size beside the batch are not supported yet");
+    return IB_OK;
+}
+
+static ib_status group_build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {
+    (void)n;
+    const settings *s = layer->settings;
+    ib_shape channels;
+    ib_status status = parameter_shape(layer, &inputs[0], &channels, err);
+    if (status == IB_OK && s->scale) status = ib__layer_add_configured(layer, "gamma", &channels, true, err);
+    if (status == IB_OK && s->center) status = ib__layer_add_configured(layer, "beta", &channels, true, err);
+    return status;
+}
+
+/* [n, .., c, ..] -> [n, .., groups, c / groups, ..], normalized over all but the batch and the groups. */
+static ib_node group_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
+    (void)n;
+    const settings *s = layer->settings;
+    ib_graph *g = b->g;
+    ib_shape from = ib__node_shape(g, inputs[0]), grouped = {.rank = from.rank + 1};
+    int axis = ib__layer_axis(s->axes[0], from.rank);
+    if (axis < 0) return IB_NO_NODE;
+    int64_t groups = s->groups > 0 ? s->groups : from.dims[axis];
+    for (int i = 0; i < from.rank; i++)
+        grouped.dims[i < axis ? i : i + 1] = from.dims[i];
+    grouped.dims[axis] = groups;
+    grouped.dims[axis + 1] = groups ? from.dims[axis] / groups : 0;
+    ib_node x = ib__op_reshape(g, inputs[0], &grouped);
+    unsigned axes = ((1u << grouped.rank) - 1) & ~(1u | 1u << axis);
+    ib_node centred = ib__op_subtract(g, x, ib__op_mean(g, x, axes, true));
+    ib_node variance = ib__op_mean(g, ib__op_square(g, centred), axes, true);
+    ib_node factor =
+        ib__op_map(g, IB_MAP_rsqrt, ib__op_offset(g, variance, (float)s->epsilon), IB_NO_NODE, IB_NO_NODE);
+    ib_node y = ib__op_reshape(g, ib__op_multiply(g, centred, factor), &from);
+    if (s->scale) y = ib__op_multiply(g, y, parameter(layer, g, "gamma", inputs[0]));
+    return s->center ? ib__op_add(g, y, parameter(layer, g, "beta", inputs[0])) : y;
+}
+
+const ib_layer_class ib__layer_group_normalization = {.name = "GroupNormalization",
+                                                      .settings = sizeof(settings),
+                                                      .configure = group_configure,
+                                                      .shape = group_shape,
+                                                      .build = group_build,
+                                                      .call = group_call};
+
+/* ---- RMSNormalization: x * rsqrt(mean(x^2) + epsilon) * scale ---- */
+
+static const ib_field rms_fields[] = {
+    IB_LAYER_FIELDS,
+    {.key = "axis", .fallback = "[-1]", .read = ib__read_axes, AT(axes), .choices = "list"},
+    {.key = "epsilon", .fallback = "1e-06", .read = ib__read_real, AT(epsilon), .high = 0x1p100}};
+
+static ib_status rms_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
+    settings *s = layer->settings;
+    ib_status status =
+        ib__layer_configure(layer, rms_fields, sizeof rms_fields / sizeof *rms_fields, config, err);
+    if (status == IB_OK) s->n_axes = ib__axes_count(ib__value_get(layer->config, "axis"));
+    return status;
+}
+
+static ib_status rms_build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {
+    (void)n;
+    static char ones_name[] = "ones";
+    static const ib_value ones = {.kind = IB_STRING, .string = ones_name};
+    ib_shape parameters;
+    ib_status status = parameter_shape(layer, &inputs[0], &parameters, err);
+    if (status != IB_OK) return status;
+    return ib__layer_add_weight(layer, "scale", &parameters, true, &ones, NULL, NULL, NULL, err);
+}
+
+static ib_node rms_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
+    (void)n;
+    const settings *s = layer->settings;
+    ib_graph *g = b->g;
+    ib_node x = inputs[0];
+    unsigned axes = ib__axes_mask(s->axes, s->n_axes, ib__node_shape(g, x).rank);
+    ib_node square = ib__op_mean(g, ib__op_square(g, x), axes, true);
+    ib_node factor =
+        ib__op_map(g, IB_MAP_rsqrt, ib__op_offset(g, square, (float)s->epsilon), IB_NO_NODE, IB_NO_NODE);
+    return ib__op_multiply(g, ib__op_multiply(g, x, factor), parameter(layer, g, "scale", x));
+}
+
+const ib_layer_class ib__layer_rms_normalization = {.name = "RMSNormalization",
+                                                    .settings = sizeof(settings),
+                                                    .configure = rms_configure,
+                                                    .shape = shape,
+                                                    .build = rms_build,
+                                                    .call = rms_call};
+
+/* ---- UnitNormalization: x * rsqrt(max(sum(x^2), 1e-12)) ---- */
+
+static const ib_field unit_fields[] = {IB_LAYER_FIELDS,
+                                       {.key = "axis", .fallback = "-1", .read = ib__read_axes, AT(axes)}};
+
+static ib_status unit_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
+    settings *s = layer->settings;
+    ib_status status =
+        ib__layer_configure(layer, unit_fields, sizeof unit_fields / sizeof *unit_fields, config, err);
+    if (status == IB_OK) s->n_axes = ib__axes_count(ib__value_get(layer->config, "axis"));
+    return status;
+}
+
+static ib_node unit_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
+    (void)n;
+    const settings *s = layer->settings;
+    ib_graph *g = b->g;
+    unsigned axes = ib__axes_mask(s->axes, s->n_axes, ib__node_shape(g, inputs[0]).rank);
+    ib_node square = ib__op_reduce(g, IB_REDUCE_SUM, ib__op_square(g, inputs[0]), axes, true);
+    ib_node kept = ib__op_maximum(g, square, ib__op_constant(g, 1e-12f));
+    return ib__op_multiply(g, inputs[0], ib__op_map(g, IB_MAP_rsqrt, kept, IB_NO_NODE, IB_NO_NODE));
+}
+
+const ib_layer_class ib__layer_unit_normalization = {.name = "UnitNormalization",
+                                                     .settings = sizeof(settings),
+                                                     .configure = unit_configure,
+                                                     .shape = shape,
+                                                     .call = unit_call};
