@@ -215,8 +215,8 @@ static ib_status make_model(ib_reader *r, ib_module *module, const char *prefix,
 static ib_status make_module(ib_reader *r, ib_value *entry, const char *prefix, const char *place,
                              bool frozen, ib_module **out) {
     ib_status status = new_module(r, entry, place, out);
-    if (status != IB_OK) return status;
     ib_module *module = *out;
+    if (status != IB_OK || !module) return status;
     if (!is_model_class(module->class_name)) return make_leaf(r, module, prefix, place, frozen);
     const char *inner = ib__arena_printf(&r->model->arena, "%s%s/", prefix, module->name);
     const char *at = ib__arena_printf(&r->model->arena, "%s %s", place, module->name);
@@ -461,8 +461,8 @@ static ib_status expand_root(ib_reader *r, ib_module *root) {
 static ib_status read_root(ib_reader *r) {
     ib_model *model = r->model;
     ib_status status = new_module(r, model->config, "", &model->root);
-    if (status != IB_OK) return status;
     ib_module *root = model->root;
+    if (status != IB_OK || !root) return status;
     root->h5 = "";
     if (!is_model_class(root->class_name))
         return ib__fail(r->err, IB_UNSUPPORTED, "",

@@ -25,6 +25,10 @@ typedef struct builder {
     ib_value *layers; /* Keras's list, being made */
 } builder;
 
+static const char *text_of(const ib_value *value) {
+    return value && value->kind == IB_STRING ? value->string : NULL;
+}
+
 /* "line 12, " in front of errors inside of an entry that was read from a file. */
 static ib_status fail(builder *b, const ib_value *at, ib_status code, const char *what) {
     char place[256];
@@ -64,8 +68,7 @@ static bool has_layer(const ib_value *layers, const char *name) {
     return false;
 }
 
-/* Keras's name for the next layer of a class: "dense", "dense_1" ...; never one that is taken or that the
- * user gave to a later layer (given: the user's list). */
+/* Keras's name for the next layer of a class: "dense", "dense_1" ...; never one that an earlier layer has. */
 static void next_name(char *out, size_t size, const char *class_name, const ib_value *layers) {
     char snake[128];
     if (strcmp(class_name, "InputLayer") == 0)
@@ -88,7 +91,7 @@ typedef struct part {
 } part;
 
 static ib_status take_apart(builder *b, const ib_value *entry, part *out) {
-    *out = (part){.entry = entry};
+    *out = (part){.entry = entry, .class_name = ""};
     if (entry->kind == IB_STRING) {
         out->class_name = entry->string;
         return IB_OK;
@@ -107,7 +110,7 @@ static ib_status take_apart(builder *b, const ib_value *entry, part *out) {
                 out->name = entry->items[i];
             } else if (strcmp(key, "inputs") == 0) {
                 out->inputs = entry->items[i];
-            } else if (!out->class_name) {
+            } else if (!out->class_name[0]) {
                 out->class_name = key;
                 out->config = entry->items[i];
             } else {
@@ -115,7 +118,7 @@ static ib_status take_apart(builder *b, const ib_value *entry, part *out) {
             }
         }
     }
-    if (!out->class_name) return fail(b, entry, IB_BAD_INPUT, expected);
+    if (!out->class_name[0]) return fail(b, entry, IB_BAD_INPUT, expected);
     if (out->config && out->config->kind == IB_NULL) out->config = NULL;
     if (out->config && out->config->kind != IB_MAP)
         return fail(b, out->config, IB_BAD_INPUT, "expected a map of settings");
@@ -190,12 +193,11 @@ static ib_status add_written_input(builder *b, const part *p) {
     const ib_value *whole = ib__value_get(p->config, "batch_shape");
     const char *text = p->name ? p->name->string : name;
     if (!ib__value_is(whole, IB_LIST) || !whole->count)
-        return add_input(b, text, ib__value_get(p->config, "shape"),
-                         ib__value_is(dtype, IB_STRING) ? dtype->string : NULL, p->entry);
+        return add_input(b, text, ib__value_get(p->config, "shape"), text_of(dtype), p->entry);
     ib_value dims = *whole; /* the same items without the first */
     dims.items++;
     dims.count--;
-    return add_input(b, text, &dims, ib__value_is(dtype, IB_STRING) ? dtype->string : NULL, p->entry);
+    return add_input(b, text, &dims, text_of(dtype), p->entry);
 }
 
 static bool is_input(const char *class_name) {
@@ -287,9 +289,10 @@ static ib_status add_node(builder *b, ib_value *entry, const part *p, const char
     ib_value *tensors = ib__value_list();
     bool good = tensors != NULL;
     const ib_value *inputs = p->inputs;
-    size_t n = ib__value_is(inputs, IB_LIST) ? inputs->count : 1;
+    bool many = inputs && inputs->kind == IB_LIST;
+    size_t n = many ? inputs->count : 1;
     for (size_t i = 0; good && i < n; i++) {
-        const ib_value *input = ib__value_is(inputs, IB_LIST) ? inputs->items[i] : inputs;
+        const ib_value *input = many ? inputs->items[i] : inputs;
         if (input && input->kind != IB_STRING) {
             ib__value_free(tensors);
             return fail(b, input, IB_BAD_INPUT, "inputs: expected the name of a layer, or a list of names");
@@ -317,8 +320,7 @@ static ib_status add_inputs(builder *b, const ib_value *inputs) {
             dtype = ib__value_get(item, "dtype");
             item = ib__value_get(item, "shape");
         }
-        ib_status status = add_input(b, inputs->keys[i], item,
-                                     ib__value_is(dtype, IB_STRING) ? dtype->string : NULL, inputs);
+        ib_status status = add_input(b, inputs->keys[i], item, text_of(dtype), inputs);
         if (status != IB_OK) return status;
     }
     return IB_OK;

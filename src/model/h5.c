@@ -138,7 +138,7 @@ static state read_string(hid_t object, const char *name, size_t n, size_t index,
     }
     size_t size = H5Tget_size(type);
     bool variable = H5Tis_variable_str(type) > 0;
-    char *raw = size <= (64 << 20) ? calloc(n + 1, size + 1) : NULL;
+    char *raw = size <= (64 << 20) ? calloc(n ? n : 1, size + 1) : NULL;
     if (!raw || H5Aread(attribute, type, raw) < 0) return REFUSED;
     char *text = raw + index * size;
     if (variable) memcpy(&text, raw + index * sizeof text, sizeof text);
@@ -248,11 +248,13 @@ static state walk_file(hid_t file, const ib_h5_item *items, size_t n, answer *a)
     walk w = {.a = a};
     snprintf(a->found, sizeof a->found, "what libhdf5 cannot read");
     w.wanted = calloc(n + 1, sizeof *w.wanted);
-    if (file < 0 || !w.wanted) return REFUSED;
+    if (!w.wanted) return REFUSED;
     for (size_t i = 0; i < n; i++)
         if (!items[i].absent) w.wanted[w.n_wanted++] = items[i].path;
     qsort(w.wanted, w.n_wanted, sizeof *w.wanted, compare_paths);
-    if (H5Literate(file, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, visit, &w) >= 0) return READ;
+    herr_t result = H5Literate(file, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, visit, &w);
+    free(w.wanted);
+    if (result >= 0) return READ;
     size_t length = strlen(a->found);
     snprintf(a->found + length, sizeof a->found - length, " at %.60s", w.path);
     return REFUSED;
