@@ -187,6 +187,9 @@ ib_node ib__op_constant_array(ib_graph *g, const float *values, const ib_shape *
 }
 
 ib_node ib__op_iota(ib_graph *g, const ib_shape *shape, int axis) {
+    if (axis < 0 || axis >= shape->rank) return ib__graph_fail(g, IB_INTERNAL, "iota: no axis %d", axis);
+    if (shape->dims[axis] < 0 || shape->dims[axis] > INT32_MAX)
+        return ib__graph_fail(g, IB_BAD_INPUT, "iota: axis %d is too large", axis);
     size_t n = (size_t)shape->dims[axis];
     int32_t *numbers = ib__alloc(n, sizeof *numbers);
     if (!numbers) return ib__graph_fail(g, IB_NO_MEMORY, "out of memory");
@@ -230,12 +233,31 @@ void ib__graph_output(ib_graph *g, ib_node a) {
         (void)ib__graph_fail(g, IB_NO_MEMORY, "out of memory");
 }
 
+/* A value for the end of a step, where variables change: words of a variable itself are copied before. */
+static ib_node settled(ib_graph *g, ib_node value) {
+    if (g->nodes[ib__alias_base(g, value)].op != IB_OP_variable) return value;
+    return ib__op_map(g, IB_MAP_copy, value, IB_NO_NODE, IB_NO_NODE);
+}
+
+ib_node ib__graph_assigned(const ib_graph *g, const ib_variable *variable) {
+    for (size_t i = 0; i < g->n_assignments; i++)
+        if (g->assignments[i].variable == variable) return g->assignments[i].value;
+    return IB_NO_NODE;
+}
+
 void ib__graph_assign(ib_graph *g, ib_variable *variable, ib_node value) {
     if (value == IB_NO_NODE) return;
     if (g->nodes[value].type != IB_TYPE_F32 || !ib__shape_equal(&g->nodes[value].shape, &variable->shape)) {
         (void)ib__graph_fail(g, IB_INTERNAL, "assignment to %s: shapes or types differ", variable->path);
         return;
     }
+    value = settled(g, value);
+    if (value == IB_NO_NODE) return;
+    for (size_t i = 0; i < g->n_assignments; i++)
+        if (g->assignments[i].variable == variable) {
+            g->assignments[i].value = value;
+            return;
+        }
     if (ib__grow(&g->assignments, &g->assignments_capacity, g->n_assignments + 1, sizeof *g->assignments))
         g->assignments[g->n_assignments++] = (ib_assignment){variable, value};
     else
@@ -243,6 +265,7 @@ void ib__graph_assign(ib_graph *g, ib_variable *variable, ib_node value) {
 }
 
 void ib__graph_effect(ib_graph *g, ib_node value, ib_effect_fn *run, void *context) {
+    if (value != IB_NO_NODE) value = settled(g, value);
     if (value == IB_NO_NODE) return;
     if (ib__grow(&g->effects, &g->effects_capacity, g->n_effects + 1, sizeof *g->effects))
         g->effects[g->n_effects++] = (ib_effect){value, run, context};

@@ -73,6 +73,13 @@ static bool ends_in_constant(const ib_graph *g, ib_node a) {
     return g->nodes[a].op == IB_OP_constant;
 }
 
+/* Does broadcast n read a reshape of a broadcast? Strides compose through broadcasts, but not through that:
+ * the inner one must be an array. */
+static bool broken_chain(const ib_graph *g, const ib_node_data *n) {
+    ib_node inner = n->in[0], base = ib__alias_base(g, inner);
+    return inner != base && g->nodes[base].op == IB_OP_broadcast_in_dim && !ends_in_constant(g, base);
+}
+
 static void mark_arrays(ib_fusion *f, const ib_graph *g) {
     for (size_t i = 0; i < g->n_outputs; i++)
         need_array(f, g, g->outputs[i]);
@@ -87,12 +94,19 @@ static void mark_arrays(ib_fusion *f, const ib_graph *g) {
             for (int k = 0; k < n->n_in; k++)
                 need_array(f, g, input_of(n, k));
         } else if (n->op == IB_OP_broadcast_in_dim) {
-            /* Strides compose through broadcasts, but not through a reshape of a broadcast. */
-            ib_node inner = n->in[0], base = ib__alias_base(g, inner);
-            if (inner != base && g->nodes[base].op == IB_OP_broadcast_in_dim && !ends_in_constant(g, base))
-                need_array(f, g, base);
+            if (broken_chain(g, n)) need_array(f, g, n->in[0]);
         }
     }
+}
+
+static int array_stage(const ib_fusion *f, const ib_graph *g, ib_node a);
+
+/* A virtual node, made an array or not, is read through its own input, which may be a broadcast's array. */
+static int virtual_stage(const ib_fusion *f, const ib_graph *g, ib_node a) {
+    const ib_node_data *n = &g->nodes[a];
+    if (n->op == IB_OP_constant) return 0;
+    if (broken_chain(g, n)) return f->nodes[ib__alias_base(g, n->in[0])].stage + 1;
+    return array_stage(f, g, n->in[0]);
 }
 
 /* The first stage whose elementwise nodes can read the node's array. */
@@ -104,10 +118,9 @@ static int array_stage(const ib_fusion *f, const ib_graph *g, ib_node a) {
         return n->stage;
     case IB_CLASS_ELEMENTWISE:
         if (g->nodes[a].op == IB_OP_map || g->nodes[a].op == IB_OP_uniform) return n->stage + 1;
-        /* a materialized virtual node is still read through its own input */
-        return g->nodes[a].op == IB_OP_constant ? 0 : array_stage(f, g, g->nodes[a].in[0]);
+        return virtual_stage(f, g, a);
     case IB_CLASS_VIRTUAL:
-        return g->nodes[a].op == IB_OP_constant ? 0 : array_stage(f, g, g->nodes[a].in[0]);
+        return virtual_stage(f, g, a);
     default:
         return 0;
     }
@@ -138,9 +151,9 @@ static void assign_stages(ib_fusion *f, const ib_graph *g) {
             }
         } else if (fused->class == IB_CLASS_ELEMENTWISE) {
             size_t count = ib__node_elements(g, (ib_node)i);
-            bool array = n->op == IB_OP_broadcast_in_dim;
-            for (int k = 0; k < n->n_in; k++) {
-                int s = array ? array_stage(f, g, n->in[k]) : operand_stage(f, g, n->in[k], count);
+            if (n->op != IB_OP_map && n->op != IB_OP_uniform) stage = virtual_stage(f, g, (ib_node)i);
+            for (int k = 0; k < n->n_in && n->op == IB_OP_map; k++) {
+                int s = operand_stage(f, g, n->in[k], count);
                 if (s > stage) stage = s;
             }
         }

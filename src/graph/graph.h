@@ -135,8 +135,11 @@ void ib__graph_gradients(ib_graph *g, const ib_node *y, const ib_node *dy, size_
 /* ---- Results ---- */
 /* The node's value can be read after a run by ib__plan_value. */
 void ib__graph_output(ib_graph *g, ib_node a);
-/* After everything of a step that reads the variable, variable = value (float32, same shape). */
+/* After everything of a step that reads the variable, variable = value (float32, same shape). A second
+ * assignment to a variable replaces the first. */
 void ib__graph_assign(ib_graph *g, ib_variable *variable, ib_node value);
+/* What the variable will be after the step, if it was assigned; else IB_NO_NODE. */
+ib_node ib__graph_assigned(const ib_graph *g, const ib_variable *variable);
 /* After everything else of a step, calls run for ranges of [0, elements of value) that cover it once, in
  * parallel: an optimizer's update. value: the whole array of the node. */
 typedef void ib_effect_fn(void *context, const ib_kernels *kernels, const float *value, size_t start,

@@ -9,6 +9,10 @@
 #include "base/mem.h"
 #include "graph/graph.h"
 
+/* Lengths beside dimensions (amounts of padding, windows): sums and products of two of them do not overflow.
+ */
+#define IB_LENGTH_MAX ((int64_t)1 << 30)
+
 /* X(name): the primitive ops; elementwise ones are `map` with a kernel of map.list. */
 #define IB_OP_LIST(X)                                                                                        \
     X(input)                                                                                                 \
@@ -115,6 +119,8 @@ ib_node_data *ib__node_add(ib_graph *g, ib_op op, ib_type type, const ib_shape *
 ib_node ib__node_last(const ib_graph *g, const ib_node_data *added);
 const char *ib__op_name(const ib_node_data *node); /* "add", "convolution" */
 size_t ib__node_elements(const ib_graph *g, ib_node a);
+/* The node whose words a node has, past reshape and stop_gradient. */
+ib_node ib__alias_base(const ib_graph *g, ib_node a);
 ib_shape ib__shape_of(int rank, const int64_t *dims);
 
 /* The backward ops, built by gradient rules only. */

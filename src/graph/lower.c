@@ -329,8 +329,10 @@ static bool lower_reduce(ib_plan *plan, ib_node node) {
     bool over_samples = op == IB_REDUCE_SUM && (axes & 1) && g->nodes[n->in[0]].batched;
     size_t outer, count, inner;
     int x = buffer_for(plan, n->in[0]);
-    if (!one_block(&shape, axes, &outer, &count, &inner)) {
-        /* Kept axes lie between: reduced axes go to the front (sums over samples) or to the back. */
+    bool together = one_block(&shape, axes, &outer, &count, &inner);
+    if (!together || (over_samples && outer != 1)) {
+        /* Kept axes lie between (with one sample, they may seem to come first): reduced axes go to the front
+         * (sums over samples) or to the back. */
         int permutation[IB_RANK_MAX], at = 0;
         for (int pass = 0; pass < 2; pass++)
             for (int i = 0; i < shape.rank; i++)

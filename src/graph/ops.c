@@ -170,9 +170,9 @@ ib_node ib__op_reshape(ib_graph *g, ib_node a, const ib_shape *wanted) {
     int64_t known = 1, total = (int64_t)ib__node_elements(g, a);
     int open = -1;
     for (int i = 0; i < shape.rank; i++) {
-        if (shape.dims[i] >= 0)
-            known *= shape.dims[i];
-        else if (open < 0)
+        if (shape.dims[i] >= 0) {
+            if (known >= 0 && __builtin_mul_overflow(known, shape.dims[i], &known)) known = -1;
+        } else if (open < 0)
             open = i;
         else
             known = -1;
@@ -304,8 +304,8 @@ ib_node ib__op_pad(ib_graph *g, ib_node a, float value, const int64_t *low, cons
     const ib_shape from = ib__node(g, a)->shape;
     ib_shape shape = from;
     for (int i = 0; i < from.rank; i++) {
-        if (low[i] < 0 || high[i] < 0)
-            return ib__graph_fail(g, IB_BAD_INPUT, "pad: expected amounts of 0 or more");
+        if (low[i] < 0 || high[i] < 0 || low[i] > IB_LENGTH_MAX || high[i] > IB_LENGTH_MAX)
+            return ib__graph_fail(g, IB_BAD_INPUT, "pad: expected amounts from 0 to 2^30");
         shape.dims[i] += low[i] + high[i];
     }
     if (ib__shape_equal(&shape, &from)) return a;

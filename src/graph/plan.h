@@ -50,8 +50,6 @@ typedef struct ib_fusion {
 
 ib_status ib__fuse(ib_fusion *out, const ib_graph *g, ib_error *err);
 void ib__fusion_free(ib_fusion *fusion);
-/* The node whose words a node has, past reshape and stop_gradient. */
-ib_node ib__alias_base(const ib_graph *g, ib_node a);
 /* Is the node (after ib__alias_base) a member of a group: map, uniform, or a virtual one that is needed as
  * array? */
 bool ib__is_member(const ib_fusion *f, ib_node a);
@@ -153,9 +151,9 @@ typedef struct ib_buffer {
 typedef struct ib_step ib_step;
 struct ib_step {
     ib_step_kind kind;
-    ib_node node; /* what it computes, IB_NO_NODE: an intermediate */
-    int epilogue; /* program, -1: none. IB_STEP_PROGRAM: the program */
-    size_t parts;
+    ib_node node;   /* what it computes, IB_NO_NODE: an intermediate */
+    int epilogue;   /* program, -1: none. IB_STEP_PROGRAM: the program */
+    size_t parts;   /* 0: nothing to do */
     int in[2], out; /* buffers, -1: unused */
     size_t columns; /* of the output, for the epilogue */
     union {

@@ -83,8 +83,13 @@ static int64_t window_length(int64_t length, int64_t low, int64_t high, int64_t 
 }
 
 static bool window_valid(const ib_window2d *w) {
-    return w->kh > 0 && w->kw > 0 && w->sh > 0 && w->sw > 0 && w->dh > 0 && w->dw > 0 && w->top >= 0 &&
-           w->bottom >= 0 && w->left >= 0 && w->right >= 0;
+    const int64_t from_one[] = {w->kh, w->kw, w->sh, w->sw, w->dh, w->dw};
+    const int64_t from_zero[] = {w->top, w->bottom, w->left, w->right};
+    for (int i = 0; i < 6; i++)
+        if (from_one[i] < 1 || from_one[i] > IB_LENGTH_MAX) return false;
+    for (int i = 0; i < 4; i++)
+        if (from_zero[i] < 0 || from_zero[i] > IB_LENGTH_MAX) return false;
+    return true;
 }
 
 /* x: [n, h, w, c] under a window -> [n, oh, ow, channels]; false (and an error) if it does not fit. */
@@ -92,7 +97,11 @@ static bool window_shape(ib_graph *g, const char *op, const ib_shape *x, const i
                          int64_t channels, ib_shape *out) {
     char text[128];
     ib__shape_print(text, x);
-    if (x->rank != 4 || !window_valid(w)) {
+    if (!window_valid(w)) {
+        (void)ib__graph_fail(g, IB_BAD_INPUT, "%s: a length of the window is out of range", op);
+        return false;
+    }
+    if (x->rank != 4) {
         (void)ib__graph_fail(g, IB_BAD_INPUT, "%s: expected an input of rank 4, found %s", op, text);
         return false;
     }
@@ -121,8 +130,9 @@ static ib_node window_node(ib_graph *g, ib_op op, const ib_shape *shape, const i
 ib_node ib__op_convolution(ib_graph *g, ib_node x, ib_node k, const ib_window2d *window, int64_t groups) {
     if (x == IB_NO_NODE || k == IB_NO_NODE) return IB_NO_NODE;
     const ib_shape sx = ib__node(g, x)->shape, sk = ib__node(g, k)->shape;
-    bool fits = sx.rank == 4 && sk.rank == 4 && groups > 0 && sk.dims[0] == window->kh &&
-                sk.dims[1] == window->kw && sk.dims[2] * groups == sx.dims[3] && sk.dims[3] % groups == 0;
+    bool fits = sx.rank == 4 && sk.rank == 4 && groups > 0 && groups <= sx.dims[3] &&
+                sk.dims[0] == window->kh && sk.dims[1] == window->kw && sk.dims[2] * groups == sx.dims[3] &&
+                sk.dims[3] % groups == 0;
     if (!fits) {
         char a[128], b[128];
         ib__shape_print(a, &sx);

@@ -348,9 +348,9 @@ void ib__plan_run(ib_plan *plan, const ib_stream_at *at) {
     for (size_t i = 0; i < plan->n_steps; i++) {
         running r = {plan, &plan->steps[i], plan->run * plan->n_steps + i + 1};
         double begun = plan->times ? seconds() : 0.0;
-        if (r.step->parts <= 1)
+        if (r.step->parts == 1)
             run_part(&r, 0, 0);
-        else
+        else if (r.step->parts > 1)
             ib__pool_run(plan->pool, r.step->parts, run_part, &r);
         if (plan->times) plan->times[i] += seconds() - begun;
         if (plan->watch && r.step->kind != IB_STEP_EFFECTS) tell(plan, r.step, &index);

@@ -88,14 +88,17 @@ static ib_status batch_build(ib_layer *layer, const ib_shape *inputs, size_t n, 
     return status;
 }
 
-/* moving = moving * momentum + batch * (1 - momentum) */
+/* moving = moving * momentum + batch * (1 - momentum). A layer that is called again goes on from what its
+ * last call assigned. */
 static void update_moving(ib_layer *layer, ib_graph *g, const char *name, ib_node batch) {
     const settings *s = layer->settings;
     for (size_t i = 0; i < layer->n_weights; i++) {
         ib_variable *moving = &layer->weights[i].variable;
         if (strcmp(layer->weights[i].name, name) != 0) continue;
         ib_node flat = ib__op_reshape(g, batch, &moving->shape);
-        ib_node old = ib__op_scale(g, ib__op_variable(g, moving), (float)s->momentum);
+        ib_node before = ib__graph_assigned(g, moving);
+        if (before == IB_NO_NODE) before = ib__op_variable(g, moving);
+        ib_node old = ib__op_scale(g, before, (float)s->momentum);
         ib_node value = ib__op_add(g, old, ib__op_scale(g, flat, (float)(1.0 - s->momentum)));
         ib__graph_assign(g, moving, value);
     }
