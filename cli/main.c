@@ -88,6 +88,7 @@ int finish(ib_status status, const ib_error *err) {
 
 static bool parse_count(const char *text, size_t *out) {
     char *end;
+    if (text == NULL) return false;
     errno = 0;
     unsigned long value = strtoul(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value == 0 || value > 1ul << 24)

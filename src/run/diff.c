@@ -35,8 +35,9 @@ static size_t diff_values(const char *place, const ib_value *a, const ib_value *
     size_t count = 0;
     if (a != NULL && b != NULL && ib__value_equal(a, b)) return 0;
     if (is_file_field(place) && ib__value_is(a, IB_STRING) && ib__value_is(b, IB_STRING)) return 0;
-    bool maps = ib__value_is(a, IB_MAP) && ib__value_is(b, IB_MAP);
-    bool lists = ib__value_is(a, IB_LIST) && ib__value_is(b, IB_LIST) && a->count == b->count;
+    bool both = a != NULL && b != NULL;
+    bool maps = both && a->kind == IB_MAP && b->kind == IB_MAP;
+    bool lists = both && a->kind == IB_LIST && b->kind == IB_LIST && a->count == b->count;
     if (!maps && !lists) {
         say_values(place, a, b, options);
         return 1;

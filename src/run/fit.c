@@ -16,6 +16,7 @@ typedef struct fitting {
     ib_trainer *trainer;
     const ib_fit_hooks *hooks;
     ib_trace *trace;
+    size_t epoch; /* from 1 */
     double epoch_began;
     ib_error *err;
 } fitting;
@@ -29,14 +30,14 @@ static ib_status report(const fitting *f, size_t step, bool epoch_end) {
     const ib_trainer *t = f->trainer;
     const char *names[SCORES_MAX];
     double values[SCORES_MAX];
-    ib_progress p = {.epochs = (size_t)t->task->experiment->fit.epochs,
+    ib_progress p = {.epoch = f->epoch,
+                     .epochs = (size_t)t->task->experiment->fit.epochs,
                      .step = step,
                      .steps = t->steps_per_epoch,
                      .seconds = now() - f->epoch_began,
                      .names = names,
                      .values = values,
                      .epoch_end = epoch_end};
-    p.epoch = step == 0 ? t->step / t->steps_per_epoch + 1 : (t->step - 1) / t->steps_per_epoch + 1;
     if (epoch_end) {
         p.names = (const char *const *)f->trace->names;
         p.values = f->trace->history + (f->trace->n_epochs - 1) * f->trace->n_names;
@@ -75,6 +76,7 @@ static ib_status run_steps(fitting *f) {
     ib_status status = record(f);
     while (status == IB_OK && t->step < t->steps) {
         if (t->step % t->steps_per_epoch == 0) {
+            f->epoch++;
             f->epoch_began = now();
             status = report(f, 0, false);
         }
@@ -89,7 +91,7 @@ static ib_status run_steps(fitting *f) {
 
 ib_status ib__fit(ib_task *task, const ib_runtime *runtime, const ib_fit_hooks *hooks, ib_trace *trace,
                   ib_error *err) {
-    fitting f = {NULL, hooks, trace, now(), err};
+    fitting f = {.hooks = hooks, .trace = trace, .err = err};
     ib_status status = ib__trainer_new(&f.trainer, task, runtime, err);
     if (status != IB_OK) return status;
     status = run_steps(&f);

@@ -18,7 +18,7 @@ static void print_index(char out[160], const ib_shape *shape, size_t element) {
         index[i] = element % dim;
         element /= dim;
     }
-    strcpy(out, "[");
+    snprintf(out, 160, "[");
     for (int i = 0; i < shape->rank; i++)
         used += (size_t)snprintf(out + used, 160 - used, "%s%zu", i > 0 ? ", " : "", index[i]);
     snprintf(out + used, 160 - used, "]");
@@ -211,7 +211,7 @@ static ib_status find_step(side *a, side *b, size_t limit, size_t *step, bool *s
         ib_status status = advance(a, s, err);
         if (status == IB_OK) status = advance(b, s, err);
         if (status != IB_OK) return status;
-        if (memcmp(&a->trainer->loss, &b->trainer->loss, sizeof(float)) != 0 ||
+        if (ib__float_bits(a->trainer->loss) != ib__float_bits(b->trainer->loss) ||
             state_differs(a, b, NULL, shapes)) {
             *step = s;
             return IB_OK;

@@ -152,7 +152,8 @@ static ib_status note_model_file(ib_task *task, bool *has_weights, ib_error *err
     return IB_OK;
 }
 
-/* A compiled .keras file goes on where it was saved: with its loss, its optimizer and the optimizer's state. */
+/* A compiled .keras file goes on where it was saved: with its loss, its optimizer and the optimizer's state.
+ */
 static ib_status load_compiled(ib_task *task, const char *file, ib_error *err) {
     char *path = ib__path_within(task->experiment->folder, file);
     if (path == NULL) return ib__fail_memory(err);
@@ -166,7 +167,7 @@ static ib_status build_model(ib_task *task, ib_error *err) {
     const ib_value *entry = ib__value_get(e->tree, "model"), *compile = ib__value_get(e->tree, "compile");
     char where[256];
     bool has_weights = false;
-    ib_shape input = task->train.source->x.shape;
+    ib_shape input = task->sources[0].x.shape;
     input.dims[0] = -1;
     ib_status status = note_model_file(task, &has_weights, err);
     if (status != IB_OK) return status;

@@ -25,7 +25,7 @@ static void add_double(ib_sha256 *state, double value) {
     add_u64(state, value != value ? UINT64_C(0x7ff8000000000000) : bits);
 }
 
-static uint32_t canonical_bits(float value) {
+uint32_t ib__float_bits(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     return value != value ? 0x7fc00000u : bits;
@@ -77,7 +77,7 @@ static ib_status digest_state(ib_trace *t, const ib_trainer *trainer, ib_step_re
         ib_status status = name_paths(t, trainer, err);
         if (status != IB_OK) return status;
     }
-    if (trainer->n_weights + n_slots != t->n_paths)
+    if (trainer->n_weights + n_slots != t->n_paths || (n_slots > 0 && slots == NULL))
         return ib__fail(err, IB_INTERNAL, "", "the optimizer's slots changed in number during training");
     if (!ib__grow(&t->tensors, &t->tensors_capacity, t->n_tensors + t->n_paths, sizeof *t->tensors))
         return ib__fail_memory(err);
@@ -114,7 +114,7 @@ ib_status ib__trace_step(ib_trace *t, const ib_trainer *trainer, ib_error *err) 
         return ib__fail_memory(err);
     size_t step = t->n_steps;
     ib_step_record *record = &t->steps[step];
-    *record = (ib_step_record){.loss = step == 0 ? 0 : canonical_bits(trainer->loss)};
+    *record = (ib_step_record){.loss = step == 0 ? 0 : ib__float_bits(trainer->loss)};
     if (ib__trace_records(trainer, step)) {
         ib_status status = digest_state(t, trainer, record, err);
         if (status != IB_OK) return status;

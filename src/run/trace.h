@@ -40,6 +40,8 @@ void ib__trace_free(ib_trace *trace);
 
 /* Adds step number n_steps (0: the start) of the trainer. */
 ib_status ib__trace_step(ib_trace *trace, const ib_trainer *trainer, ib_error *err);
+/* The bits of a float, every NaN as 0x7fc00000. */
+uint32_t ib__float_bits(float value);
 /* Is the state recorded at this step? */
 bool ib__trace_records(const ib_trainer *trainer, size_t step);
 /* Adds a line of history from the trainer's scores; validation: held scores count. seconds: how long it took.

@@ -76,8 +76,9 @@ ib_status ib__train(const char *path, const char *run, const ib_options *options
     if (status == IB_OK) {
         say_test(&trace, options);
         if (digest != NULL) {
-            strcpy(digest, "sha256:");
-            ib__digest_hex(digest + 7, &trace.result);
+            char hex[65];
+            ib__digest_hex(hex, &trace.result);
+            snprintf(digest, 72, "sha256:%s", hex);
         }
     } else if (prepared) {
         ib__record_abandon(run, made);
