@@ -49,21 +49,23 @@ void ib__trace_free(ib_trace *t) {
     *t = (ib_trace){0};
 }
 
-static size_t slots_of(const ib_trainer *trainer, ib_variable *const **slots) {
-    *slots = NULL;
-    return trainer->model->optimizer == NULL ? 0 : ib__optimizer_slots(trainer->model->optimizer, slots);
+/* Variable i: weights, then the optimizer's slots; NULL behind the last. */
+static const ib_variable *variable_at(const ib_trainer *trainer, size_t i) {
+    ib_variable *const *slots = NULL;
+    if (i < trainer->n_weights) return &trainer->weights[i]->variable;
+    size_t n = trainer->model->optimizer == NULL ? 0 : ib__optimizer_slots(trainer->model->optimizer, &slots);
+    return slots != NULL && i - trainer->n_weights < n ? slots[i - trainer->n_weights] : NULL;
 }
 
 static ib_status name_paths(ib_trace *t, const ib_trainer *trainer, ib_error *err) {
-    ib_variable *const *slots;
-    size_t n_slots = slots_of(trainer, &slots);
-    t->paths = calloc(trainer->n_weights + n_slots + 1, sizeof(char *));
+    size_t n = 0;
+    while (variable_at(trainer, n) != NULL)
+        n++;
+    t->paths = calloc(n + 1, sizeof(char *));
     if (t->paths == NULL) return ib__fail_memory(err);
     t->n_weights = trainer->n_weights;
-    for (size_t i = 0; i < trainer->n_weights + n_slots; i++) {
-        bool weight = i < trainer->n_weights;
-        t->paths[i] =
-            strdup(weight ? trainer->weights[i]->variable.path : slots[i - trainer->n_weights]->path);
+    for (size_t i = 0; i < n; i++) {
+        t->paths[i] = strdup(variable_at(trainer, i)->path);
         if (t->paths[i] == NULL) return ib__fail_memory(err);
         t->n_paths++;
     }
@@ -71,21 +73,16 @@ static ib_status name_paths(ib_trace *t, const ib_trainer *trainer, ib_error *er
 }
 
 static ib_status digest_state(ib_trace *t, const ib_trainer *trainer, ib_step_record *record, ib_error *err) {
-    ib_variable *const *slots;
-    size_t n_slots = slots_of(trainer, &slots);
-    if (t->paths == NULL) {
-        ib_status status = name_paths(t, trainer, err);
-        if (status != IB_OK) return status;
-    }
-    if (trainer->n_weights + n_slots != t->n_paths || (n_slots > 0 && slots == NULL))
-        return ib__fail(err, IB_INTERNAL, "", "the optimizer's slots changed in number during training");
+    ib_status status = t->paths == NULL ? name_paths(t, trainer, err) : IB_OK;
+    if (status != IB_OK) return status;
     if (!ib__grow(&t->tensors, &t->tensors_capacity, t->n_tensors + t->n_paths, sizeof *t->tensors))
         return ib__fail_memory(err);
     record->state = true;
     record->tensors = t->n_tensors;
     for (size_t i = 0; i < t->n_paths; i++) {
-        bool weight = i < t->n_weights;
-        const ib_variable *v = weight ? &trainer->weights[i]->variable : slots[i - t->n_weights];
+        const ib_variable *v = variable_at(trainer, i);
+        if (v == NULL)
+            return ib__fail(err, IB_INTERNAL, t->paths[i], "the optimizer lost a slot during training");
         ib_tensor tensor = {IB_F32, v->shape, v->data};
         t->tensors[t->n_tensors++] = ib__tensor_digest(&tensor);
     }
