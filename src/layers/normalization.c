@@ -114,6 +114,14 @@ static ib_node normalize(const ib_layer *layer, ib_graph *g, ib_node x, ib_node 
     return s->center ? ib__op_add(g, y, parameter(layer, g, "beta", x)) : y;
 }
 
+/* x - mean, and the mean of its square. The variance's own gradient does not go through the mean: in exact arithmetic
+ * that part is the sum of (x - mean), zero; in float32 it would be noise. */
+static void centre(ib_graph *g, ib_node x, ib_node mean, unsigned axes, ib_node *centred, ib_node *variance) {
+    *centred = ib__op_subtract(g, x, mean);
+    ib_node apart = ib__op_subtract(g, x, ib__op_stop_gradient(g, mean));
+    *variance = ib__op_mean(g, ib__op_square(g, apart), axes, true);
+}
+
 static ib_node batch_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
     (void)n;
     const settings *s = layer->settings;
@@ -125,9 +133,8 @@ static ib_node batch_call(ib_layer *layer, ib_build *b, const ib_node *inputs, s
         return normalize(layer, g, x, centred, parameter(layer, g, "moving_variance", x));
     }
     unsigned axes = ((1u << rank) - 1) & ~ib__axes_mask(s->axes, s->n_axes, rank);
-    ib_node mean = ib__op_mean(g, x, axes, true);
-    ib_node centred = ib__op_subtract(g, x, mean);
-    ib_node variance = ib__op_mean(g, ib__op_square(g, centred), axes, true);
+    ib_node mean = ib__op_mean(g, x, axes, true), centred, variance;
+    centre(g, x, mean, axes, &centred, &variance);
     update_moving(layer, g, "moving_mean", ib__op_stop_gradient(g, mean));
     update_moving(layer, g, "moving_variance", ib__op_stop_gradient(g, variance));
     return normalize(layer, g, x, centred, variance);
@@ -183,8 +190,8 @@ static ib_node layer_call(ib_layer *layer, ib_build *b, const ib_node *inputs, s
     ib_graph *g = b->g;
     ib_node x = inputs[0];
     unsigned axes = ib__axes_mask(s->axes, s->n_axes, ib__node_shape(g, x).rank);
-    ib_node centred = ib__op_subtract(g, x, ib__op_mean(g, x, axes, true));
-    ib_node variance = ib__op_mean(g, ib__op_square(g, centred), axes, true);
+    ib_node centred, variance;
+    centre(g, x, ib__op_mean(g, x, axes, true), axes, &centred, &variance);
     if (!s->rms) return normalize(layer, g, x, centred, variance);
     ib_node factor =
         ib__op_map(g, IB_MAP_rsqrt, ib__op_offset(g, variance, (float)s->epsilon), IB_NO_NODE, IB_NO_NODE);
