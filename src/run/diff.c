@@ -222,12 +222,30 @@ static ib_status name_disturbed(const ib_record *a, const ib_record *b, const ib
     return status;
 }
 
+/* Are all inputs still what the run was trained on? Says the first that is not. */
+static bool inputs_intact(const ib_record *r, const ib_options *options) {
+    const ib_value *inputs = ib__value_get(r->tree, "inputs");
+    for (size_t i = 0; i < inputs->count; i++) {
+        const ib_value *path = ib__value_get(inputs->items[i], "path");
+        const ib_value *hash = ib__value_get(inputs->items[i], "sha256");
+        if (!ib__value_is(path, IB_STRING)) continue;
+        ib_digest digest;
+        char hex[65] = "";
+        if (ib__sha256_file(&digest, path->string, NULL) == IB_OK) ib__digest_hex(hex, &digest);
+        if (ib__value_is_string(hash, hex)) continue;
+        ib__say(options, "not trained again: %s is not what %s was trained on any more\n", path->string,
+                r->folder);
+        return false;
+    }
+    return true;
+}
+
 static ib_status train_again(const ib_record *a, const ib_record *b, bool same, size_t step,
                              const ib_options *options, ib_error *err) {
     ib_experiment *ea = NULL, *eb = NULL;
     ib_runtime runtime;
     ib_status status = ib__runtime_init(&runtime, options->threads, options->isa, err);
-    if (status != IB_OK) return status;
+    if (status != IB_OK || !inputs_intact(a, options) || !inputs_intact(b, options)) return status;
     ib_error reason = {0};
     if (ib__record_experiment(&ea, a, &reason) != IB_OK || ib__record_experiment(&eb, b, &reason) != IB_OK) {
         ib__say(options, "not trained again: %s: %s\n", reason.where, reason.text);

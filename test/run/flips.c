@@ -149,6 +149,10 @@ static void changed_input(void **state) {
     assert_int_equal(verify("moving"), IB_DIFFERS);
     heard("data.train.csv, the file ");
     heard("was changed");
+    train("moving.yaml", "moved", NULL);
+    assert_int_equal(diff("moving", "moved"), IB_DIFFERS);
+    heard("cannot be compared: ");
+    heard("not trained again: ");
 }
 
 /* Another learning rate: diff names the setting, the step and what parted first. */
