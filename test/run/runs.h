@@ -36,12 +36,12 @@ static const char *const small_experiment =
 
 static char base[64];
 
-static void in_base(char out[256], const char *name) {
+static inline void in_base(char out[256], const char *name) {
     snprintf(out, 256, "%s/%s", base, name);
 }
 
 /* Writes base/name from the small experiment. */
-static void write_experiment(const char *name, const char *data, const char *record_every) {
+static inline void write_experiment(const char *name, const char *data, const char *record_every) {
     char path[256], here[2048], text[16384], csv[4096];
     in_base(path, name);
     assert_non_null(getcwd(here, sizeof here));
@@ -53,13 +53,13 @@ static void write_experiment(const char *name, const char *data, const char *rec
     assert_int_equal(ib__file_write(path, text, strlen(text), NULL), IB_OK);
 }
 
-static int make_base(void **state) {
+static inline int make_base(void **state) {
     (void)state;
     strcpy(base, "/tmp/isobit-runs-XXXXXX");
     return mkdtemp(base) == NULL;
 }
 
-static int remove_base(void **state) {
+static inline int remove_base(void **state) {
     char command[128];
     (void)state;
     snprintf(command, sizeof command, "rm -rf '%s'", base);
@@ -67,8 +67,8 @@ static int remove_base(void **state) {
 }
 
 /* Trains base/name with hooks into *trace; written as a run to base/run when run is not NULL. */
-static void train_with(const char *name, const ib_runtime *runtime, const ib_fit_hooks *hooks,
-                       const char *run, ib_trace *trace) {
+static inline void train_with(const char *name, const ib_runtime *runtime, const ib_fit_hooks *hooks,
+                              const char *run, ib_trace *trace) {
     char path[256];
     ib_error err = {0};
     ib_experiment *experiment = NULL;
