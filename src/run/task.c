@@ -219,6 +219,10 @@ ib_status ib__part_check(const ib_model *model, const ib_part *part, ib_error *e
     ib__shape_print(found, &shape);
     if (!same)
         return ib__fail(err, IB_BAD_INPUT, where, "expected samples of shape %s, found %s", wanted, found);
+    ib_dtype dtype = source->x.dtype;
+    if (ib__model_input_type(model, 0) != IB_TYPE_F32 &&
+        (dtype == IB_F16 || dtype == IB_F32 || dtype == IB_F64))
+        return ib__fail(err, IB_BAD_INPUT, where, "expected integers, found %s", ib__dtype_name(dtype));
     if (model->loss == NULL || source->y.data == NULL) return IB_OK;
     const ib_shape *output = &model->calls[model->outputs[0]].shape;
     ib_type type;

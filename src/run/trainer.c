@@ -57,7 +57,8 @@ static ib_status build(ib_trainer *t, ib_step_plan *p, const ib_shape *y_shape, 
     ib_build b = {.g = p->g, .training = p->training, .extra_loss = IB_NO_NODE};
     if (t->task != NULL) b.seed = (uint64_t)t->task->experiment->seed;
     ib_shape x_shape = with_batch(t->model->calls[t->model->inputs[0]].shape, p->samples);
-    p->x = ib__op_input(p->g, "x", IB_TYPE_F32, &x_shape, true);
+    p->x_type = ib__model_input_type(t->model, 0);
+    p->x = ib__op_input(p->g, "x", p->x_type, &x_shape, true);
     ib__model_call(t->model, &b, &p->x, &p->prediction);
     ib__graph_output(p->g, p->prediction);
     p->y = p->loss = IB_NO_NODE;
@@ -102,24 +103,28 @@ static size_t per_sample(const ib_tensor *tensor) {
     return (size_t)(ib__shape_elements(&tensor->shape) / tensor->shape.dims[0]);
 }
 
+/* n elements from `start` on, as the input's type wants them. */
+static void convert(void *to, ib_type type, const ib_tensor *from, size_t start, size_t n) {
+    if (type == IB_TYPE_F32) {
+        ib__tensor_to_float(to, from, start, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        ((int32_t *)to)[i] = (int32_t)ib__tensor_at(from, start + i);
+}
+
 /* Copies n samples, sample i being number rows[i] (rows NULL: first + i) of the part. */
 static void fill(ib_step_plan *p, const ib_part *part, const uint32_t *rows, size_t first, size_t n) {
     const ib_tensor *x = &part->source->x, *y = &part->source->y;
     size_t nx = per_sample(x);
-    float *to = ib__plan_input(p->plan, p->x);
+    uint32_t *to = ib__plan_input(p->plan, p->x);
     for (size_t i = 0; i < n; i++)
-        ib__tensor_to_float(to + i * nx, x, (part->first + (rows ? rows[i] : first + i)) * nx, nx);
+        convert(to + i * nx, p->x_type, x, (part->first + (rows ? rows[i] : first + i)) * nx, nx);
     if (p->loss == IB_NO_NODE) return;
     size_t ny = per_sample(y);
-    void *targets = ib__plan_input(p->plan, p->y);
-    for (size_t i = 0; i < n; i++) {
-        size_t start = (part->first + (rows ? rows[i] : first + i)) * ny;
-        if (p->y_type == IB_TYPE_F32)
-            ib__tensor_to_float((float *)targets + i * ny, y, start, ny);
-        else
-            for (size_t k = 0; k < ny; k++)
-                ((int32_t *)targets)[i * ny + k] = (int32_t)ib__tensor_at(y, start + k);
-    }
+    to = ib__plan_input(p->plan, p->y);
+    for (size_t i = 0; i < n; i++)
+        convert(to + i * ny, p->y_type, y, (part->first + (rows ? rows[i] : first + i)) * ny, ny);
 }
 
 static void scores_reset(ib_scores *s) {

@@ -15,7 +15,7 @@ typedef struct ib_step_plan {
     ib_graph *g;
     ib_plan *plan;
     ib_node x, y, prediction, loss;
-    ib_type y_type;
+    ib_type x_type, y_type;
 } ib_step_plan;
 
 /* Running loss and metrics as Keras shows them: the mean of the batches' totals weighted by their sizes. */
