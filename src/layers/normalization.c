@@ -114,8 +114,8 @@ static ib_node normalize(const ib_layer *layer, ib_graph *g, ib_node x, ib_node 
     return s->center ? ib__op_add(g, y, parameter(layer, g, "beta", x)) : y;
 }
 
-/* x - mean, and the mean of its square. The variance's own gradient does not go through the mean: in exact arithmetic
- * that part is the sum of (x - mean), zero; in float32 it would be noise. */
+/* x - mean, and the mean of its square. The variance's own gradient does not go through the mean: in exact
+ * arithmetic that part is the sum of (x - mean), zero; in float32 it would be noise. */
 static void centre(ib_graph *g, ib_node x, ib_node mean, unsigned axes, ib_node *centred, ib_node *variance) {
     *centred = ib__op_subtract(g, x, mean);
     ib_node apart = ib__op_subtract(g, x, ib__op_stop_gradient(g, mean));
