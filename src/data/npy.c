@@ -179,7 +179,7 @@ static void copy_reordered(ib_tensor *out, const unsigned char *data, bool fortr
 
 /* The length of the data is compared before memory is taken, so a shape cannot ask for more than the file. */
 static ib_status read_data(ib_tensor *out, const header *h, const unsigned char *data, size_t n) {
-    ib_dtype dtype;
+    ib_dtype dtype = IB_BOOL8;
     bool swap = false;
     ib_status status = read_descr(h, &dtype, &swap);
     if (status != IB_OK) return status;

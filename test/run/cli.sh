@@ -239,7 +239,10 @@ holds "another model.keras" 'model.keras does not hold'
 experiment long.yaml -e 's/epochs: 2/epochs: 1000000/'
 "$isobit" train "$work/long.yaml" -o "$work/stopped" --quiet >"$work/out" 2>"$work/err" &
 pid=$!
-sleep 0.5
+for _ in $(seq 300); do
+    [ -e "$work/stopped" ] && break
+    sleep 0.1
+done
 kill -TERM $pid
 wait $pid
 code=$?
