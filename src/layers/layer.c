@@ -48,7 +48,8 @@ static ib_value *with_name(const ib_value *config, const char *given_name) {
     if (ib__value_get(config, "name")) return ib__value_copy(config);
     ib_value *map = ib__value_map();
     bool good = ib__value_set(map, "name", ib__value_string(given_name));
-    for (size_t i = 0; good && ib__value_is(config, IB_MAP) && i < config->count; i++)
+    size_t n = config && config->kind == IB_MAP ? config->count : 0;
+    for (size_t i = 0; good && i < n; i++)
         good = ib__value_set(map, config->keys[i], ib__value_copy(config->items[i]));
     if (good) return map;
     ib__value_free(map);

@@ -19,7 +19,7 @@
  * every three, so that the addresses fit the general registers. */
 INLINE void pixels(const ib__conv_tile *t, const int height, const bool two, const bool by_channel) {
     VEC acc[ROWS][2];
-    const float *base[(ROWS + 2) / 3], *k = t->k;
+    const float *base[(ROWS + 2) / 3];
     const size_t step = t->x_step;
     const MASK mask = MASK_OF(two ? WIDTH : t->width);
 #define START(i)                                                                                             \
@@ -27,7 +27,7 @@ INLINE void pixels(const ib__conv_tile *t, const int height, const bool two, con
     EACH_ROW(START)
     for (const ib__conv_tap *tap = t->taps, *end = tap + t->count; tap != end; tap++) {
         const float *x = t->x + tap->x;
-        k = t->k + tap->k * (two ? 2 * WIDTH : WIDTH);
+        const float *k = t->k + tap->k * (two ? 2 * WIDTH : WIDTH);
 #define BASE(i)                                                                                              \
     if (i < height && i % 3 == 0) base[i / 3] = x + i * step;
         EACH_ROW(BASE)
