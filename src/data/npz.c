@@ -25,6 +25,7 @@ static char **array_names(const ib_zip *zip) {
 }
 
 static ib_status fail_missing(const ib_zip *zip, const char *path, const char *name, ib_error *err) {
+    if (err == NULL) return IB_BAD_INPUT; /* nobody wants the words */
     char **names = array_names(zip);
     size_t n = names != NULL ? ib__zip_count(zip) : 0;
     ib_buf text = {0};
