@@ -50,9 +50,6 @@ static inline bool golden_array(const golden *g, const char *name, const char *k
     char full[256];
     (void)snprintf(full, sizeof full, "%s/%s", name, key);
     return ib__npz_array(out, g->zip, g->path, full, NULL) == IB_OK;
-};
-    (void)snprintf(full, sizeof full, "%s/%s", name, key);
-    return ib__npz_array(out, g->zip, g->path, full, &err) == IB_OK;
 }
 
 /* max |a - b| / max(1, max |b|); NaN and infinities must agree in place. */
