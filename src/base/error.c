@@ -23,15 +23,14 @@ const char *ib_version(void) {
     return "0.1.0";
 }
 
-ib_status ib__fail(ib_error *err, ib_status code, const char *where, const char *format, ...) {
-    if (!err || err->code != IB_OK) return code;
+void ib__error_set(ib_error *err, ib_status code, const char *where, const char *format, ...) {
+    if (!err || err->code != IB_OK) return;
     err->code = code;
     (void)snprintf(err->where, sizeof err->where, "%s", where ? where : "");
     va_list args;
     va_start(args, format);
     (void)vsnprintf(err->text, sizeof err->text, format, args);
     va_end(args);
-    return code;
 }
 
 ib_status ib__fail_within(ib_error *err, ib_status fallback, const char *prefix) {

@@ -11,9 +11,13 @@
 #error "isobit needs IEEE arithmetic: compile without -ffast-math"
 #endif
 
-/* Fills *err (may be NULL) and returns code. where and the text are cut to fit. `where` may be "". */
-ib_status ib__fail(ib_error *err, ib_status code, const char *where, const char *format, ...)
+/* Fills *err (may be NULL): where and the text are cut to fit. `where` may be "". */
+void ib__error_set(ib_error *err, ib_status code, const char *where, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* Fills *err and gives code: return ib__fail(err, IB_BAD_INPUT, where, "expected %s, found %s", a, b). A
+ * macro, so that whoever reads the code (the analyser too) sees that it is not IB_OK. */
+#define ib__fail(err, code, ...) (ib__error_set(err, code, __VA_ARGS__), (code))
 
 /* Out of memory, the only error that needs no words. */
 static inline ib_status ib__fail_memory(ib_error *err) {

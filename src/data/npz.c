@@ -39,8 +39,11 @@ static ib_status fail_missing(const ib_zip *zip, const char *path, const char *n
     for (size_t i = 0; all && i < n && text.length < 450; i++)
         ib__buf_printf(&text, "%s%.60s", i > 0 ? ", " : "", names[i]);
     ib__buf_text(&text, ")");
-    ib_status status =
-        !all || text.failed ? ib__fail_memory(err) : ib__fail(err, IB_BAD_INPUT, path, "%s", text.data);
+    ib_status status = IB_BAD_INPUT;
+    if (!all || text.failed)
+        status = ib__fail_memory(err);
+    else
+        ib__error_set(err, status, path, "%s", text.data);
     for (size_t i = 0; i < n; i++)
         free(names[i]);
     free(names);

@@ -144,7 +144,7 @@ static ib_status add_instruction(builder *b, ib_node a, ib_error *err) {
     } else if (n->op == IB_OP_map) {
         at->op = n->map;
         int *operands[3] = {&at->a, &at->b, &at->c};
-        for (int k = 0; k < n->n_in && status == IB_OK; k++)
+        for (int k = 0; k < 3 && k < n->n_in && status == IB_OK; k++)
             status = add_operand(b, n->in[k], operands[k], err);
     } else { /* a virtual node made an array */
         status = add_load(b, a, &at->a, err);

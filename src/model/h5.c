@@ -270,12 +270,27 @@ static size_t memory_now(void) {
     return got == 1 ? (size_t)pages * (size_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
+/* Sanitizers map terabytes for their own use: a limit on the address space would stop them at once. clang
+ * says so by
+ * __has_feature, gcc by macros. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define IB_SHADOW_MEMORY 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IB_SHADOW_MEMORY 1
+#endif
+#ifndef IB_SHADOW_MEMORY
+#define IB_SHADOW_MEMORY 0
+#endif
+
 static void set_limits(size_t length) {
     struct rlimit none = {0, 0}, cpu = {SECONDS, SECONDS};
     setrlimit(RLIMIT_CORE, &none);
     setrlimit(RLIMIT_FSIZE, &none);
     setrlimit(RLIMIT_CPU, &cpu);
-#ifndef __SANITIZE_ADDRESS__
+#if !IB_SHADOW_MEMORY
     size_t now = memory_now();
     if (now) {
         rlim_t bytes = (rlim_t)(now + 3 * length + ROOM);
