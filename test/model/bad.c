@@ -16,7 +16,7 @@ static int setup(void **state) {
     (void)state;
     ib_error err = {0};
     (void)snprintf(path, sizeof path, "/tmp/isobit-test-%ld.keras", (long)getpid());
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     struct rlimit memory = {(rlim_t)2 << 30, (rlim_t)2 << 30};
     (void)setrlimit(RLIMIT_AS, &memory);
 #endif
