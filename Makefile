@@ -22,7 +22,7 @@ demo: build
 	$(BUILD)/isobit verify $(RUN) --vary threads,isa
 
 test: build
-	@ctest --test-dir $(BUILD) -L quick --output-on-failure
+	@ctest --test-dir $(BUILD) -L quick -j 2 --output-on-failure
 
 check-long: build
 	@ctest --test-dir $(BUILD) -L long --output-on-failure
