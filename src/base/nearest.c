@@ -54,3 +54,9 @@ const char *ib__nearest(const char *name, const char *const *candidates, size_t 
     }
     return best;
 }
+
+bool ib__same_letters(const char *a, const char *b) {
+    while (*a && *b && lower(*a) == lower(*b))
+        a++, b++;
+    return !*a && !*b;
+}

@@ -181,20 +181,6 @@ static void reduce_rule(walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
     contribute(w, x, where(g, holds, spread(g, ib__op_divide(g, dy, count), &shape, axes)));
 }
 
-/* Axes of one side that are neither batch nor contracted. */
-static int others(int rank, const int *batch, int n_batch, const int *contract, int n_contract, int *out) {
-    int n = 0;
-    for (int i = 0; i < rank; i++) {
-        bool used = false;
-        for (int j = 0; j < n_batch; j++)
-            used |= batch[j] == i;
-        for (int j = 0; j < n_contract; j++)
-            used |= contract[j] == i;
-        if (!used) out[n++] = i;
-    }
-    return n;
-}
-
 /* r has the axes listed in `have` (as axes of x, in r's order); brings them into x's order. */
 static ib_node reorder(ib_graph *g, ib_node r, const int *have, int n) {
     int permutation[IB_RANK_MAX] = {0};
@@ -211,8 +197,8 @@ static void dot_rule(walk *w, const ib_node_data *n, ib_node dy) {
     ib_node a = n->in[0], b = n->in[1];
     int ra = ib__node(g, a)->shape.rank, rb = ib__node(g, b)->shape.rank;
     int fa[IB_RANK_MAX] = {0}, fb[IB_RANK_MAX] = {0}, have[IB_RANK_MAX] = {0}, nb = d.n_batch, k;
-    int na_free = others(ra, d.a_batch, nb, d.a_contract, d.n_contract, fa);
-    int nb_free = others(rb, d.b_batch, nb, d.b_contract, d.n_contract, fb);
+    int na_free = ib__rest_axes(ra, d.a_batch, nb, d.a_contract, d.n_contract, fa);
+    int nb_free = ib__rest_axes(rb, d.b_batch, nb, d.b_contract, d.n_contract, fb);
     if (w->needed[a]) {
         ib_dot_axes t = {.n_batch = nb, .n_contract = nb_free};
         for (int i = 0; i < nb; i++) {

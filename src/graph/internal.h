@@ -123,6 +123,9 @@ size_t ib__node_elements(const ib_graph *g, ib_node a);
 ib_node ib__alias_base(const ib_graph *g, ib_node a);
 ib_shape ib__shape_of(int rank, const int64_t *dims);
 
+/* The axes 0 .. rank - 1 that are neither batch nor contracted, ascending; gives their number. */
+int ib__rest_axes(int rank, const int *batch, int n_batch, const int *contract, int n_contract, int *out);
+
 /* The backward ops, built by gradient rules only. */
 ib_node ib__op_convolution_grad_input(ib_graph *g, ib_node dy, ib_node k, const ib_shape *x,
                                       const ib_window2d *window, int64_t groups);

@@ -159,27 +159,15 @@ static bool as_matrix(ib_plan *plan, ib_node operand, const int *batch, int nb, 
     return out->buffer >= 0 && emit_transpose(plan, IB_NO_NODE, from, out->buffer, &shape, permutation);
 }
 
-static int rest_axes(int rank, const int *batch, int nb, const int *contract, int nk, int *out) {
-    unsigned used = 0;
-    for (int i = 0; i < nb; i++)
-        used |= 1u << batch[i];
-    for (int i = 0; i < nk; i++)
-        used |= 1u << contract[i];
-    int n = 0;
-    for (int i = 0; i < rank; i++)
-        if (!(used >> i & 1)) out[n++] = i;
-    return n;
-}
-
 static bool lower_dot(ib_plan *plan, ib_node node) {
     const ib_graph *g = plan->g;
     const ib_node_data *n = &g->nodes[node];
     const ib_dot_axes *d = &n->u.dot;
     int fa[IB_RANK_MAX], fb[IB_RANK_MAX];
-    int na =
-        rest_axes(g->nodes[n->in[0]].shape.rank, d->a_batch, d->n_batch, d->a_contract, d->n_contract, fa);
-    int nb =
-        rest_axes(g->nodes[n->in[1]].shape.rank, d->b_batch, d->n_batch, d->b_contract, d->n_contract, fb);
+    int na = ib__rest_axes(g->nodes[n->in[0]].shape.rank, d->a_batch, d->n_batch, d->a_contract,
+                           d->n_contract, fa);
+    int nb = ib__rest_axes(g->nodes[n->in[1]].shape.rank, d->b_batch, d->n_batch, d->b_contract,
+                           d->n_contract, fb);
     matrix a, b;
     if (!as_matrix(plan, n->in[0], d->a_batch, d->n_batch, fa, na, d->a_contract, d->n_contract, &a) ||
         !as_matrix(plan, n->in[1], d->b_batch, d->n_batch, d->b_contract, d->n_contract, fb, nb, &b))

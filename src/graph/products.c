@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Axes of a side that are neither batch nor contracted, ascending. */
-static int free_axes(int rank, const int *batch, int n_batch, const int *contract, int n_contract, int *out) {
+int ib__rest_axes(int rank, const int *batch, int n_batch, const int *contract, int n_contract, int *out) {
     unsigned used = 0;
     for (int i = 0; i < n_batch; i++)
         used |= 1u << batch[i];
@@ -45,8 +45,8 @@ ib_node ib__op_dot_general(ib_graph *g, ib_node a, ib_node b, const ib_dot_axes 
         return ib__graph_fail(g, IB_BAD_INPUT, "dot_general: shapes %s and %s do not fit", x, y);
     }
     int fa[IB_RANK_MAX], fb[IB_RANK_MAX];
-    int na = free_axes(sa.rank, axes->a_batch, axes->n_batch, axes->a_contract, axes->n_contract, fa);
-    int nb = free_axes(sb.rank, axes->b_batch, axes->n_batch, axes->b_contract, axes->n_contract, fb);
+    int na = ib__rest_axes(sa.rank, axes->a_batch, axes->n_batch, axes->a_contract, axes->n_contract, fa);
+    int nb = ib__rest_axes(sb.rank, axes->b_batch, axes->n_batch, axes->b_contract, axes->n_contract, fb);
     if (axes->n_batch + na + nb > IB_RANK_MAX)
         return ib__graph_fail(g, IB_UNSUPPORTED, "dot_general: a result of rank %d", axes->n_batch + na + nb);
     ib_shape shape = {0};

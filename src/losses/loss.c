@@ -4,7 +4,6 @@
  */
 #include "losses/internal.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,16 +22,10 @@ static const entry entries[] = {
 };
 enum { ENTRIES = sizeof entries / sizeof *entries };
 
-static bool same_letters(const char *a, const char *b) {
-    while (*a && *b && tolower((unsigned char)*a) == tolower((unsigned char)*b))
-        a++, b++;
-    return !*a && !*b;
-}
-
 static const entry *find(const char *name) {
     for (size_t i = 0; i < ENTRIES; i++)
         if (strcmp(name, entries[i].class_name) == 0 || strcmp(name, entries[i].function) == 0 ||
-            (entries[i].short_name[0] && same_letters(name, entries[i].short_name)))
+            (entries[i].short_name[0] && ib__same_letters(name, entries[i].short_name)))
             return &entries[i];
     return NULL;
 }

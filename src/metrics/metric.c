@@ -6,7 +6,6 @@
  */
 #include "metrics/metric.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,16 +102,10 @@ static double score_absolute(const ib_metric *metric, const ib_tensor *t, size_t
 
 /* ---- Finding ---- */
 
-static bool same_letters(const char *a, const char *b) {
-    while (*a && *b && tolower((unsigned char)*a) == tolower((unsigned char)*b))
-        a++, b++;
-    return !*a && !*b;
-}
-
 static const struct entry *find(const char *name) {
     for (size_t i = 0; i < ENTRIES; i++)
         if (strcmp(name, entries[i].class_name) == 0 || strcmp(name, entries[i].name) == 0 ||
-            (entries[i].short_name[0] && same_letters(name, entries[i].short_name)))
+            (entries[i].short_name[0] && ib__same_letters(name, entries[i].short_name)))
             return &entries[i];
     return NULL;
 }
