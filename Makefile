@@ -4,19 +4,22 @@
 BUILD := build/release
 RUN := build/demo-run
 
-.PHONY: all setup build demo test check-long format tidy install clean
+.PHONY: all setup configure build demo test check-long format tidy install clean
 
 all: build
 
 setup:
 	@tools/setup
 
-build: setup
+configure: setup
 	@mkdir -p build && { cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }; }
+
+build: configure
 	@cmake --build $(BUILD)
 
 # Trains the Keras convnet on 4,000 MNIST digits, re-executes it and prints the SHA-256 of the result.
-demo: build
+demo: configure
+	@cmake --build $(BUILD) --target isobit
 	@rm -rf $(RUN)
 	$(BUILD)/isobit train examples/mnist/experiment.yaml -o $(RUN)
 	$(BUILD)/isobit verify $(RUN) --vary threads,isa

@@ -110,15 +110,23 @@ static const struct entry *find(const char *name) {
     return NULL;
 }
 
+/* The first entry with this score. */
+static const struct entry *scored_by(score_fn *score) {
+    const struct entry *e = entries;
+    while (e->score != score)
+        e++;
+    return e;
+}
+
 /* "accuracy" as a name means one of three, by the output's width and the loss (Keras's rule). */
 static const struct entry *which_accuracy(const char *loss_name, const ib_shape *prediction,
                                           const ib_shape *target) {
     int64_t width = prediction->rank > 1 ? prediction->dims[prediction->rank - 1] : 1;
     int64_t target_width = target->rank > 1 ? target->dims[target->rank - 1] : 1;
     if (width == 1 || (loss_name && strcmp(loss_name, "binary_crossentropy") == 0))
-        return find("BinaryAccuracy");
+        return scored_by(score_binary);
     bool sparse = target->rank < prediction->rank || (target_width == 1 && width > 1);
-    return find(sparse ? "SparseCategoricalAccuracy" : "CategoricalAccuracy");
+    return scored_by(sparse ? score_sparse : score_categorical);
 }
 
 static ib_status unknown(const char *name, const char *where, ib_error *err) {

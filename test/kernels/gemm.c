@@ -169,7 +169,7 @@ static void check_shape(size_t m, size_t n, size_t k, size_t lanes, size_t sampl
 /* The literal definition, written apart from the library: lanes by recursion on the tree. */
 static float literal_tree(const float *lane, size_t lanes) {
     if (lanes == 1) return lane[0];
-    float next[16];
+    float next[16] = {0};
     size_t count = 0;
     for (size_t i = 0; i < lanes; i += 2)
         next[count++] = i + 1 < lanes ? lane[i] + lane[i + 1] : lane[i];
