@@ -19,7 +19,7 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
-    {"train", run_train, 1, "EXPERIMENT -o RUN", "train an experiment, write the run's folder", "otiq"},
+    {"train", run_train, 1, "EXPERIMENT -o RUN", "train an experiment, write the run's folder", "otiqr"},
     {"verify", run_verify, 1, "RUN", "train a run again and compare every digest", "vti"},
     {"diff", run_diff, 2, "RUN RUN", "find the first step, tensor and element where two runs part", "ti"},
     {"show", run_show, 1, "RUN", "what a run was and what came out", ""},
@@ -42,6 +42,7 @@ static const option options[] = {
     {'t', "--threads", "N", "threads (default: all CPUs); no bit depends on it"},
     {'i', "--isa", "ref|avx2|avx512", "instruction set (default: the best); no bit depends on it"},
     {'q', "--quiet", NULL, "print the result only"},
+    {'r', "--resume", NULL, "go on from the newest checkpoint in the folder"},
     {'v', "--vary", "threads,isa", "verify with other thread counts and instruction sets, too"},
     {'p', "--part", "train|validation|test", "which part of the experiment's data (default: test)"},
     {'d', "--data", "FILE", "a .npz or .csv file instead"},
@@ -110,6 +111,9 @@ static bool take_option(words *w, char letter, const char *argument) {
         return true;
     case 'q':
         w->quiet = true;
+        return true;
+    case 'r':
+        w->options.resume = 1;
         return true;
     case 'v':
         w->vary = argument;

@@ -75,7 +75,7 @@ typedef struct ib_progress {
 } ib_progress;
 
 /* Called when an epoch begins, after each step and at the end of each epoch. Not 0: stop; the call then ends
- * with IB_INTERRUPTED and leaves no files. */
+ * with IB_INTERRUPTED. ib_train first takes a checkpoint, so that `resume` goes on from there. */
 typedef int ib_progress_fn(void *context, const ib_progress *progress);
 
 /* Zero-initialised (or NULL where a call takes it): all CPUs, the best instruction set, silent. */
@@ -85,13 +85,15 @@ typedef struct ib_options {
     ib_text_fn *text;
     ib_progress_fn *progress;
     void *context; /* of both */
+    int resume;    /* ib_train: not 0: go on from the newest checkpoint of the folder, if it has one */
 } ib_options;
 
 /* ---- Training and its proof ---- */
 
 /* Trains the experiment in the file (YAML, or JSON when its name ends in .json) and writes the folder `run`
- * (doc/record.md). The folder may exist if it holds no run. Input is checked before training begins; when
- * something fails no file is left. digest (may be NULL): "sha256:" and 64 hex digits, a function of the
+ * (doc/record.md). The folder may exist if it holds no run. Input is checked before training begins. What is
+ * stopped, killed or out of disk leaves its checkpoints; with options->resume the call goes on from the
+ * newest one to the same bits. digest (may be NULL): "sha256:" and 64 hex digits, a function of the
  * experiment alone. */
 IB_API ib_status ib_train(const char *experiment, const char *run, const ib_options *options, char digest[72],
                           ib_error *err);

@@ -63,6 +63,14 @@ static char *folder_of(const char *path) {
     return strndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
+char *ib__path_join(const char *folder, const char *name) {
+    ib_buf path = {0};
+    ib__buf_printf(&path, "%s/%s", folder, name);
+    if (!path.failed) return path.data;
+    ib__buf_free(&path);
+    return NULL;
+}
+
 /* Makes a new file "PREFIX.PID.N" that did not exist; mode as the umask says. The name is for release with
  * free(). -1: errno tells. */
 static int create_beside(char **name, const char *prefix) {
@@ -75,7 +83,7 @@ static int create_beside(char **name, const char *prefix) {
             errno = ENOMEM;
             return -1;
         }
-        int file = open(text.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        int file = ib__disk.create(text.data);
         if (file >= 0) {
             *name = text.data;
             return file;
@@ -88,7 +96,7 @@ static int create_beside(char **name, const char *prefix) {
 
 static bool write_all(int file, const char *bytes, size_t n) {
     while (n > 0) {
-        ssize_t done = write(file, bytes, n);
+        ssize_t done = ib__disk.write(file, bytes, n);
         if (done < 0 && errno == EINTR) continue;
         if (done < 0) return false;
         bytes += done;
@@ -97,34 +105,25 @@ static bool write_all(int file, const char *bytes, size_t n) {
     return true;
 }
 
-/* A folder on a file system that cannot be synced (some network ones) is not a failure: the rename stands. */
-static void sync_folder(const char *folder) {
-    int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (file < 0) return;
-    (void)fsync(file);
-    close(file);
-}
-
 ib_status ib__file_write(const char *path, const void *bytes, size_t n, ib_error *err) {
     char *name = NULL;
     char *folder = folder_of(path);
     if (folder == NULL) return ib__fail_memory(err);
     ib_status status = IB_OK;
     int file = create_beside(&name, path);
-    bool good = file >= 0 && write_all(file, bytes, n) && fsync(file) == 0;
+    bool good = file >= 0 && write_all(file, bytes, n) && ib__disk.sync(file) == 0;
     int problem = errno;
     if (file >= 0 && close(file) != 0 && good) {
         good = false;
         problem = errno;
     }
-    if (good && rename(name, path) != 0) {
+    bool renamed = good && ib__disk.rename(name, path) == 0;
+    if (good && (!renamed || ib__disk.sync_folder(folder) != 0)) {
         good = false;
         problem = errno;
     }
-    if (good) {
-        sync_folder(folder);
-    } else {
-        if (name != NULL) unlink(name);
+    if (!good) {
+        if (name != NULL && !renamed) ib__disk.remove(name);
         status = ib__fail(err, IB_IO, path, "cannot be written: %s", strerror(problem));
     }
     free(name);
@@ -142,6 +141,22 @@ static bool is_folder(const char *path) {
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* A new folder is there after a loss of power only when the folder around it was synced. */
+static ib_status make_one(const char *part, const char *path, ib_error *err) {
+    if (is_folder(part)) return IB_OK;
+    bool good = ib__disk.make(part) == 0;
+    int problem = errno;
+    if (!good && problem == EEXIST) good = is_folder(part);
+    char *around = good ? folder_of(part) : NULL;
+    if (good && around == NULL) return ib__fail_memory(err);
+    if (good && ib__disk.sync_folder(around) != 0) {
+        good = false;
+        problem = errno;
+    }
+    free(around);
+    return good ? IB_OK : ib__fail(err, IB_IO, path, "cannot be made: %s", strerror(problem));
+}
+
 ib_status ib__folder_make(const char *path, ib_error *err) {
     if (path[0] == '\0') return ib__fail(err, IB_BAD_INPUT, "", "expected the name of a folder, found none");
     char *part = strdup(path);
@@ -151,8 +166,7 @@ ib_status ib__folder_make(const char *path, ib_error *err) {
         if (part[i] != '/' && part[i] != '\0') continue;
         char end = part[i];
         part[i] = '\0';
-        if (mkdir(part, 0777) != 0 && !is_folder(part))
-            status = ib__fail(err, IB_IO, path, "cannot be made: %s", strerror(errno));
+        status = make_one(part, path, err);
         part[i] = end;
         if (end == '\0') break;
     }
@@ -172,8 +186,23 @@ ib_status ib__folder_check_writable(const char *path, ib_error *err) {
     else if (file < 0)
         status = ib__fail(err, IB_IO, path, "no file can be made in it: %s", strerror(errno));
     if (file >= 0) close(file);
-    if (name != NULL) unlink(name);
+    if (name != NULL) ib__disk.remove(name);
     free(name);
     ib__buf_free(&prefix);
     return status;
+}
+
+ib_status ib__file_remove(const char *path, ib_error *err) {
+    if (ib__disk.remove(path) == 0 || errno == ENOENT) return IB_OK;
+    return ib__fail(err, IB_IO, path, "cannot be removed: %s", strerror(errno));
+}
+
+bool ib__file_is_leftover(const char *name, const char *target) {
+    size_t n = strlen(target);
+    if (strncmp(name, target, n) != 0 || name[n] != '.') return false;
+    const char *numbers = name + n + 1;
+    size_t process = strspn(numbers, "0123456789");
+    if (process == 0 || numbers[process] != '.') return false;
+    const char *last = numbers + process + 1;
+    return *last != '\0' && last[strspn(last, "0123456789")] == '\0';
 }

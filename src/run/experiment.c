@@ -37,6 +37,7 @@ static const field top_fields[] = {
     {"compile", IB_MAP, false, false, 0, 0, NULL},
     {"data", IB_MAP, true, false, 0, 0, NULL},
     {"fit", IB_MAP, false, false, 0, 0, "{}"},
+    {"checkpoint", IB_MAP, false, false, 0, 0, "{}"},
 };
 static const field compile_fields[] = {
     {"optimizer", IB_NULL, false, false, 0, 0, NULL},
@@ -57,6 +58,11 @@ static const field fit_fields[] = {
     {"steps_per_epoch", IB_INT, false, true, 1, 1 << 30, "null"},
     {"lanes", IB_INT, false, true, 1, 1 << 16, "null"},
     {"record_every", IB_INT, false, true, 1, LARGEST, "null"},
+};
+static const field checkpoint_fields[] = {
+    {"steps", IB_INT, false, true, 1, LARGEST, "null"},
+    {"seconds", IB_REAL, false, true, 0, 1e9, "null"},
+    {"keep", IB_INT, false, false, 0, 1000, "4"},
 };
 static const char *const goals[] = {"bitwise", "functional", "documented"};
 
@@ -200,13 +206,20 @@ static ib_status check_sections(const ib_value *tree, const char *name, ib_error
         size_t n;
     } sections[] = {{"compile", "compile.", compile_fields, COUNT(compile_fields)},
                     {"data", "data.", data_fields, COUNT(data_fields)},
-                    {"fit", "fit.", fit_fields, COUNT(fit_fields)}};
+                    {"fit", "fit.", fit_fields, COUNT(fit_fields)},
+                    {"checkpoint", "checkpoint.", checkpoint_fields, COUNT(checkpoint_fields)}};
     for (size_t i = 0; status == IB_OK && i < COUNT(sections); i++) {
         const ib_value *map = ib__value_get(tree, sections[i].key);
         reader inner = {name, sections[i].prefix, err};
         if (map != NULL) status = check_map(&inner, map, sections[i].fields, sections[i].n);
     }
     return status;
+}
+
+ib_status ib__experiment_set_seed(ib_experiment *e, int64_t seed, bool drawn, ib_error *err) {
+    e->seed = seed;
+    e->seed_drawn = drawn;
+    return ib__value_set(e->tree, "seed", ib__value_int(seed)) ? IB_OK : ib__fail_memory(err);
 }
 
 /* Without a seed the experiment is not a function of its file: one is drawn, shown and recorded. */
@@ -219,9 +232,7 @@ static ib_status take_seed(ib_experiment *e, ib_error *err) {
     uint32_t drawn;
     if (getrandom(&drawn, sizeof drawn, 0) != (ssize_t)sizeof drawn)
         return ib__fail(err, IB_IO, e->name, "no seed is given and none can be drawn: %s", strerror(errno));
-    e->seed = drawn;
-    e->seed_drawn = true;
-    return ib__value_set(e->tree, "seed", ib__value_int(e->seed)) ? IB_OK : ib__fail_memory(err);
+    return ib__experiment_set_seed(e, drawn, true, err);
 }
 
 static int64_t integer_or_zero(const ib_value *map, const char *key) {
@@ -250,6 +261,17 @@ static ib_status take_fit(ib_experiment *e, ib_error *err) {
     return IB_OK;
 }
 
+static ib_status take_checkpoint(ib_experiment *e, ib_error *err) {
+    ib_value *map =
+        complete(ib__value_get(e->tree, "checkpoint"), checkpoint_fields, COUNT(checkpoint_fields));
+    if (!ib__value_set(e->tree, "checkpoint", map)) return ib__fail_memory(err);
+    const ib_value *seconds = ib__value_get(map, "seconds");
+    e->checkpoint.steps = integer_or_zero(map, "steps");
+    e->checkpoint.keep = integer_or_zero(map, "keep");
+    e->checkpoint.seconds = ib__value_is(seconds, IB_REAL) ? seconds->real : 0;
+    return IB_OK;
+}
+
 ib_status ib__experiment_from_tree(ib_experiment **out, const ib_value *tree, const char *name,
                                    const char *folder, ib_error *err) {
     ib_status status = check_sections(tree, name, err);
@@ -262,6 +284,7 @@ ib_status ib__experiment_from_tree(ib_experiment **out, const ib_value *tree, co
     if (e->tree == NULL || e->name == NULL || e->folder == NULL) status = ib__fail_memory(err);
     if (status == IB_OK) status = take_seed(e, err);
     if (status == IB_OK) status = take_fit(e, err);
+    if (status == IB_OK) status = take_checkpoint(e, err);
     if (status == IB_OK)
         *out = e;
     else

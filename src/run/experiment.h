@@ -17,6 +17,13 @@ typedef struct ib_fit_settings {
     double validation_split;
 } ib_fit_settings;
 
+/* When checkpoints are taken; no part of the result. */
+typedef struct ib_checkpoint_settings {
+    int64_t steps;  /* 0: not by steps */
+    double seconds; /* 0: by itself */
+    int64_t keep;   /* how many stay in the run */
+} ib_checkpoint_settings;
+
 typedef struct ib_experiment {
     ib_value *tree; /* complete: defaults filled in, fields in a fixed order */
     char *name;     /* the file, for errors */
@@ -24,6 +31,7 @@ typedef struct ib_experiment {
     int64_t seed;
     bool seed_drawn; /* the file gave none */
     ib_fit_settings fit;
+    ib_checkpoint_settings checkpoint;
 } ib_experiment;
 
 /* Reads a file: JSON when its name ends in .json, else YAML. *out: yours, release with ib__experiment_free.
@@ -32,6 +40,8 @@ ib_status ib__experiment_read(ib_experiment **out, const char *path, ib_error *e
 /* The same from a tree (copied), for records. */
 ib_status ib__experiment_from_tree(ib_experiment **out, const ib_value *tree, const char *name,
                                    const char *folder, ib_error *err);
+/* Another seed than the file gave (or drew). */
+ib_status ib__experiment_set_seed(ib_experiment *experiment, int64_t seed, bool drawn, ib_error *err);
 void ib__experiment_free(ib_experiment *experiment);
 
 /* data.train, data.validation or data.test; NULL when there is none. */

@@ -5,7 +5,7 @@
 #ifndef IB_RUN_FIT_H
 #define IB_RUN_FIT_H
 
-#include "run/trace.h"
+#include "run/checkpoint.h"
 
 /* What callers may hang in. on_step is called after a step's update and before its record (step 0: before
  * training) and may change variables: tests use it. check sees each step after it was recorded: true goes on,
@@ -14,10 +14,14 @@ typedef struct ib_fit_hooks {
     void (*on_step)(void *context, ib_trainer *trainer);
     bool (*check)(void *context, const ib_trainer *trainer, const ib_trace *trace);
     void *context;
-    const ib_options *options; /* progress; may be NULL */
+    const ib_options *options;   /* progress; may be NULL */
+    ib_keeper *keeper;           /* takes checkpoints; NULL: none. Needs session */
+    const ib_checkpoint *resume; /* goes on from here; NULL: from the beginning */
+    ib_session *session;         /* kept up to date; may be NULL */
 } ib_fit_hooks;
 
-/* Trains task->model. *trace: empty before; yours, release with ib__trace_free, also on failure. */
+/* Trains task->model. When progress asks for a stop and there is a keeper, a last checkpoint is taken.
+ * *trace: empty before; yours, release with ib__trace_free, also on failure. */
 ib_status ib__fit(ib_task *task, const ib_runtime *runtime, const ib_fit_hooks *hooks, ib_trace *trace,
                   ib_error *err);
 

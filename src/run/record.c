@@ -12,34 +12,49 @@
 #include "base/file.h"
 #include "run/env.h"
 
-static char *in_folder(const char *folder, const char *name) {
-    ib_buf path = {0};
-    ib__buf_printf(&path, "%s/%s", folder, name);
-    if (!path.failed) return path.data;
-    ib__buf_free(&path);
-    return NULL;
-}
-
 /* ---- Writing ---- */
 
 static const char *const files[] = {"model.keras", "history.csv", "steps", "tensors", "record.json"};
 
-ib_status ib__record_prepare(const char *run, bool *made, ib_error *err) {
-    *made = !ib__file_exists(run);
-    ib_status status = ib__folder_check_writable(run, err);
-    if (status != IB_OK) {
-        ib__record_abandon(run, *made);
-        return status;
-    }
-    char *path = in_folder(run, "record.json");
-    if (path == NULL) return ib__fail_memory(err);
-    if (ib__file_exists(path))
-        status = ib__fail(err, IB_BAD_INPUT, run, "expected a new folder, found a run (record.json)");
+bool ib__record_complete(const char *run) {
+    char *path = ib__path_join(run, "record.json");
+    bool complete = path != NULL && ib__file_exists(path);
     free(path);
+    return complete;
+}
+
+static ib_status check_free(const char *run, bool resume, ib_error *err) {
+    size_t *steps, n;
+    if (ib__record_complete(run))
+        return ib__fail(err, IB_BAD_INPUT, run, "expected a new folder, found a run (record.json)");
+    ib_status status = ib__checkpoint_steps(&steps, &n, run, err);
+    if (status == IB_OK && n > 0 && !resume)
+        status = ib__fail(err, IB_BAD_INPUT, run,
+                          "expected a new folder, found a run that was stopped at step %zu; --resume goes on",
+                          steps[n - 1]);
+    free(steps);
     return status;
 }
 
-void ib__record_abandon(const char *run, bool made) {
+ib_status ib__record_prepare(const char *run, bool resume, bool *made, ib_lock **lock, ib_error *err) {
+    *made = !ib__file_exists(run);
+    *lock = NULL;
+    ib_status status = ib__folder_check_writable(run, err);
+    char *path = ib__path_join(run, "lock");
+    if (status == IB_OK && path == NULL) status = ib__fail_memory(err);
+    if (status == IB_OK) status = ib__lock_take(lock, path, "the run's folder", err);
+    if (status == IB_OK) status = check_free(run, resume, err);
+    if (status == IB_OK) status = ib__checkpoint_clean(run, err);
+    free(path);
+    if (status != IB_OK) {
+        ib__record_release(run, *made, *lock);
+        *lock = NULL;
+    }
+    return status;
+}
+
+void ib__record_release(const char *run, bool made, ib_lock *lock) {
+    ib__lock_release(lock);
     if (made) rmdir(run);
 }
 
@@ -117,13 +132,13 @@ static ib_value *environment_value(const ib_runtime *runtime, size_t threads) {
     return NULL;
 }
 
-static ib_value *timing_value(const ib_timing *timing, const ib_trace *trace) {
+static ib_value *timing_value(const ib_session *session, const ib_trace *trace) {
     ib_value *map = ib__value_map(), *epochs = ib__value_list();
     bool good = map != NULL && epochs != NULL;
     for (size_t i = 0; good && i < trace->n_epochs; i++)
         good = ib__value_add(epochs, ib__value_real(trace->seconds[i]));
-    good = good && ib__value_set(map, "started", ib__value_string(timing->started)) &&
-           ib__value_set(map, "seconds", ib__value_real(timing->seconds));
+    good = good && ib__value_set(map, "started", ib__value_string(session->started)) &&
+           ib__value_set(map, "seconds", ib__value_real(session->seconds));
     if (map == NULL)
         ib__value_free(epochs);
     else
@@ -133,8 +148,24 @@ static ib_value *timing_value(const ib_timing *timing, const ib_trace *trace) {
     return NULL;
 }
 
+/* [{step, when}]: where and when training went on after it had been stopped. */
+static ib_value *resumed_value(const ib_session *session) {
+    ib_value *list = ib__value_list();
+    bool good = list != NULL;
+    for (size_t i = 0; good && i < session->n_resumed; i++) {
+        const ib_resumption *r = &session->resumed[i];
+        ib_value *item = ib__value_map();
+        good = item != NULL && ib__value_set(item, "step", ib__value_int((int64_t)r->step)) &&
+               ib__value_set(item, "when", ib__value_string(r->when));
+        good = ib__value_add(list, item) && good;
+    }
+    if (good) return list;
+    ib__value_free(list);
+    return NULL;
+}
+
 static ib_value *record_value(const ib_task *task, const ib_trace *trace, const ib_runtime *runtime,
-                              const ib_timing *timing) {
+                              const ib_session *session) {
     const ib_experiment *e = task->experiment;
     ib_value *map = ib__value_map();
     char commit[65];
@@ -155,7 +186,8 @@ static ib_value *record_value(const ib_task *task, const ib_trace *trace, const 
         ib__value_set(map, "git_commit",
                       ib__env_commit(commit, e->folder) ? ib__value_string(commit) : ib__value_null()) &&
         ib__value_set(map, "environment", environment_value(runtime, runtime->threads)) &&
-        ib__value_set(map, "timing", timing_value(timing, trace)) &&
+        ib__value_set(map, "timing", timing_value(session, trace)) &&
+        ib__value_set(map, "resumed", resumed_value(session)) &&
         ib__value_set(map, "results", results_value(task, trace));
     free(folder);
     if (good) return map;
@@ -187,7 +219,7 @@ static bool print_history(const ib_trace *trace, ib_buf *out) {
 }
 
 static ib_status write_text(const char *run, const char *name, ib_buf *text, ib_error *err) {
-    char *path = in_folder(run, name);
+    char *path = ib__path_join(run, name);
     ib_status status = path == NULL || text->failed ? ib__fail_memory(err)
                                                     : ib__file_write(path, text->data, text->length, err);
     free(path);
@@ -196,9 +228,9 @@ static ib_status write_text(const char *run, const char *name, ib_buf *text, ib_
 }
 
 static ib_status write_all(const char *run, const ib_task *task, const ib_trace *trace,
-                           const ib_runtime *runtime, const ib_timing *timing, ib_error *err) {
+                           const ib_runtime *runtime, const ib_session *session, ib_error *err) {
     ib_buf text = {0};
-    char *model = in_folder(run, files[0]);
+    char *model = ib__path_join(run, files[0]);
     ib_status status = model == NULL ? ib__fail_memory(err) : ib__keras_save(task->model, model, err);
     free(model);
     if (status != IB_OK) return status;
@@ -211,7 +243,7 @@ static ib_status write_all(const char *run, const ib_task *task, const ib_trace 
     ib__trace_print_tensors(trace, &text);
     status = write_text(run, files[3], &text, err);
     if (status != IB_OK) return status;
-    ib_value *record = record_value(task, trace, runtime, timing);
+    ib_value *record = record_value(task, trace, runtime, session);
     if (record == NULL || !ib__json_write(&text, record, IB_JSON_INDENT) || !ib__buf_text(&text, "\n"))
         status = ib__fail_memory(err);
     ib__value_free(record);
@@ -222,10 +254,10 @@ static ib_status write_all(const char *run, const ib_task *task, const ib_trace 
 
 /* A run is there when its record is: the record comes last, and a failure takes the other files away. */
 ib_status ib__record_write(const char *run, const ib_task *task, const ib_trace *trace,
-                           const ib_runtime *runtime, const ib_timing *timing, ib_error *err) {
-    ib_status status = write_all(run, task, trace, runtime, timing, err);
+                           const ib_runtime *runtime, const ib_session *session, ib_error *err) {
+    ib_status status = write_all(run, task, trace, runtime, session, err);
     for (size_t i = 0; status != IB_OK && i < sizeof files / sizeof *files; i++) {
-        char *path = in_folder(run, files[i]);
+        char *path = ib__path_join(run, files[i]);
         if (path != NULL) unlink(path);
         free(path);
     }
@@ -235,7 +267,7 @@ ib_status ib__record_write(const char *run, const ib_task *task, const ib_trace 
 /* ---- Reading ---- */
 
 static ib_status read_text(const char *run, const char *name, ib_buf *text, char **path, ib_error *err) {
-    *path = in_folder(run, name);
+    *path = ib__path_join(run, name);
     return *path == NULL ? ib__fail_memory(err) : ib__file_read(text, *path, 0, err);
 }
 
@@ -379,7 +411,7 @@ static bool same_results(const ib_record *r, const ib_task *task, const ib_trace
 }
 
 static bool same_history(const ib_record *r, const ib_trace *trace) {
-    char *path = in_folder(r->folder, "history.csv");
+    char *path = ib__path_join(r->folder, "history.csv");
     ib_buf file = {0}, wanted = {0};
     bool same = path != NULL && ib__file_read(&file, path, 0, NULL) == IB_OK &&
                 print_history(trace, &wanted) && file.length == wanted.length &&
@@ -391,7 +423,7 @@ static bool same_history(const ib_record *r, const ib_trace *trace) {
 }
 
 static bool same_weights(const ib_record *r, const ib_task *task) {
-    char *path = in_folder(r->folder, "model.keras");
+    char *path = ib__path_join(r->folder, "model.keras");
     ib_model *model = NULL;
     bool same = path != NULL && ib__keras_load(&model, path, false, NULL) == IB_OK;
     size_t n = ib__model_weights(task->model, NULL, false);

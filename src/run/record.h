@@ -5,6 +5,7 @@
 #ifndef IB_RUN_RECORD_H
 #define IB_RUN_RECORD_H
 
+#include "base/file.h"
 #include "run/fit.h"
 
 typedef struct ib_record {
@@ -13,20 +14,17 @@ typedef struct ib_record {
     ib_trace trace;
 } ib_record;
 
-/* Makes the folder if need be and refuses one that holds a run or cannot be written. *made: it was not there
- * before, and ib__record_abandon removes it. */
-ib_status ib__record_prepare(const char *run, bool *made, ib_error *err);
-void ib__record_abandon(const char *run, bool made);
+/* Makes the folder if need be and locks it; refuses one that holds a run, one that cannot be written, one
+ * that another process has, and, without resume, one with checkpoints. *made: it was not there before. */
+ib_status ib__record_prepare(const char *run, bool resume, bool *made, ib_lock **lock, ib_error *err);
+/* Lets go of the lock; removes the folder if it was made and holds nothing. */
+void ib__record_release(const char *run, bool made, ib_lock *lock);
 
-/* Writes all files, record.json last; on failure none is left. seconds: how long training took; started: UTC,
- * "2026-01-31T12:00:00Z".
- */
-typedef struct ib_timing {
-    char started[32];
-    double seconds;
-} ib_timing;
+/* Writes all files, record.json last; on failure none is left. */
 ib_status ib__record_write(const char *run, const ib_task *task, const ib_trace *trace,
-                           const ib_runtime *runtime, const ib_timing *timing, ib_error *err);
+                           const ib_runtime *runtime, const ib_session *session, ib_error *err);
+/* Does the folder hold a complete run? */
+bool ib__record_complete(const char *run);
 
 /* *out: yours, release with ib__record_free. */
 ib_status ib__record_read(ib_record **out, const char *run, ib_error *err);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/state.h"
+
 /* Little-endian, whatever the machine. */
 static void add_u64(ib_sha256 *state, uint64_t value) {
     uint8_t bytes[8];
@@ -49,23 +51,15 @@ void ib__trace_free(ib_trace *t) {
     *t = (ib_trace){0};
 }
 
-/* Variable i: weights, then the optimizer's slots; NULL behind the last. */
-static const ib_variable *variable_at(const ib_trainer *trainer, size_t i) {
-    ib_variable *const *slots = NULL;
-    if (i < trainer->n_weights) return &trainer->weights[i]->variable;
-    size_t n = trainer->model->optimizer == NULL ? 0 : ib__optimizer_slots(trainer->model->optimizer, &slots);
-    return slots != NULL && i - trainer->n_weights < n ? slots[i - trainer->n_weights] : NULL;
-}
-
 static ib_status name_paths(ib_trace *t, const ib_trainer *trainer, ib_error *err) {
     size_t n = 0;
-    while (variable_at(trainer, n) != NULL)
+    while (ib__state_variable(trainer, n) != NULL)
         n++;
     t->paths = calloc(n + 1, sizeof(char *));
     if (t->paths == NULL) return ib__fail_memory(err);
     t->n_weights = trainer->n_weights;
     for (size_t i = 0; i < n; i++) {
-        t->paths[i] = strdup(variable_at(trainer, i)->path);
+        t->paths[i] = strdup(ib__state_variable(trainer, i)->path);
         if (t->paths[i] == NULL) return ib__fail_memory(err);
         t->n_paths++;
     }
@@ -80,7 +74,7 @@ static ib_status digest_state(ib_trace *t, const ib_trainer *trainer, ib_step_re
     record->state = true;
     record->tensors = t->n_tensors;
     for (size_t i = 0; i < t->n_paths; i++) {
-        const ib_variable *v = variable_at(trainer, i);
+        const ib_variable *v = ib__state_variable(trainer, i);
         if (v == NULL)
             return ib__fail(err, IB_INTERNAL, t->paths[i], "the optimizer lost a slot during training");
         ib_tensor tensor = {IB_F32, v->shape, v->data};

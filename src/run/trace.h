@@ -7,6 +7,7 @@
 #ifndef IB_RUN_TRACE_H
 #define IB_RUN_TRACE_H
 
+#include "base/pack.h"
 #include "run/trainer.h"
 
 typedef struct ib_step_record {
@@ -62,6 +63,12 @@ bool ib__trace_print_tensors(const ib_trace *trace, ib_buf *out);
 /* Reads what print wrote into an empty trace; steps first. name: the file, for errors. */
 ib_status ib__trace_parse_steps(ib_trace *trace, const char *text, const char *name, ib_error *err);
 ib_status ib__trace_parse_tensors(ib_trace *trace, const char *text, const char *name, ib_error *err);
+
+/* The trace in bytes and back, into an empty trace; test results are not part of it. name: the file, for
+ * errors.
+ */
+void ib__trace_pack(ib_buf *out, const ib_trace *trace);
+ib_status ib__trace_unpack(ib_trace *trace, const void *bytes, size_t n, const char *name, ib_error *err);
 
 /* The number of the first step where the two differ, or SIZE_MAX. Chains of different experiments always
  * differ; losses: compare losses and tensors instead. */

@@ -16,13 +16,6 @@ static bool ends_in(const char *text, const char *end) {
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* The run's record, if the model is a run's folder. */
-static char *record_path(const char *folder, const char *name) {
-    ib_buf path = {0};
-    ib__buf_printf(&path, "%s/%s", folder, name);
-    return path.data;
-}
-
 /* What a call works on. run: NULL when the model is a file of its own. */
 typedef struct opened {
     ib_record *run;
@@ -44,7 +37,7 @@ static ib_status open_model(opened *o, const char *model, bool compiled, ib_erro
     if (ends_in(model, ".keras")) return ib__keras_load(&o->model, model, compiled, err);
     ib_status status = ib__record_read(&o->run, model, err);
     if (status != IB_OK) return status;
-    char *path = record_path(model, "model.keras");
+    char *path = ib__path_join(model, "model.keras");
     status = path == NULL ? ib__fail_memory(err) : ib__keras_load(&o->model, path, compiled, err);
     free(path);
     return status;

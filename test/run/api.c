@@ -63,18 +63,26 @@ static int count(void *context, const ib_progress *p) {
 static void stop(void **state) {
     char experiment[256], run[256];
     ib_error err = {0};
-    counted c = {.stop_at = 5};
+    counted c = {.stop_at = 4};
     ib_options options = {.progress = count, .context = &c};
     (void)state;
     paths(experiment, run, "stopped");
     assert_int_equal(ib_train(experiment, run, &options, NULL, &err), IB_INTERRUPTED);
     assert_int_equal(err.code, IB_INTERRUPTED);
-    assert_int_equal(c.calls, 5);
-    assert_false(ib__file_exists(run));
+    assert_int_equal(c.calls, 4); /* before the end of the first epoch */
+    assert_int_equal(ib_train(experiment, run, &options, NULL, NULL), IB_BAD_INPUT);
     c = (counted){0};
-    assert_int_equal(ib_train(experiment, run, &options, NULL, &err), IB_OK);
+    options.resume = 1;
+    char resumed[72], whole[72];
+    assert_int_equal(ib_train(experiment, run, &options, resumed, NULL), IB_OK);
+    assert_int_equal(c.ends, 2);
+    assert_int_equal(c.calls, 1 + (1 + 3 + 1)); /* the end of the first epoch; all of the second */
+    c = (counted){0};
+    in_base(run, "whole");
+    assert_int_equal(ib_train(experiment, run, &options, whole, NULL), IB_OK);
     assert_int_equal(c.ends, 2);
     assert_int_equal(c.calls, 2 * (1 + 3 + 1)); /* beginning, three steps, end */
+    assert_string_equal(resumed, whole);
 }
 
 int main(void) {

@@ -79,10 +79,12 @@ static inline void train_with(const char *name, const ib_runtime *runtime, const
     if (status == IB_OK) status = ib__fit(task, runtime, hooks, trace, &err);
     if (status == IB_OK && run != NULL) {
         bool made;
-        ib_timing timing = {"2026-01-01T00:00:00Z", 1};
+        ib_lock *lock = NULL;
+        ib_session session = {.started = "2026-01-01T00:00:00Z", .seconds = 1};
         in_base(path, run);
-        status = ib__record_prepare(path, &made, &err);
-        if (status == IB_OK) status = ib__record_write(path, task, trace, runtime, &timing, &err);
+        status = ib__record_prepare(path, false, &made, &lock, &err);
+        if (status == IB_OK) status = ib__record_write(path, task, trace, runtime, &session, &err);
+        ib__lock_release(lock);
     }
     if (status != IB_OK) fail_msg("%s: %s", err.where, err.text);
     ib__task_free(task);

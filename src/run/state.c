@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Packing and unpacking the state of training.
+ */
+#include "run/state.h"
+
+#include <string.h>
+
+#include "base/pack.h"
+
+ib_variable *ib__state_variable(const ib_trainer *t, size_t i) {
+    ib_variable *const *slots = NULL;
+    if (i < t->n_weights) return &t->weights[i]->variable;
+    size_t n = t->model->optimizer == NULL ? 0 : ib__optimizer_slots(t->model->optimizer, &slots);
+    return slots != NULL && i - t->n_weights < n ? slots[i - t->n_weights] : NULL;
+}
+
+static void pack_scores(ib_buf *out, const ib_scores *s) {
+    ib__pack_double(out, s->loss_total);
+    ib__pack_double(out, s->count);
+    ib__pack_u64(out, s->n_metrics);
+    for (size_t i = 0; i < s->n_metrics; i++) {
+        double state[2];
+        ib__metric_state(s->metrics[i], state);
+        ib__pack_text(out, ib__metric_name(s->metrics[i]));
+        ib__pack_double(out, state[0]);
+        ib__pack_double(out, state[1]);
+    }
+}
+
+void ib__state_pack(ib_buf *out, const ib_trainer *t) {
+    const ib_variable *v;
+    ib__pack_u64(out, t->step);
+    for (size_t i = 0; (v = ib__state_variable(t, i)) != NULL; i++) {
+        char shape[128];
+        ib__shape_print(shape, &v->shape);
+        ib__pack_text(out, v->path);
+        ib__pack_text(out, shape);
+        ib__pack_floats(out, v->data, (size_t)ib__shape_elements(&v->shape));
+    }
+    ib__pack_text(out, ib__optimizer_name(t->model->optimizer));
+    ib__pack_u64(out, (uint64_t)ib__optimizer_iterations(t->model->optimizer));
+    ib__pack_double(out, ib__optimizer_learning_rate(t->model->optimizer));
+    pack_scores(out, &t->train);
+}
+
+static ib_status other(const char *name, const char *what, const char *expected, const char *found,
+                       ib_error *err) {
+    return ib__fail(err, IB_BAD_INPUT, name, "%s: expected %.100s, found %.100s", what, expected, found);
+}
+
+static ib_status unpack_variables(ib_trainer *t, ib_unpack *u, const char *name, ib_error *err) {
+    ib_variable *v;
+    for (size_t i = 0; (v = ib__state_variable(t, i)) != NULL; i++) {
+        char shape[128];
+        ib__shape_print(shape, &v->shape);
+        const char *path = ib__unpack_text(u), *found = ib__unpack_text(u);
+        if (strcmp(path, v->path) != 0) return other(name, "variable", v->path, path, err);
+        if (strcmp(found, shape) != 0) return other(name, v->path, shape, found, err);
+        ib__unpack_floats(u, v->data, (size_t)ib__shape_elements(&v->shape));
+    }
+    return IB_OK;
+}
+
+static ib_status unpack_scores(ib_scores *s, ib_unpack *u, const char *name, ib_error *err) {
+    s->loss_total = ib__unpack_double(u);
+    s->count = ib__unpack_double(u);
+    if (ib__unpack_u64(u) != s->n_metrics)
+        return ib__fail(err, IB_BAD_INPUT, name, "expected %zu metrics, found others", s->n_metrics);
+    for (size_t i = 0; i < s->n_metrics; i++) {
+        double state[2];
+        const char *metric = ib__unpack_text(u);
+        state[0] = ib__unpack_double(u);
+        state[1] = ib__unpack_double(u);
+        if (strcmp(metric, ib__metric_name(s->metrics[i])) != 0)
+            return other(name, "metric", ib__metric_name(s->metrics[i]), metric, err);
+        ib__metric_set_state(s->metrics[i], state);
+    }
+    return IB_OK;
+}
+
+ib_status ib__state_unpack(ib_trainer *t, const void *bytes, size_t n, const char *name, ib_error *err) {
+    ib_unpack u = {bytes, (const unsigned char *)bytes + n, false};
+    size_t step = ib__unpack_count(&u, t->steps);
+    if (u.failed) return ib__fail(err, IB_BAD_INPUT, name, "expected a step up to %zu", t->steps);
+    ib_status status = unpack_variables(t, &u, name, err);
+    if (status != IB_OK) return status;
+    ib_optimizer *optimizer = t->model->optimizer;
+    const char *optimizer_name = ib__unpack_text(&u);
+    if (strcmp(optimizer_name, ib__optimizer_name(optimizer)) != 0)
+        return other(name, "optimizer", ib__optimizer_name(optimizer), optimizer_name, err);
+    uint64_t iterations = ib__unpack_u64(&u);
+    double rate = ib__unpack_double(&u);
+    status = unpack_scores(&t->train, &u, name, err);
+    if (status != IB_OK) return status;
+    if (!ib__unpack_done(&u))
+        return ib__fail(err, IB_BAD_INPUT, name,
+                        "expected the state of a training run, found something else");
+    ib__optimizer_set_iterations(optimizer, (int64_t)iterations);
+    ib__optimizer_set_learning_rate(optimizer, rate);
+    t->step = step;
+    return IB_OK;
+}
