@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Numbered elements: what every data source is to the rest. A source knows how many elements it has and what
+ * one looks like, and reads any range of them, from any thread, with bounded memory.
+ *
+ * An element is a list of named fields. "x" or "x.NAME" goes to the model's input, "y" or "y.NAME" to an
+ * output as its target, "sample_weight" or "sample_weight.NAME" weighs the loss of an output.
+ */
+#ifndef IB_DATA_ELEMENTS_H
+#define IB_DATA_ELEMENTS_H
+
+#include "numerics/tensor.h"
+
+#define IB_DATA_FIELDS_MAX 64
+
+/* shape: of one element. */
+typedef struct ib_data_field {
+    char *name;
+    ib_dtype dtype;
+    ib_shape shape;
+} ib_data_field;
+
+/* A file that elements come from. place: what names it within the entry ("npz", "tfrecord[2]"). */
+typedef struct ib_data_file {
+    char *place, *path;
+    ib_digest digest;
+} ib_data_file;
+
+typedef struct ib_elements ib_elements;
+
+typedef struct ib_elements_class {
+    size_t size; /* bytes of the whole struct, ib_elements first */
+    /* Puts elements [first, first + n), which are there, one behind the other into out[field]. Called from
+     * several threads at once. */
+    ib_status (*read)(const ib_elements *e, uint64_t first, size_t n, void *const *out, ib_error *err);
+    void (*free)(ib_elements *e); /* what is the class's own; may be NULL */
+} ib_elements_class;
+
+struct ib_elements {
+    const ib_elements_class *class;
+    ib_data_field *fields;
+    size_t n_fields;
+    uint64_t count;
+    bool cheap; /* reading is a copy from memory */
+    ib_data_file *files;
+    size_t n_files;
+};
+
+/* Zeroed memory of the class's size. NULL: no memory. */
+ib_elements *ib__elements_new(const ib_elements_class *class);
+void ib__elements_free(ib_elements *e); /* NULL is fine */
+
+/* Adds a field or a file (name, place and path are copied). false: no memory. */
+bool ib__elements_add_field(ib_elements *e, const char *name, ib_dtype dtype, const ib_shape *shape);
+bool ib__elements_add_file(ib_elements *e, const char *place, const char *path, const ib_digest *digest);
+
+/* Bytes of the field in one element. */
+size_t ib__data_field_bytes(const ib_data_field *field);
+/* The number of the field, or SIZE_MAX. */
+size_t ib__data_field_find(const ib_data_field *fields, size_t n, const char *name);
+
+ib_status ib__elements_read(const ib_elements *e, uint64_t first, size_t n, void *const *out, ib_error *err);
+
+/* Elements held in memory: array i becomes field names[i]; its first dimension counts elements, the same in
+ * all. The arrays are taken over: the tensors are cleared. */
+ib_status ib__elements_from_arrays(ib_elements **out, ib_tensor *arrays, const char *const *names, size_t n,
+                                   ib_error *err);
+
+#endif
