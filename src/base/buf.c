@@ -4,6 +4,8 @@
  */
 #include "base/buf.h"
 
+#include <locale.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +13,18 @@
 #include <string.h>
 
 #include "base/mem.h"
+
+static locale_t c_locale;
+static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
+
+static void make_c_locale(void) {
+    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
+locale_t ib__c_locale(void) {
+    pthread_once(&c_locale_once, make_c_locale);
+    return c_locale;
+}
 
 static bool reserve(ib_buf *buf, size_t more) {
     if (buf->failed) return false;
@@ -33,18 +47,23 @@ bool ib__buf_text(ib_buf *buf, const char *text) {
     return ib__buf_add(buf, text, strlen(text));
 }
 
+/* The host's locale may write decimal commas: it is set aside in this thread. */
 bool ib__buf_printf(ib_buf *buf, const char *format, ...) {
     va_list args;
+    locale_t c = ib__c_locale(), before = c == (locale_t)0 ? c : uselocale(c);
     va_start(args, format);
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
     if (n < 0) buf->failed = true;
-    if (n < 0 || !reserve(buf, (size_t)n)) return false;
-    va_start(args, format);
-    vsnprintf(buf->data + buf->length, (size_t)n + 1, format, args);
-    va_end(args);
-    buf->length += (size_t)n;
-    return true;
+    bool good = n >= 0 && reserve(buf, (size_t)n);
+    if (good) {
+        va_start(args, format);
+        vsnprintf(buf->data + buf->length, (size_t)n + 1, format, args);
+        va_end(args);
+        buf->length += (size_t)n;
+    }
+    if (before != (locale_t)0) uselocale(before);
+    return good;
 }
 
 void ib__buf_free(ib_buf *buf) {

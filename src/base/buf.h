@@ -6,6 +6,7 @@
 #ifndef IB_BASE_BUF_H
 #define IB_BASE_BUF_H
 
+#include <locale.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -17,7 +18,11 @@ typedef struct ib_buf {
 
 bool ib__buf_add(ib_buf *buf, const void *bytes, size_t n);
 bool ib__buf_text(ib_buf *buf, const char *text);
+/* Numbers are written with a point, whatever the locale. */
 bool ib__buf_printf(ib_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void ib__buf_free(ib_buf *buf); /* the buffer may be used again */
+
+/* The locale "C", made once; 0: no memory. */
+locale_t ib__c_locale(void);
 
 #endif

@@ -5,20 +5,11 @@
 #include "base/value.h"
 
 #include <float.h>
-#include <locale.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-static locale_t c_locale;
-static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
-
-static void make_c_locale(void) {
-    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-}
 
 static size_t digits(const char *text, size_t at, size_t length) {
     size_t n = 0;
@@ -96,7 +87,7 @@ static bool parse_short(const char *text, size_t length, double *out) {
 bool ib__double_parse(const char *text, size_t length, double *out) {
     if (!is_decimal(text, length)) return parse_word(text, length, out);
     if (parse_short(text, length, out)) return true;
-    pthread_once(&c_locale_once, make_c_locale);
+    locale_t c_locale = ib__c_locale();
     char fixed[128];
     char *copy = length < sizeof fixed ? fixed : malloc(length + 1);
     bool good = copy != NULL && c_locale != (locale_t)0;

@@ -8,11 +8,7 @@
 #include <stdio.h>
 
 #include "run/record.h"
-
-/* Gives text to options->text. */
-void ib__say(const ib_options *options, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* A float from its bits. */
-double ib__bits_value(uint32_t bits);
+#include "run/say.h"
 
 ib_status ib__train(const char *experiment, const char *run, const ib_options *options, char digest[72],
                     ib_error *err);

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/nearest.h"
+#include "run/callbacks.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define FIELDS_MAX 16
@@ -37,6 +38,7 @@ static const field top_fields[] = {
     {"compile", IB_MAP, false, false, 0, 0, NULL},
     {"data", IB_MAP, true, false, 0, 0, NULL},
     {"fit", IB_MAP, false, false, 0, 0, "{}"},
+    {"callbacks", IB_LIST, false, true, 0, 0, NULL},
     {"checkpoint", IB_MAP, false, false, 0, 0, "{}"},
 };
 static const field compile_fields[] = {
@@ -261,6 +263,18 @@ static ib_status take_fit(ib_experiment *e, ib_error *err) {
     return IB_OK;
 }
 
+/* With all settings; their places in the file are told here, where they are known. */
+static ib_status take_callbacks(ib_experiment *e, ib_error *err) {
+    const ib_value *list = ib__value_get(e->tree, "callbacks");
+    if (!ib__value_is(list, IB_LIST)) return IB_OK;
+    ib_callbacks *callbacks = NULL;
+    ib_value *completed = NULL;
+    ib_status status = ib__callbacks_new(&callbacks, list, e->name, &completed, err);
+    if (status == IB_OK && !ib__value_set(e->tree, "callbacks", completed)) status = ib__fail_memory(err);
+    ib__callbacks_free(callbacks);
+    return status;
+}
+
 static ib_status take_checkpoint(ib_experiment *e, ib_error *err) {
     ib_value *map =
         complete(ib__value_get(e->tree, "checkpoint"), checkpoint_fields, COUNT(checkpoint_fields));
@@ -284,6 +298,7 @@ ib_status ib__experiment_from_tree(ib_experiment **out, const ib_value *tree, co
     if (e->tree == NULL || e->name == NULL || e->folder == NULL) status = ib__fail_memory(err);
     if (status == IB_OK) status = take_seed(e, err);
     if (status == IB_OK) status = take_fit(e, err);
+    if (status == IB_OK) status = take_callbacks(e, err);
     if (status == IB_OK) status = take_checkpoint(e, err);
     if (status == IB_OK)
         *out = e;

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "run/commands.h"
+#include "run/fit.h"
+#include "run/state.h"
 
 /* Index of an element as "[3, 0, 7]". */
 static void print_index(char out[160], const ib_shape *shape, size_t element) {
@@ -52,11 +54,15 @@ void ib__say_elements(const ib_options *options, const ib_shape *shape, const vo
 
 typedef struct side {
     ib_task *task;
-    ib_trainer *trainer;
+    ib_fit_hooks hooks;
+    ib_trace trace;
+    ib_fitting *fitting;
+    ib_trainer *trainer; /* the fitting's */
 } side;
 
 static void side_free(side *s) {
-    ib__trainer_free(s->trainer);
+    ib__fitting_free(s->fitting);
+    ib__trace_free(&s->trace);
     ib__task_free(s->task);
     *s = (side){0};
 }
@@ -64,43 +70,30 @@ static void side_free(side *s) {
 static ib_status side_open(side *s, const ib_experiment *experiment, const ib_runtime *runtime,
                            ib_error *err) {
     ib_status status = ib__task_open(&s->task, experiment, err);
-    return status == IB_OK ? ib__trainer_new(&s->trainer, s->task, runtime, err) : status;
-}
-
-static size_t variables(const side *s, size_t i, const ib_variable **out) {
-    ib_variable *const *slots;
-    size_t n = s->trainer->n_weights, n_slots = ib__optimizer_slots(s->task->model->optimizer, &slots);
-    if (i < n) *out = &s->trainer->weights[i]->variable;
-    if (i >= n && i < n + n_slots) *out = slots[i - n];
-    return n + n_slots;
+    if (status == IB_OK) status = ib__fitting_new(&s->fitting, s->task, runtime, &s->hooks, &s->trace, err);
+    if (status == IB_OK) s->trainer = ib__fitting_trainer(s->fitting);
+    return status;
 }
 
 /* Compares all variables; says the first that differs. false: they are the same. */
 static bool state_differs(const side *a, const side *b, const ib_options *options, bool *shapes) {
-    const ib_variable *x = NULL, *y = NULL;
-    size_t na = variables(a, 0, &x), nb = variables(b, 0, &y);
     *shapes = false;
-    for (size_t i = 0; i < na && i < nb; i++) {
-        variables(a, i, &x);
-        variables(b, i, &y);
-        if (!ib__shape_equal(&x->shape, &y->shape)) {
-            *shapes = true;
-            if (options != NULL)
-                ib__say(options, "the models differ: %s and %s have other shapes\n", x->path, y->path);
+    for (size_t i = 0;; i++) {
+        const ib_variable *x = ib__state_variable(a->trainer, i), *y = ib__state_variable(b->trainer, i);
+        if (x == NULL && y == NULL) return false;
+        *shapes = x == NULL || y == NULL || !ib__shape_equal(&x->shape, &y->shape);
+        if (*shapes) {
+            ib__say(options, "the models differ: variable %zu is %s and %s\n", i + 1,
+                    x == NULL ? "none" : x->path, y == NULL ? "none" : y->path);
             return true;
         }
-        size_t bytes = (size_t)ib__shape_elements(&x->shape) * sizeof(float);
-        if (memcmp(x->data, y->data, bytes) == 0) continue;
+        if (memcmp(x->data, y->data, (size_t)ib__shape_elements(&x->shape) * sizeof(float)) == 0) continue;
         if (options != NULL) {
             ib__say(options, "  tensor %s\n", x->path);
             ib__say_elements(options, &x->shape, x->data, y->data);
         }
         return true;
     }
-    if (na == nb) return false;
-    *shapes = true;
-    if (options != NULL) ib__say(options, "the models differ: %zu and %zu variables\n", na, nb);
-    return true;
 }
 
 /* ---- The watched step ---- */
@@ -156,13 +149,6 @@ static void compare(void *context, size_t index, const char *op, const char *pla
     ib__say_elements(w->options, shape, s->words, words);
 }
 
-static ib_status advance(side *s, size_t steps, ib_error *err) {
-    ib_status status = IB_OK;
-    while (status == IB_OK && s->trainer->step < steps)
-        status = ib__trainer_step(s->trainer, NULL, NULL, err);
-    return status;
-}
-
 static void say_batch(const side *a, const side *b, const ib_options *options) {
     const ib_step_plan *p = &a->trainer->plans[a->trainer->last_plan];
     const ib_step_plan *q = &b->trainer->plans[b->trainer->last_plan];
@@ -184,10 +170,11 @@ static ib_status watch_step(const ib_experiment *ea, const ib_experiment *eb, co
     bool shapes;
     ib_status status = side_open(&a, ea, runtime, err);
     if (status == IB_OK) status = side_open(&b, eb, runtime, err);
-    if (status == IB_OK) status = advance(&a, step - 1, err);
-    if (status == IB_OK) status = advance(&b, step - 1, err);
-    if (status == IB_OK) status = ib__trainer_step(a.trainer, keep, &w, err);
-    if (status == IB_OK) status = ib__trainer_step(b.trainer, compare, &w, err);
+    bool done;
+    if (status == IB_OK) status = ib__fitting_run(a.fitting, step - 1, err);
+    if (status == IB_OK) status = ib__fitting_run(b.fitting, step - 1, err);
+    if (status == IB_OK) status = ib__fitting_watch(a.fitting, keep, &w, &done, err);
+    if (status == IB_OK) status = ib__fitting_watch(b.fitting, compare, &w, &done, err);
     if (status == IB_OK && w.failed) status = ib__fail_memory(err);
     if (status == IB_OK) say_batch(&a, &b, options);
     if (status == IB_OK && !w.found) state_differs(&a, &b, options, &shapes);
@@ -207,10 +194,10 @@ static ib_status find_step(side *a, side *b, size_t limit, size_t *step, bool *s
         *step = 0;
         return IB_OK;
     }
-    for (size_t s = 1; s <= limit && s <= a->trainer->steps && s <= b->trainer->steps; s++) {
-        ib_status status = advance(a, s, err);
-        if (status == IB_OK) status = advance(b, s, err);
-        if (status != IB_OK) return status;
+    for (size_t s = 1; s <= limit; s++) {
+        ib_status status = ib__fitting_run(a->fitting, s, err);
+        if (status == IB_OK) status = ib__fitting_run(b->fitting, s, err);
+        if (status != IB_OK || a->trainer->step < s || b->trainer->step < s) return status;
         if (ib__float_bits(a->trainer->loss) != ib__float_bits(b->trainer->loss) ||
             state_differs(a, b, NULL, shapes)) {
             *step = s;

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "run/callbacks.h"
+
 #define THREADS_MAX 1024
 
 static const char *const part_names[3] = {"train", "validation", "test"};
@@ -106,7 +108,8 @@ static bool put_digest(ib_value *map, const char *key, const ib_digest *digest) 
     return ib__value_set(map, key, ib__value_string(text));
 }
 
-/* The part of the experiment that its result is a function of: no name, notes or goal, files by content. */
+/* The part of the experiment that its result is a function of: no name, notes or goal, no callbacks that only
+ * write, files by content. */
 static ib_status make_canonical(ib_task *task, ib_error *err) {
     static const char *const fields[] = {"isobit", "seed", "model", "compile", "data", "fit"};
     const ib_value *tree = task->experiment->tree;
@@ -115,6 +118,13 @@ static ib_status make_canonical(ib_task *task, ib_error *err) {
     for (size_t i = 0; good && i < sizeof fields / sizeof *fields; i++) {
         const ib_value *value = ib__value_get(tree, fields[i]);
         if (value != NULL) good = ib__value_set(task->canonical, fields[i], ib__value_copy(value));
+    }
+    if (good) {
+        ib_value *callbacks = ib__callbacks_canonical(ib__value_get(tree, "callbacks"));
+        if (ib__value_is(callbacks, IB_NULL))
+            ib__value_free(callbacks);
+        else
+            good = ib__value_set(task->canonical, "callbacks", callbacks);
     }
     for (size_t i = 0; good && i < task->n_inputs; i++) {
         char part[64];

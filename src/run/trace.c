@@ -95,18 +95,19 @@ static void add_state(ib_sha256 *state, const ib_trace *t, const ib_trainer *tra
     add_double(state, ib__optimizer_learning_rate(optimizer));
 }
 
-bool ib__trace_records(const ib_trainer *t, size_t step) {
+/* Is the state recorded at this step? */
+static bool records(const ib_trainer *t, size_t step) {
     size_t every = (size_t)t->task->experiment->fit.record_every;
     return step % t->steps_per_epoch == 0 || step == t->steps || (every > 0 && step % every == 0);
 }
 
-ib_status ib__trace_step(ib_trace *t, const ib_trainer *trainer, ib_error *err) {
+ib_status ib__trace_step(ib_trace *t, const ib_trainer *trainer, bool last, ib_error *err) {
     if (!ib__grow(&t->steps, &t->steps_capacity, t->n_steps + 1, sizeof *t->steps))
         return ib__fail_memory(err);
     size_t step = t->n_steps;
     ib_step_record *record = &t->steps[step];
     *record = (ib_step_record){.loss = step == 0 ? 0 : ib__float_bits(trainer->loss)};
-    if (ib__trace_records(trainer, step)) {
+    if (last || records(trainer, step)) {
         ib_status status = digest_state(t, trainer, record, err);
         if (status != IB_OK) return status;
     }
@@ -122,80 +123,55 @@ ib_status ib__trace_step(ib_trace *t, const ib_trainer *trainer, ib_error *err) 
     return IB_OK;
 }
 
-/* ---- Scores by name, as Keras sorts its logs. ---- */
-
-static const char *score_name(const ib_scores *s, size_t i) {
-    return i == 0 ? "loss" : ib__metric_name(s->metrics[i - 1]);
-}
-
-static double score_value(const ib_scores *s, size_t i) {
-    return i == 0 ? ib__scores_loss(s) : ib__metric_result(s->metrics[i - 1]);
-}
-
-size_t ib__scores_sorted(const ib_scores *s, const char **names, double *values, size_t limit) {
-    size_t n = 0;
-    for (size_t i = 0; i < s->n_metrics + 1 && n < limit; i++) {
-        size_t at = n++;
-        for (; at > 0 && strcmp(names[at - 1], score_name(s, i)) > 0; at--) {
-            names[at] = names[at - 1];
-            values[at] = values[at - 1];
-        }
-        names[at] = score_name(s, i);
-        values[at] = score_value(s, i);
+static ib_status name_columns(ib_trace *t, const ib_logs *logs, ib_error *err) {
+    t->names = calloc(logs->n + 1, sizeof(char *));
+    if (t->names == NULL) return ib__fail_memory(err);
+    for (; t->n_names < logs->n; t->n_names++) {
+        t->names[t->n_names] = strdup(logs->names[t->n_names]);
+        if (t->names[t->n_names] == NULL) return ib__fail_memory(err);
     }
-    return n;
+    return IB_OK;
 }
 
-/* Appends the sorted scores to names (copies, with prefix before each) and values. */
-static ib_status add_scores(const ib_scores *s, const char *prefix, char **names, double *values, size_t *n,
-                            ib_error *err) {
-    size_t count = s->n_metrics + 1;
-    const char **sorted = calloc(count, sizeof(char *));
-    if (sorted == NULL) return ib__fail_memory(err);
-    ib__scores_sorted(s, sorted, values + *n, count);
-    ib_status status = IB_OK;
-    for (size_t i = 0; status == IB_OK && i < count; i++) {
-        ib_buf name = {0};
-        ib__buf_printf(&name, "%s%s", prefix, sorted[i]);
-        if (name.failed)
-            status = ib__fail_memory(err);
-        else
-            names[(*n)++] = name.data;
-        if (name.failed) ib__buf_free(&name);
-    }
-    free(sorted);
-    return status;
-}
-
-ib_status ib__trace_epoch(ib_trace *t, const ib_trainer *trainer, bool validation, double seconds,
-                          ib_error *err) {
-    size_t limit = trainer->train.n_metrics + 1 + (validation ? trainer->held.n_metrics + 1 : 0), n = 0;
-    char **names = calloc(limit, sizeof(char *));
-    if (names == NULL || !ib__grow(&t->seconds, &t->seconds_capacity, t->n_epochs + 1, sizeof *t->seconds) ||
-        !ib__grow(&t->history, &t->history_capacity, (t->n_epochs + 1) * limit, sizeof *t->history)) {
-        free(names);
+ib_status ib__trace_epoch(ib_trace *t, const ib_logs *logs, double seconds, ib_error *err) {
+    ib_status status = t->names == NULL ? name_columns(t, logs, err) : IB_OK;
+    if (status != IB_OK) return status;
+    if (!ib__grow(&t->seconds, &t->seconds_capacity, t->n_epochs + 1, sizeof *t->seconds) ||
+        !ib__grow(&t->history, &t->history_capacity, (t->n_epochs + 1) * t->n_names + 1, sizeof *t->history))
         return ib__fail_memory(err);
-    }
-    double *values = t->history + t->n_epochs * limit;
-    ib_status status = add_scores(&trainer->train, "", names, values, &n, err);
-    if (status == IB_OK && validation) status = add_scores(&trainer->held, "val_", names, values, &n, err);
-    t->seconds[t->n_epochs] = seconds;
-    if (status == IB_OK) t->n_epochs++;
-    if (status == IB_OK && t->names == NULL) {
-        t->names = names;
-        t->n_names = n;
-    } else {
-        free_texts(names, n);
-    }
-    return status;
+    if (logs->n != t->n_names)
+        return ib__fail(err, IB_INTERNAL, "history", "expected %zu columns, found %zu", t->n_names, logs->n);
+    memcpy(t->history + t->n_epochs * t->n_names, logs->values, logs->n * sizeof *logs->values);
+    t->seconds[t->n_epochs++] = seconds;
+    return IB_OK;
 }
 
 ib_status ib__trace_test(ib_trace *t, const ib_trainer *trainer, ib_error *err) {
-    size_t limit = trainer->held.n_metrics + 1;
-    t->test_names = calloc(limit, sizeof(char *));
-    t->test = calloc(limit, sizeof *t->test);
-    if (t->test_names == NULL || t->test == NULL) return ib__fail_memory(err);
-    return add_scores(&trainer->held, "", t->test_names, t->test, &t->n_test, err);
+    ib_logs logs = {0};
+    if (!ib__logs_scores(&logs, &trainer->held, "")) {
+        ib__logs_free(&logs);
+        return ib__fail_memory(err);
+    }
+    t->test_names = logs.names;
+    t->test = logs.values;
+    t->n_test = logs.n;
+    return IB_OK;
+}
+
+/* The weights after the last step's record: a digest for each path, if any is another one. */
+static void add_changed_weights(ib_sha256 *state, const ib_trace *t, const ib_trainer *trainer) {
+    const ib_digest *recorded = ib__trace_state(t, t->n_steps - 1);
+    bool changed = false;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; recorded != NULL && i < t->n_weights && (pass == 0 || changed); i++) {
+            const ib_variable *v = ib__state_variable(trainer, i);
+            ib_digest digest = ib__tensor_digest(&(ib_tensor){IB_F32, v->shape, v->data});
+            if (memcmp(&digest, &recorded[i], sizeof digest) != 0) changed = true;
+            if (pass == 0) continue;
+            add_text(state, t->paths[i]);
+            ib__sha256_add(state, &digest, sizeof digest);
+        }
+    }
 }
 
 ib_status ib__trace_end(ib_trace *t, const ib_trainer *trainer, ib_error *err) {
@@ -213,6 +189,7 @@ ib_status ib__trace_end(ib_trace *t, const ib_trainer *trainer, ib_error *err) {
         add_text(state, t->test_names[i]);
         add_double(state, t->test[i]);
     }
+    add_changed_weights(state, t, trainer);
     t->result = ib__sha256_end(state);
     return IB_OK;
 }

@@ -8,7 +8,7 @@
 #define IB_RUN_TRACE_H
 
 #include "base/pack.h"
-#include "run/trainer.h"
+#include "run/logs.h"
 
 typedef struct ib_step_record {
     uint32_t loss;  /* its bits, NaN canonical; step 0 (before training): 0 */
@@ -39,23 +39,18 @@ typedef struct ib_trace {
 
 void ib__trace_free(ib_trace *trace);
 
-/* Adds step number n_steps (0: the start) of the trainer. */
-ib_status ib__trace_step(ib_trace *trace, const ib_trainer *trainer, ib_error *err);
+/* Adds step number n_steps (0: the start) of the trainer. last: training ends here. */
+ib_status ib__trace_step(ib_trace *trace, const ib_trainer *trainer, bool last, ib_error *err);
 /* The bits of a float, every NaN as 0x7fc00000. */
 uint32_t ib__float_bits(float value);
-/* Is the state recorded at this step? */
-bool ib__trace_records(const ib_trainer *trainer, size_t step);
-/* Adds a line of history from the trainer's scores; validation: held scores count. seconds: how long it took.
- */
-ib_status ib__trace_epoch(ib_trace *trace, const ib_trainer *trainer, bool validation, double seconds,
-                          ib_error *err);
+/* Adds a line of history. seconds: how long the epoch took. */
+ib_status ib__trace_epoch(ib_trace *trace, const ib_logs *logs, double seconds, ib_error *err);
 ib_status ib__trace_test(ib_trace *trace, const ib_trainer *trainer, ib_error *err);
 /* Computes the result: contract version, experiment, chain, history, test results. The last step's chain
- * covers weights and optimizer state. */
+ * covers weights and optimizer state; weights that were changed after it (a callback restored others) are
+ * added.
+ */
 ib_status ib__trace_end(ib_trace *trace, const ib_trainer *trainer, ib_error *err);
-
-/* Loss and metrics of the moment, sorted by name as Keras's logs; gives how many. */
-size_t ib__scores_sorted(const ib_scores *scores, const char **names, double *values, size_t limit);
 
 /* The files `steps` and `tensors`. Lines: "number loss chain [state]" and "step sha256 path". */
 bool ib__trace_print_steps(const ib_trace *trace, ib_buf *out);

@@ -4,24 +4,7 @@
  */
 #include "run/commands.h"
 
-#include <stdarg.h>
 #include <string.h>
-
-void ib__say(const ib_options *options, const char *format, ...) {
-    char text[2048];
-    if (options->text == NULL) return;
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    options->text(options->context, text);
-}
-
-double ib__bits_value(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return (double)value;
-}
 
 static void say_test(const ib_trace *trace, const ib_options *options) {
     for (size_t i = 0; i < trace->n_test; i++)
@@ -60,7 +43,8 @@ static ib_status open_checkpoint(training *t, ib_error *err) {
     if (damaged > 0)
         ib__say(t->options, "%zu damaged checkpoint%s passed over\n", damaged, damaged == 1 ? "" : "s");
     t->session = t->checkpoint->session;
-    t->checkpoint->session = (ib_session){0};
+    t->checkpoint->session.resumed = NULL; /* moved */
+    t->checkpoint->session.n_resumed = 0;
     if (!ib__grow(&t->session.resumed, &t->session.resumed_capacity, t->session.n_resumed + 1,
                   sizeof *t->session.resumed))
         return ib__fail_memory(err);
@@ -90,8 +74,11 @@ static ib_status open_training(training *t, const char *path, ib_error *err) {
 
 static ib_status run_training(training *t, ib_error *err) {
     ib_keeper keeper = ib__keeper(t->experiment, t->run);
-    ib_fit_hooks hooks = {
-        .options = t->options, .keeper = &keeper, .resume = t->checkpoint, .session = &t->session};
+    ib_fit_hooks hooks = {.options = t->options,
+                          .keeper = &keeper,
+                          .resume = t->checkpoint,
+                          .session = &t->session,
+                          .folder = t->run};
     if (t->checkpoint == NULL) ib__utc_now(t->session.started);
     ib_status status = ib__fit(t->task, &t->runtime, &hooks, &t->trace, err);
     if (status == IB_OK) status = ib__record_write(t->run, t->task, &t->trace, &t->runtime, &t->session, err);
