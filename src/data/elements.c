@@ -62,32 +62,82 @@ ib_status ib__elements_read(const ib_elements *e, uint64_t first, size_t n, void
     return n == 0 ? IB_OK : e->class->read(e, first, n, out, err);
 }
 
-/* ---- Arrays in memory ---- */
+/* ---- Columns ---- */
 
-typedef struct arrays {
+typedef struct column {
+    ib_blob *blob;
+    uint64_t offset;
+    bool swap;
+} column;
+
+typedef struct columns {
     ib_elements base;
-    ib_tensor *tensors; /* one a field */
-} arrays;
+    column *list; /* one a field */
+} columns;
 
-static ib_status arrays_read(const ib_elements *e, uint64_t first, size_t n, void *const *out,
-                             ib_error *err) {
-    const arrays *a = (const arrays *)e;
-    (void)err;
-    for (size_t i = 0; i < e->n_fields; i++) {
-        size_t bytes = ib__data_field_bytes(&e->fields[i]);
-        if (bytes > 0) memcpy(out[i], (const char *)a->tensors[i].data + first * bytes, n * bytes);
+static void swap_bytes(unsigned char *bytes, size_t n, size_t size) {
+    for (size_t i = 0; i < n; i += size) {
+        for (size_t k = 0; k < size / 2; k++) {
+            unsigned char byte = bytes[i + k];
+            bytes[i + k] = bytes[i + size - 1 - k];
+            bytes[i + size - 1 - k] = byte;
+        }
     }
-    return IB_OK;
 }
 
-static void arrays_free(ib_elements *e) {
-    arrays *a = (arrays *)e;
-    for (size_t i = 0; a->tensors != NULL && i < e->n_fields; i++)
-        ib__tensor_free(&a->tensors[i]);
-    free(a->tensors);
+static ib_status columns_read(const ib_elements *e, uint64_t first, size_t n, void *const *out,
+                              ib_error *err) {
+    const columns *c = (const columns *)e;
+    ib_status status = IB_OK;
+    for (size_t i = 0; i < e->n_fields && status == IB_OK; i++) {
+        const column *from = &c->list[i];
+        size_t bytes = ib__data_field_bytes(&e->fields[i]), size = ib__dtype_size(e->fields[i].dtype);
+        unsigned char *to = out[i];
+        status = ib__blob_read(from->blob, from->offset + first * bytes, to, n * bytes, err);
+        if (status != IB_OK) break;
+        if (from->swap) swap_bytes(to, n * bytes, size);
+        if (e->fields[i].dtype == IB_BOOL8)
+            for (size_t k = 0; k < n * bytes; k++)
+                to[k] = to[k] != 0;
+    }
+    return status;
 }
 
-static const ib_elements_class arrays_class = {sizeof(arrays), arrays_read, arrays_free};
+static void columns_free(ib_elements *e) {
+    columns *c = (columns *)e;
+    for (size_t i = 0; c->list != NULL && i < e->n_fields; i++)
+        ib__blob_free(c->list[i].blob);
+    free(c->list);
+}
+
+static const ib_elements_class columns_class = {sizeof(columns), columns_read, columns_free};
+
+ib_status ib__elements_from_columns(ib_elements **out, const ib_column *from, size_t n, uint64_t count,
+                                    ib_error *err) {
+    ib_elements *e = ib__elements_new(&columns_class);
+    columns *c = (columns *)e;
+    bool good = e != NULL && (c->list = calloc(n + 1, sizeof *c->list)) != NULL;
+    size_t taken = 0;
+    if (good) e->cheap = true;
+    for (; good && taken < n; taken++) {
+        const ib_column *f = &from[taken];
+        good = ib__elements_add_field(e, f->name, f->dtype, &f->shape);
+        if (!good) break;
+        c->list[taken] = (column){f->blob, f->offset, f->swap};
+        e->cheap = e->cheap && ib__blob_memory(f->blob) != NULL;
+    }
+    if (good) {
+        e->count = count;
+        *out = e;
+        return IB_OK;
+    }
+    ib__elements_free(e);
+    for (size_t i = taken; i < n; i++)
+        ib__blob_free(from[i].blob);
+    return ib__fail_memory(err);
+}
+
+/* ---- Arrays in memory ---- */
 
 static ib_shape without_first(const ib_shape *shape) {
     ib_shape inner = {.rank = shape->rank - 1};
@@ -96,38 +146,41 @@ static ib_shape without_first(const ib_shape *shape) {
     return inner;
 }
 
+static ib_status check_samples(const ib_tensor *tensors, const char *const *names, size_t n, ib_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        const ib_shape *shape = &tensors[i].shape;
+        if (shape->rank > 0 && shape->dims[0] == tensors[0].shape.dims[0]) continue;
+        char text[128];
+        ib__shape_print(text, shape);
+        return ib__fail(err, IB_BAD_INPUT, names[i], "expected %lld samples, found the shape %s",
+                        (long long)(tensors[0].shape.rank > 0 ? tensors[0].shape.dims[0] : 1), text);
+    }
+    return IB_OK;
+}
+
 ib_status ib__elements_from_arrays(ib_elements **out, ib_tensor *tensors, const char *const *names, size_t n,
                                    ib_error *err) {
-    ib_elements *e = ib__elements_new(&arrays_class);
-    arrays *a = (arrays *)e;
-    ib_status status = e == NULL ? ib__fail_memory(err) : IB_OK;
-    if (status == IB_OK && (a->tensors = calloc(n + 1, sizeof *tensors)) == NULL)
-        status = ib__fail_memory(err);
-    for (size_t i = 0; status == IB_OK && i < n; i++) {
-        const ib_shape *shape = &tensors[i].shape;
-        if (shape->rank == 0 || shape->dims[0] != tensors[0].shape.dims[0]) {
-            char text[128];
-            ib__shape_print(text, shape);
-            status = ib__fail(err, IB_BAD_INPUT, names[i], "expected %lld samples, found the shape %s",
-                              (long long)(tensors[0].shape.rank > 0 ? tensors[0].shape.dims[0] : 1), text);
-            break;
-        }
-        ib_shape inner = without_first(shape);
-        if (!ib__elements_add_field(e, names[i], tensors[i].dtype, &inner)) {
-            status = ib__fail_memory(err);
-            break;
-        }
-        e->count = (uint64_t)shape->dims[0];
+    ib_status status = check_samples(tensors, names, n, err);
+    if (status != IB_OK) return status;
+    ib_column *list = calloc(n + 1, sizeof *list);
+    size_t made = 0;
+    if (list == NULL) status = ib__fail_memory(err);
+    for (; status == IB_OK && made < n; made++) {
+        ib_tensor *t = &tensors[made];
+        size_t bytes = (size_t)ib__shape_elements(&t->shape) * ib__dtype_size(t->dtype);
+        list[made] = (ib_column){names[made], t->dtype, without_first(&t->shape), NULL, 0, false};
+        status = ib__blob_of_memory(&list[made].blob, names[made], t->data, bytes, err);
+        if (status != IB_OK) break;
+        t->data = NULL;
     }
-    if (status != IB_OK) {
-        ib__elements_free(e);
-        return status;
-    }
-    for (size_t i = 0; i < n; i++) {
-        a->tensors[i] = tensors[i];
-        tensors[i] = (ib_tensor){0};
-    }
-    e->cheap = true;
-    *out = e;
-    return IB_OK;
+    uint64_t count = n > 0 ? (uint64_t)tensors[0].shape.dims[0] : 0;
+    if (status == IB_OK)
+        status = ib__elements_from_columns(out, list, n, count, err);
+    else
+        for (size_t i = 0; i < made; i++)
+            ib__blob_free(list[i].blob);
+    for (size_t i = 0; i < made; i++)
+        ib__tensor_free(&tensors[i]);
+    free(list);
+    return status;
 }

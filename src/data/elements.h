@@ -9,6 +9,7 @@
 #ifndef IB_DATA_ELEMENTS_H
 #define IB_DATA_ELEMENTS_H
 
+#include "data/blob.h"
 #include "numerics/tensor.h"
 
 #define IB_DATA_FIELDS_MAX 64
@@ -61,8 +62,25 @@ size_t ib__data_field_find(const ib_data_field *fields, size_t n, const char *na
 
 ib_status ib__elements_read(const ib_elements *e, uint64_t first, size_t n, void *const *out, ib_error *err);
 
-/* Elements held in memory: array i becomes field names[i]; its first dimension counts elements, the same in
- * all. The arrays are taken over: the tensors are cleared. */
+/* ---- Elements that lie one behind the other, a blob a field: most sources end here ---- */
+
+/* How the bytes of a field lie in its blob. offset: where element 0 begins; swap: the other byte order.
+ * Booleans may be any byte: all but 0 are true. */
+typedef struct ib_column {
+    const char *name;
+    ib_dtype dtype;
+    ib_shape shape; /* of one element */
+    ib_blob *blob;
+    uint64_t offset;
+    bool swap;
+} ib_column;
+
+/* count elements; the blobs, which are that long, are taken over, also on failure. */
+ib_status ib__elements_from_columns(ib_elements **out, const ib_column *columns, size_t n, uint64_t count,
+                                    ib_error *err);
+
+/* Arrays in memory: array i becomes field names[i]; its first dimension counts elements, the same in all. The
+ * arrays are taken over: the tensors are cleared. */
 ib_status ib__elements_from_arrays(ib_elements **out, ib_tensor *arrays, const char *const *names, size_t n,
                                    ib_error *err);
 

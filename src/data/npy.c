@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/value.h"
 
-#define HEADER_MAX 65536
+#define HEADER_MAX (IB_NPY_HEADER_MAX - 12)
 #define FILE_LIMIT ((size_t)1 << 40)
 
 typedef struct header {
@@ -178,31 +178,28 @@ static void copy_reordered(ib_tensor *out, const unsigned char *data, bool fortr
 }
 
 /* The length of the data is compared before memory is taken, so a shape cannot ask for more than the file. */
-static ib_status read_data(ib_tensor *out, const header *h, const unsigned char *data, size_t n) {
-    ib_dtype dtype = IB_BOOL8;
-    bool swap = false;
-    ib_status status = read_descr(h, &dtype, &swap);
-    if (status != IB_OK) return status;
+static ib_status read_data(ib_tensor *out, const ib_npy_layout *l, const unsigned char *data, size_t n,
+                           const char *name, ib_error *err) {
     char text[128];
-    ib__shape_print(text, &h->shape);
-    int64_t elements = ib__shape_elements(&h->shape);
-    if (elements < 0 || (uint64_t)elements * ib__dtype_size(dtype) != n) {
-        return ib__fail(h->err, IB_BAD_INPUT, h->name, "expected the data of %s %s, found %zu bytes",
-                        ib__dtype_name(dtype), text, n);
+    ib__shape_print(text, &l->shape);
+    int64_t elements = ib__shape_elements(&l->shape);
+    if (elements < 0 || (uint64_t)elements * ib__dtype_size(l->dtype) != n) {
+        return ib__fail(err, IB_BAD_INPUT, name, "expected the data of %s %s, found %zu bytes",
+                        ib__dtype_name(l->dtype), text, n);
     }
-    status = ib__tensor_new(out, dtype, &h->shape, h->err);
+    ib_status status = ib__tensor_new(out, l->dtype, &l->shape, err);
     if (status != IB_OK) return status;
-    if (h->fortran || swap)
-        copy_reordered(out, data, h->fortran, swap);
+    if (l->fortran || l->swap)
+        copy_reordered(out, data, l->fortran, l->swap);
     else
         memcpy(out->data, data, n);
-    if (dtype == IB_BOOL8)
+    if (l->dtype == IB_BOOL8)
         for (size_t i = 0; i < n; i++)
             ((uint8_t *)out->data)[i] = ((uint8_t *)out->data)[i] != 0;
     return IB_OK;
 }
 
-ib_status ib__npy_parse(ib_tensor *out, const void *bytes, size_t n, const char *name, ib_error *err) {
+ib_status ib__npy_layout(ib_npy_layout *out, const void *bytes, size_t n, const char *name, ib_error *err) {
     const unsigned char *b = bytes;
     if (n < 10 || memcmp(b, "\x93NUMPY", 6) != 0)
         return ib__fail(err, IB_BAD_INPUT, name, "expected a NumPy array (.npy), found something else");
@@ -215,8 +212,16 @@ ib_status ib__npy_parse(ib_tensor *out, const void *bytes, size_t n, const char 
     header h = {
         .at = (const char *)b + start, .end = (const char *)b + start + length, .name = name, .err = err};
     ib_status status = read_header(&h);
+    *out = (ib_npy_layout){.shape = h.shape, .fortran = h.fortran, .header = start + length};
+    return status == IB_OK ? read_descr(&h, &out->dtype, &out->swap) : status;
+}
+
+ib_status ib__npy_parse(ib_tensor *out, const void *bytes, size_t n, const char *name, ib_error *err) {
+    ib_npy_layout layout;
+    ib_status status = ib__npy_layout(&layout, bytes, n, name, err);
     if (status != IB_OK) return status;
-    return read_data(out, &h, b + start + length, n - start - length);
+    return read_data(out, &layout, (const unsigned char *)bytes + layout.header, n - layout.header, name,
+                     err);
 }
 
 ib_status ib__npy_read(ib_tensor *out, const char *path, ib_error *err) {

@@ -1,17 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Data sources: from an entry of an experiment's data to the tensors x and y.
+ * Data sources: from an entry of an experiment's data to its elements. doc/data.md lists the kinds.
  *
  *   {npz: FILE, x: NAME, y: NAME}
  *   {csv: FILE, label: COLUMN, features: [COLUMN, ...], labels: int, header: true, separator: ","}
  *
- * y, label and all after them may be left out; both take first: N or rows: [A, B] (from A to before B).
+ * All kinds take first: N or rows: [A, B] (from A to before B).
  */
 #ifndef IB_DATA_SOURCE_H
 #define IB_DATA_SOURCE_H
 
-#include "base/value.h"
-#include "numerics/tensor.h"
+#include "data/elements.h"
+#include "data/entry.h"
+
+/* Elements [first, first + count) of a source. */
+typedef struct ib_source_part {
+    ib_elements *elements;
+    uint64_t first, count;
+} ib_source_part;
+
+/* Opens the source that the entry names. more: fields of the entry that are for others. *out: yours, release
+ * its elements with ib__elements_free. */
+ib_status ib__source_open(ib_source_part *out, const ib_entry *q, const char *const *more, size_t n_more);
+
+/* Refuses the first NaN or infinity in elements of the part, by its index: {npz: FILE, x: bad}, "x[3, 1] of
+ * FILE is nan". */
+ib_status ib__source_check_finite(const ib_source_part *part, const ib_entry *q);
+
+/* What a source may keep in memory for a field: a quarter of the machine's, at most 4 GiB. */
+size_t ib__source_memory(void);
+
+/* ---- Whole arrays ---- */
 
 typedef struct ib_source {
     ib_tensor x, y;   /* the same number of samples, more than 0, all finite; y.data NULL: no labels */

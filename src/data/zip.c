@@ -14,6 +14,7 @@
 #include <zip.h>
 
 #include "base/mem.h"
+#include "data/zip_internal.h"
 #include "data/zip_name.h"
 
 #define MEMBERS_MAX 100000
@@ -24,6 +25,7 @@
 typedef struct member {
     const char *name;
     uint64_t size;
+    bool stored;
 } member;
 
 struct ib_zip {
@@ -75,7 +77,7 @@ static ib_status check_member(ib_zip *zip, size_t index, ib_error *err) {
     const char *name = zip_get_name(zip->archive, index, ZIP_FL_ENC_RAW);
     if (name == NULL || zip_stat_index(zip->archive, index, 0, &st) != 0 || (st.valid & need) != need)
         return ib__fail(err, IB_BAD_INPUT, zip->path, "the directory entry of member %zu is damaged", index);
-    zip->members[index] = (member){name, st.size};
+    zip->members[index] = (member){name, st.size, st.comp_method == ZIP_CM_STORE};
     const char *problem = ib__zip_name_problem(name);
     if (problem != NULL) {
         return ib__fail(err, IB_BAD_INPUT, zip->path, "the name of member %zu %s; the archive is refused",
@@ -199,8 +201,8 @@ static ib_status fail_missing(const ib_zip *zip, const char *name, ib_error *err
 }
 
 /* Reads to the end and not only `size` bytes: libzip compares the CRC there. */
-static ib_status read_bytes(const ib_zip *zip, const member *m, zip_file_t *file, ib_buf *buf,
-                            ib_error *err) {
+static ib_status read_bytes(const ib_zip *zip, const member *m, zip_file_t *file, ib_zip_sink *sink,
+                            void *context, ib_error *err) {
     uint64_t total = 0;
     for (;;) {
         char block[65536];
@@ -209,10 +211,24 @@ static ib_status read_bytes(const ib_zip *zip, const member *m, zip_file_t *file
         if (n == 0) break;
         total += (uint64_t)n;
         if (total > m->size) break;
-        if (!ib__buf_add(buf, block, (size_t)n)) return ib__fail_memory(err);
+        ib_status status = sink(context, block, (size_t)n, err);
+        if (status != IB_OK) return status;
     }
     if (total == m->size) return IB_OK;
     return fail_member(zip, m->name, IB_BAD_INPUT, err, "it has not the size that the archive states");
+}
+
+ib_status ib__zip_each(ib_zip *zip, size_t index, ib_zip_sink *sink, void *context, ib_error *err) {
+    const member *m = &zip->members[index];
+    zip_file_t *file = zip_fopen_index(zip->archive, index, 0);
+    if (file == NULL) return fail_member(zip, m->name, IB_BAD_INPUT, err, zip_strerror(zip->archive));
+    ib_status status = read_bytes(zip, m, file, sink, context, err);
+    zip_fclose(file);
+    return status;
+}
+
+static ib_status to_buffer(void *context, const void *bytes, size_t n, ib_error *err) {
+    return ib__buf_add(context, bytes, n) ? IB_OK : ib__fail_memory(err);
 }
 
 ib_status ib__zip_read(ib_zip *zip, const char *name, size_t limit, ib_buf *buf, ib_error *err) {
@@ -227,9 +243,12 @@ ib_status ib__zip_read(ib_zip *zip, const char *name, size_t limit, ib_buf *buf,
         return fail_member(zip, name, IB_BAD_INPUT, err, text);
     }
     if (!ib__buf_text(buf, "")) return ib__fail_memory(err);
-    zip_file_t *file = zip_fopen_index(zip->archive, index, 0);
-    if (file == NULL) return fail_member(zip, name, IB_BAD_INPUT, err, zip_strerror(zip->archive));
-    ib_status status = read_bytes(zip, m, file, buf, err);
-    zip_fclose(file);
-    return status;
+    return ib__zip_each(zip, index, to_buffer, buf, err);
+}
+
+ib_status ib__zip_locate(const ib_zip *zip, size_t index, bool *stored, uint64_t *offset, ib_error *err) {
+    const member *m = &zip->members[index];
+    *stored = m->stored;
+    if (!m->stored || ib__zip_find_data(zip->path, index, m->size, offset)) return IB_OK;
+    return fail_member(zip, m->name, IB_BAD_INPUT, err, "it does not lie where the directory says");
 }

@@ -33,6 +33,13 @@ bool ib__zip_find(const ib_zip *zip, const char *name, size_t *index);
  * a name that is not there the text lists those that are. */
 ib_status ib__zip_read(ib_zip *zip, const char *name, size_t limit, ib_buf *buf, ib_error *err);
 
+/* The same member by pieces, to a function that may stop it with an error. */
+typedef ib_status ib_zip_sink(void *context, const void *bytes, size_t n, ib_error *err);
+ib_status ib__zip_each(ib_zip *zip, size_t index, ib_zip_sink *sink, void *context, ib_error *err);
+
+/* Where in the file the bytes of a stored member begin; *stored is false for a compressed one. */
+ib_status ib__zip_locate(const ib_zip *zip, size_t index, bool *stored, uint64_t *offset, ib_error *err);
+
 typedef struct ib_zip_member {
     const char *name; /* relative, with '/', UTF-8 */
     const void *bytes;

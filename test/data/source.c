@@ -123,11 +123,11 @@ static void refuse(const char *yaml, const char *where, const char *part) {
 static void test_refused(void **state) {
     (void)state;
     refuse("{npz: d.npz, x: x, Y: y}", "exp.yaml:1:23 data.train.Y", "did you mean 'y'?");
-    refuse("{npz: d.npz, x: x, label: y}", "data.train.label", "only npz, x, y, first, rows");
+    refuse("{npz: d.npz, x: x, label: y}", "data.train.label", "only npz, x, y, sample_weight, first, rows");
     refuse("{cvs: t.csv}", "data.train.cvs", "did you mean 'csv'?");
     refuse("{csv: t.csv, lable: kind}", "exp.yaml:1:21 data.train.lable", "did you mean 'label'?");
     refuse("{npz: d.npz, csv: t.csv}", "exp.yaml:1:1 data.train", "found both");
-    refuse("{x: x}", "exp.yaml:1:1 data.train", "npz: FILE or csv: FILE");
+    refuse("{x: x}", "exp.yaml:1:1 data.train", "expected one of the fields npz, npy, csv");
     refuse("{npz: d.npz}", "exp.yaml:1:1 data.train", "'x' is missing");
     refuse("{npz: d.npz, x: 3}", "exp.yaml:1:17 data.train.x", "expected a name, found an integer");
     refuse("{npz: [d.npz], x: x}", "exp.yaml:1:7 data.train.npz", "found a list");
