@@ -22,7 +22,7 @@ struct ib_metric {
     char given[64]; /* a name of its own, from the config */
     score_fn *score;
     double threshold;
-    double total, count;
+    double state[2]; /* total, count */
 };
 
 static score_fn score_equal, score_binary, score_categorical, score_sparse, score_squared, score_absolute;
@@ -223,39 +223,68 @@ const char *ib__metric_name(const ib_metric *metric) {
 /* ---- Accumulating ---- */
 
 void ib__metric_reset(ib_metric *metric) {
-    metric->total = metric->count = 0;
+    metric->state[0] = metric->state[1] = 0;
 }
 
-void ib__metric_update(ib_metric *metric, const ib_tensor *y_true, const ib_tensor *y_pred,
-                       const ib_tensor *weight) {
-    const ib_shape *shape = &y_pred->shape;
+/* What row r of `rows` weighs by an array with one number for several rows, or one a row; NULL: 1. */
+static double row_of(const ib_tensor *of, size_t r, size_t rows) {
+    size_t n = of ? (size_t)ib__shape_elements(&of->shape) : 0;
+    return n ? ib__tensor_at(of, r / (rows / n)) : 1.0;
+}
+
+static bool divides(const ib_tensor *of, size_t rows) {
+    int64_t n = of ? ib__shape_elements(&of->shape) : 1;
+    return n > 0 && rows % (size_t)n == 0;
+}
+
+ib_status ib__metric_add(ib_metric *metric, const ib_metric_batch *batch, ib_error *err) {
+    const ib_shape *shape = &batch->y_pred->shape;
     size_t samples = shape->rank > 0 ? (size_t)shape->dims[0] : 0;
     size_t width = shape->rank > 1 ? (size_t)shape->dims[shape->rank - 1] : 1;
-    size_t all = (size_t)ib__shape_elements(shape), targets = (size_t)ib__shape_elements(&y_true->shape);
-    if (samples == 0 || width == 0 || all == 0) return;
+    size_t all = (size_t)ib__shape_elements(shape),
+           targets = (size_t)ib__shape_elements(&batch->y_true->shape);
+    if (samples == 0 || width == 0 || all == 0) return IB_OK;
     size_t rows = all / width, target_width = targets / rows;
-    size_t weights = weight ? (size_t)ib__shape_elements(&weight->shape) : 0,
-           each = weights ? rows / weights : 1;
-    const float *w_of = weight ? weight->data : NULL;
-    const float *p = y_pred->data;
+    if (!divides(batch->weight, rows) || !divides(batch->mask, rows))
+        return ib__fail(err, IB_BAD_INPUT, metric->name, "weights or mask do not fit the predictions");
+    const float *p = batch->y_pred->data;
     for (size_t r = 0; r < rows; r++) {
-        double w = w_of ? (double)w_of[each ? r / each : r] : 1.0;
-        double s = metric->score(metric, y_true, r * target_width, target_width, p + r * width, width);
-        metric->total += s * w;
-        metric->count += w;
+        double w = row_of(batch->weight, r, rows) * row_of(batch->mask, r, rows);
+        double s = metric->score(metric, batch->y_true, r * target_width, target_width, p + r * width, width);
+        metric->state[0] += s * w;
+        metric->state[1] += w;
     }
+    return IB_OK;
+}
+
+ib_status ib__metric_update(ib_metric *metric, const ib_tensor *y_true, const ib_tensor *y_pred,
+                            const ib_tensor *weight) {
+    return ib__metric_add(metric, &(ib_metric_batch){y_true, y_pred, weight, NULL, NULL}, NULL);
 }
 
 double ib__metric_result(const ib_metric *metric) {
-    return metric->count == 0 ? 0 : metric->total / metric->count;
+    return metric->state[1] == 0 ? 0 : metric->state[0] / metric->state[1];
+}
+
+size_t ib__metric_count(const ib_metric *metric, bool *list) {
+    (void)metric;
+    if (list) *list = false;
+    return 1;
+}
+
+void ib__metric_values(const ib_metric *metric, double *out) {
+    *out = ib__metric_result(metric);
+}
+
+double *ib__metric_states(ib_metric *metric, size_t *n) {
+    *n = 2;
+    return metric->state;
 }
 
 void ib__metric_state(const ib_metric *metric, double state[2]) {
-    state[0] = metric->total;
-    state[1] = metric->count;
+    memcpy(state, metric->state, sizeof metric->state);
 }
 
 void ib__metric_set_state(ib_metric *metric, const double state[2]) {
-    metric->total = state[0];
-    metric->count = state[1];
+    memcpy(metric->state, state, sizeof metric->state);
 }

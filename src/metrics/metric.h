@@ -18,12 +18,29 @@ ib_status ib__metric_new(ib_metric **out, const ib_value *config, const char *lo
 void ib__metric_free(ib_metric *metric);
 const char *ib__metric_name(const ib_metric *metric); /* as in history: "accuracy" */
 void ib__metric_reset(ib_metric *metric);
-/* y_true, y_pred: the same number of samples; float32 or int32 targets. weight: NULL, or float32 with one
- * weight a sample or one a row (a row: everything but the last axis of the prediction). */
-void ib__metric_update(ib_metric *metric, const ib_tensor *y_true, const ib_tensor *y_pred,
-                       const ib_tensor *weight);
+
+/* A batch. Weights and masks of fewer axes than a metric's elements are those of the first axes. */
+typedef struct ib_metric_batch {
+    const ib_tensor *y_true, *y_pred; /* the same number of samples */
+    const ib_tensor *weight;          /* sample weights; NULL: none */
+    const ib_tensor *mask;            /* Keras's mask of y_pred, 0: does not count; NULL: none */
+    const ib_tensor *logits;          /* what a softmax or sigmoid made y_pred from, float32; NULL: none */
+} ib_metric_batch;
+ib_status ib__metric_add(ib_metric *metric, const ib_metric_batch *batch, ib_error *err);
+/* The same with targets, predictions and weights (or NULL) alone. */
+ib_status ib__metric_update(ib_metric *metric, const ib_tensor *y_true, const ib_tensor *y_pred,
+                            const ib_tensor *weight);
+
+/* The result; of a metric with several values (several thresholds, a value for each class) their mean, which
+ * is what Keras's progress line shows. */
 double ib__metric_result(const ib_metric *metric);
-/* State for checkpoints: total and count. */
+/* How many values the result has, and whether it is a list in Keras (also one of length 1). */
+size_t ib__metric_count(const ib_metric *metric, bool *list);
+void ib__metric_values(const ib_metric *metric, double *out); /* ib__metric_count of them */
+
+/* All that was accumulated, for checkpoints: *n numbers to be read, or written. */
+double *ib__metric_states(ib_metric *metric, size_t *n);
+/* The first two of them: total and count of the metrics that are means. */
 void ib__metric_state(const ib_metric *metric, double state[2]);
 void ib__metric_set_state(ib_metric *metric, const double state[2]);
 
