@@ -17,16 +17,17 @@
 typedef struct words {
     const char *plain[4]; /* words that are no options, in order */
     int count;
-    const char *out, *vary, *part, *data, *x, *y, *experiment;
-    size_t batch_size;
+    const char *out, *part, *data, *x, *y, *experiment;
+    size_t batch_size, sample;
     bool quiet;
+    ib_judgement judgement;
     ib_options options;
 } words;
 
 /* Commands get their parsed words; they give the exit code. */
 typedef int command_fn(const words *w);
 command_fn run_train, run_evaluate, run_predict, run_summary, run_env, run_kernels, run_show, run_verify,
-    run_diff;
+    run_audit, run_diff;
 
 /* Prints an error, if there is one, and gives the exit code of a status. */
 int finish(ib_status status, const ib_error *err);

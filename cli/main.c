@@ -20,7 +20,9 @@ typedef struct command {
 
 static const command commands[] = {
     {"train", run_train, 1, "EXPERIMENT -o RUN", "train an experiment, write the run's folder", "otiqr"},
-    {"verify", run_verify, 1, "RUN", "train a run again and compare every digest", "vti"},
+    {"verify", run_verify, 1, "RUN", "judge a run by its goal: train it again, compare every digest",
+     "gvtij"},
+    {"audit", run_audit, 1, "RUN", "recompute some random steps of a run from its checkpoints", "ktij"},
     {"diff", run_diff, 2, "RUN RUN", "find the first step, tensor and element where two runs part", "ti"},
     {"show", run_show, 1, "RUN", "what a run was and what came out", ""},
     {"evaluate", run_evaluate, 1, "RUN|MODEL.keras", "loss and metrics on data", "tipdxyeb"},
@@ -43,7 +45,10 @@ static const option options[] = {
     {'i', "--isa", "ref|avx2|avx512", "instruction set (default: the best); no bit depends on it"},
     {'q', "--quiet", NULL, "print the result only"},
     {'r', "--resume", NULL, "go on from the newest checkpoint in the folder"},
-    {'v', "--vary", "threads,isa", "verify with other thread counts and instruction sets, too"},
+    {'g', "--goal", "bitwise|functional|documented", "judge by this goal, not the experiment's"},
+    {'v', "--vary", "threads,isa,resume,compiler", "also in these ways: prints the levels proven"},
+    {'k', "--sample", "K", "how many random steps (default: 8)"},
+    {'j', "--json", NULL, "the answer as one JSON value"},
     {'p', "--part", "train|validation|test", "which part of the experiment's data (default: test)"},
     {'d', "--data", "FILE", "a .npz or .csv file instead"},
     {'x', "--x", "NAME", "array of samples in the .npz (default: x)"},
@@ -112,11 +117,19 @@ static bool take_option(words *w, char letter, const char *argument) {
     case 'q':
         w->quiet = true;
         return true;
+    case 'g':
+        w->judgement.goal = argument;
+        return true;
+    case 'k':
+        return parse_count(argument, &w->sample);
+    case 'j':
+        w->options.json = 1;
+        return true;
     case 'r':
         w->options.resume = 1;
         return true;
     case 'v':
-        w->vary = argument;
+        w->judgement.vary = argument;
         return true;
     case 'p':
         w->part = argument;

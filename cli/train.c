@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * isobit train, verify, diff, show.
+ * isobit train, verify, audit, diff, show.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -28,7 +28,12 @@ int run_train(const words *w) {
 
 int run_verify(const words *w) {
     ib_error err = {0};
-    return finish(ib_verify(w->plain[0], w->vary, &w->options, &err), &err);
+    return finish(ib_verify(w->plain[0], &w->judgement, &w->options, &err), &err);
+}
+
+int run_audit(const words *w) {
+    ib_error err = {0};
+    return finish(ib_audit(w->plain[0], w->sample, &w->options, &err), &err);
 }
 
 int run_diff(const words *w) {

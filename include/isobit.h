@@ -86,6 +86,7 @@ typedef struct ib_options {
     ib_progress_fn *progress;
     void *context; /* of both */
     int resume;    /* ib_train: not 0: go on from the newest checkpoint of the folder, if it has one */
+    int json;      /* not 0: calls that compare give their answer as one JSON value instead of lines */
 } ib_options;
 
 /* ---- Training and its proof ---- */
@@ -98,10 +99,24 @@ typedef struct ib_options {
 IB_API ib_status ib_train(const char *experiment, const char *run, const ib_options *options, char digest[72],
                           ib_error *err);
 
-/* Trains the recorded run again and compares every recorded digest. vary: NULL, or a list as "threads,isa":
- * also with 1, 2, 3 and 7 threads, and with each instruction set of this CPU. Text: the levels proven, or the
- * first difference. IB_DIFFERS: not the same. */
-IB_API ib_status ib_verify(const char *run, const char *vary, const ib_options *options, ib_error *err);
+/* How a run is judged. Zero-initialised (or NULL): by the goal of its experiment, without variations. */
+typedef struct ib_judgement {
+    const char *goal; /* "bitwise", "functional" or "documented"; NULL: the experiment's */
+    /* bitwise: a list as "threads,isa": also with 1, 2, 3 and 7 threads; with each instruction set of this
+     * CPU; "resume": stopped and gone on three times; "compiler": built from the sources with another
+     * compiler. */
+    const char *vary;
+} ib_judgement;
+
+/* Judges a run by a goal: `bitwise` trains it again and compares every recorded digest. Text: the levels
+ * proven, or the first difference. IB_DIFFERS: the goal is not met. */
+IB_API ib_status ib_verify(const char *run, const ib_judgement *how, const ib_options *options,
+                           ib_error *err);
+
+/* Recomputes `sample` random steps (0: 8) of a run from its checkpoints and compares: finds silent corruption
+ * of data and forged records in a fraction of the run's time. Text: what was found, and with which
+ * confidence. IB_DIFFERS: a step, or a checkpoint, is not what it should be. */
+IB_API ib_status ib_audit(const char *run, size_t sample, const ib_options *options, ib_error *err);
 
 /* Says where two runs part: settings, data (file, sample, element), first step, first tensor and element.
  * Trains both again up to that step where their inputs are still there. IB_DIFFERS: they part. */

@@ -36,6 +36,11 @@ void ib__growing_close(ib_growing *file);
 ib_status ib__folder_names(char ***names, size_t *n, const char *path, ib_error *err);
 void ib__names_free(char **names, size_t n);
 
+/* A new folder for a while, where the variable TMPDIR says, or in /tmp. *out: yours; discard removes it with
+ * all that is in it, and its name (NULL is fine). */
+ib_status ib__folder_temporary(char **out, ib_error *err);
+void ib__folder_discard(char *folder);
+
 /* "a" and "b" make "a/b". NULL: no memory. Release with free(). */
 char *ib__path_join(const char *folder, const char *name);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files that grow, and the names in a folder.
+ * Files that grow.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/mem.h"
 
 struct ib_growing {
     int file;
@@ -81,43 +79,4 @@ void ib__growing_close(ib_growing *g) {
     if (g->file >= 0) close(g->file);
     free(g->path);
     free(g);
-}
-
-/* ---- Folders ---- */
-
-static int by_name(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-ib_status ib__folder_names(char ***names, size_t *n, const char *path, ib_error *err) {
-    *names = NULL;
-    *n = 0;
-    size_t capacity = 0;
-    DIR *folder = opendir(path);
-    if (folder == NULL) return errno == ENOENT ? IB_OK : fail(path, "read", err);
-    ib_status status = IB_OK;
-    const struct dirent *entry;
-    while (status == IB_OK && (entry = readdir(folder)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        char *name = strdup(entry->d_name);
-        if (name == NULL || !ib__grow(names, &capacity, *n + 1, sizeof(char *))) {
-            free(name);
-            status = ib__fail_memory(err);
-            break;
-        }
-        (*names)[(*n)++] = name;
-    }
-    closedir(folder);
-    if (status == IB_OK && *n > 0) qsort(*names, *n, sizeof(char *), by_name);
-    if (status == IB_OK) return IB_OK;
-    ib__names_free(*names, *n);
-    *names = NULL;
-    *n = 0;
-    return status;
-}
-
-void ib__names_free(char **names, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        free(names[i]);
-    free(names);
 }

@@ -22,8 +22,13 @@ ib_status ib_train(const char *experiment, const char *run, const ib_options *op
     CALL(ib__train(experiment, run, options, digest, err));
 }
 
-ib_status ib_verify(const char *run, const char *vary, const ib_options *options, ib_error *err) {
-    CALL(ib__verify(run, vary, options, err));
+ib_status ib_verify(const char *run, const ib_judgement *how, const ib_options *options, ib_error *err) {
+    static const ib_judgement plain;
+    CALL(ib__verify(run, how != NULL ? how : &plain, options, err));
+}
+
+ib_status ib_audit(const char *run, size_t sample, const ib_options *options, ib_error *err) {
+    CALL(ib__audit(run, sample, options, err));
 }
 
 ib_status ib_diff(const char *run_a, const char *run_b, const ib_options *options, ib_error *err) {

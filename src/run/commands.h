@@ -12,7 +12,8 @@
 
 ib_status ib__train(const char *experiment, const char *run, const ib_options *options, char digest[72],
                     ib_error *err);
-ib_status ib__verify(const char *run, const char *vary, const ib_options *options, ib_error *err);
+ib_status ib__verify(const char *run, const ib_judgement *how, const ib_options *options, ib_error *err);
+ib_status ib__audit(const char *run, size_t sample, const ib_options *options, ib_error *err);
 ib_status ib__diff(const char *run_a, const char *run_b, const ib_options *options, ib_error *err);
 ib_status ib__evaluate(const char *model, const ib_data *data, const ib_options *options, ib_error *err);
 ib_status ib__predict(const char *model, const ib_data *data, const char *out, const ib_options *options,
@@ -21,5 +22,13 @@ ib_status ib__summary(const char *file, const ib_options *options, ib_error *err
 ib_status ib__show(const char *run, const ib_options *options, ib_error *err);
 ib_status ib__env_print(const ib_options *options, ib_error *err);
 ib_status ib__kernels_print(const ib_options *options, ib_error *err);
+
+/* ---- The goals of ib__verify ---- */
+struct ib_report;
+ib_status ib__verify_bitwise(const ib_record *record, const char *vary, const ib_options *options,
+                             ib_error *err);
+/* Builds isobit from its sources with another compiler and lets it verify the run. *proven: it did; false: no
+ * sources or no other compiler here, which is said. */
+ib_status ib__vary_compiler(const char *run, struct ib_report *report, bool *proven, ib_error *err);
 
 #endif

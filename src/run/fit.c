@@ -134,7 +134,7 @@ static ib_status run_step(ib_fitting *f, ib_watch_fn *watch, void *context, ib_e
     return status == IB_OK ? report(f, f->moment.step, false, err) : status;
 }
 
-static ib_status keep(ib_fitting *f, ib_error *err) {
+ib_status ib__fitting_keep(ib_fitting *f, ib_error *err) {
     double now = ib__seconds_now();
     ib_buf callbacks = {0};
     f->session->seconds = f->before + now - f->began;
@@ -154,7 +154,7 @@ static ib_status keep_if_due(ib_fitting *f, ib_error *err) {
     const ib_keeper *keeper = f->hooks->keeper;
     if (keeper == NULL || t->step == f->kept) return IB_OK;
     bool due = t->step == 0 ? t->task->experiment->seed_drawn : ib__keeper_due(keeper, t->step);
-    return due || f->moment.checkpoint ? keep(f, err) : IB_OK;
+    return due || f->moment.checkpoint ? ib__fitting_keep(f, err) : IB_OK;
 }
 
 /* Ends an epoch whose steps are done. */
@@ -195,7 +195,7 @@ static ib_status run_all(ib_fitting *f, ib_error *err) {
     if (status == IB_OK) status = settle(f, err);
     if (status != IB_INTERRUPTED || f->hooks->keeper == NULL) return status;
     ib_error problem = {0};
-    if (keep(f, &problem) == IB_OK) return status;
+    if (ib__fitting_keep(f, &problem) == IB_OK) return status;
     if (err != NULL) *err = problem;
     return problem.code;
 }
@@ -244,16 +244,20 @@ ib_status ib__fitting_new(ib_fitting **out, ib_task *task, const ib_runtime *run
     return status;
 }
 
+ib_status ib__fitting_end(ib_fitting *f, ib_error *err) {
+    ib_status status = run_all(f, err);
+    if (status == IB_OK) status = ib__callbacks_train_end(f->callbacks, &f->moment, err);
+    if (status == IB_OK) status = run_test(f, err);
+    if (status == IB_OK) status = ib__trace_end(f->trace, f->trainer, err);
+    f->session->seconds = f->before + ib__seconds_now() - f->began;
+    return status;
+}
+
 ib_status ib__fit(ib_task *task, const ib_runtime *runtime, const ib_fit_hooks *hooks, ib_trace *trace,
                   ib_error *err) {
     ib_fitting *f = NULL;
     ib_status status = ib__fitting_new(&f, task, runtime, hooks, trace, err);
-    if (status != IB_OK) return status;
-    status = run_all(f, err);
-    if (status == IB_OK) status = ib__callbacks_train_end(f->callbacks, &f->moment, err);
-    if (status == IB_OK) status = run_test(f, err);
-    if (status == IB_OK) status = ib__trace_end(trace, f->trainer, err);
-    f->session->seconds = f->before + ib__seconds_now() - f->began;
+    if (status == IB_OK) status = ib__fitting_end(f, err);
     ib__fitting_free(f);
     return status;
 }

@@ -35,6 +35,10 @@ void ib__fitting_free(ib_fitting *fitting);
 ib_trainer *ib__fitting_trainer(ib_fitting *fitting);
 /* Runs until `step` steps are done or training is over, without the end of the last epoch in it. */
 ib_status ib__fitting_run(ib_fitting *fitting, size_t step, ib_error *err);
+/* Takes a checkpoint by the keeper now. */
+ib_status ib__fitting_keep(ib_fitting *fitting, ib_error *err);
+/* All that is left: steps, callbacks, test, result. */
+ib_status ib__fitting_end(ib_fitting *fitting, ib_error *err);
 /* One step, watched op by op; false in *done: training is over. */
 ib_status ib__fitting_watch(ib_fitting *fitting, ib_watch_fn *watch, void *context, bool *done,
                             ib_error *err);

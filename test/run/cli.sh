@@ -177,8 +177,13 @@ JSON
 cp "$work/digits.csv" "$work/copy.csv"
 good "the same experiment as JSON, its data under another name" train "$work/good.json" -o "$work/run3" --quiet
 [ "$(cat "$work/out")" = "$result" ] || fail "JSON: $(cat "$work/out")"
-good "verify" verify "$work/run" --vary threads,isa
-holds "levels" '^verified: run threads isa$'
+good "verify" verify "$work/run" --vary threads,isa,resume
+holds "levels" '^verified: run threads isa resume$'
+good "verify for machines" verify "$work/run" --json
+python3 -c 'import json, sys; v = json.load(open(sys.argv[1])); assert v["same"] and v["levels"] == ["run"], v' \
+    "$work/out" 2>"$work/err" || ! command -v python3 >/dev/null || fail "json: $(cat "$work/err")"
+good "audit" audit "$work/run" --sample 3
+holds "audited" '^audited: '
 good "diff of equal runs" diff "$work/run" "$work/run2"
 holds "same" '^same: result sha256:'
 good "show" show "$work/run"
@@ -201,6 +206,9 @@ bad "truncated model" "cut.keras" summary "$work/cut.keras"
 { head -c 5000 "$work/run/model.keras"; printf 'xxxxxxxx'; tail -c +5009 "$work/run/model.keras"; } >"$work/bent.keras"
 bad "corrupt model" "bent.keras" predict "$work/bent.keras" --experiment "$work/good.yaml" -o "$work/r.npy"
 bad "missing part" "expected data.validation, found none" evaluate "$work/run" --part validation
+bad "unknown level" "vary: expected a list of threads, isa, resume and compiler, found \"thread\", did you mean threads" \
+    verify "$work/run" --vary thread
+bad "unknown goal" "goal: expected bitwise, functional or documented, found \"bits\"" verify "$work/run" --goal bits
 bad "no run" "record.json: cannot be opened" show "$work/none"
 sed -i 's/"result": "[0-9a-f]*"/"result": "12"/' "$work/run2/record.json"
 bad "damaged record" "record.json.*64 hex digits" show "$work/run2"

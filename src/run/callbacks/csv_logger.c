@@ -66,6 +66,7 @@ static bool choose_columns(csv_logger *c, const ib_logs *logs) {
     bool validation = false;
     for (size_t i = 0; i < logs->n; i++)
         validation = validation || strncmp(logs->names[i], "val_", 4) == 0;
+    c->n_columns = 0;
     c->columns = calloc(2 * logs->n + 1, sizeof(char *));
     if (c->columns == NULL) return false;
     for (size_t i = 0; i < (validation ? 1 : 2) * logs->n; i++) {

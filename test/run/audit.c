@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Audits: a run that nothing disturbed passes; a forged loss, a forged checkpoint and a flipped bit are found
+ * when their step is looked at; how sure the statement is.
+ */
+#include "run/runs.h"
+
+#include "run/audit.h"
+
+static ib_buf said;
+
+static void hear(void *context, const char *text) {
+    (void)context;
+    ib__buf_text(&said, text);
+}
+
+static ib_status audit(const char *run, size_t sample) {
+    char path[256];
+    ib_error err = {0};
+    ib_options options = {.threads = 2, .text = hear};
+    ib__buf_free(&said);
+    in_base(path, run);
+    ib_status status = ib_audit(path, sample, &options, &err);
+    if (status != IB_OK && status != IB_DIFFERS) fail_msg("%s: %s", err.where, err.text);
+    return status;
+}
+
+static void heard(const char *part) {
+    if (strstr(said.data, part) == NULL) fail_msg("expected \"%s\" in:\n%s", part, said.data);
+}
+
+static int prepare(void **state) {
+    char path[256], run[256];
+    ib_buf text = {0};
+    if (make_base(state) != 0) return 1;
+    write_experiment("audit.yaml", "examples/digits/digits.csv", "null");
+    in_base(path, "audit.yaml");
+    if (ib__file_read(&text, path, 0, NULL) != IB_OK) return 1;
+    ib__buf_text(&text, "checkpoint: {steps: 2, keep: 10}\n");
+    if (ib__file_write(path, text.data, text.length, NULL) != IB_OK) return 1;
+    ib__buf_free(&text);
+    in_base(run, "run");
+    return ib_train(path, run, NULL, NULL, NULL) != IB_OK;
+}
+
+static int finish(void **state) {
+    ib__buf_free(&said);
+    return remove_base(state);
+}
+
+static void passes(void **state) {
+    (void)state;
+    for (size_t sample = 1; sample <= 6; sample++)
+        assert_int_equal(audit("run", sample), IB_OK);
+    heard("6 of 6 steps drawn, 6 recomputed");
+    heard("no step of this run was corrupted or forged");
+    assert_int_equal(audit("run", 1), IB_OK);
+    heard("1 of 6 steps drawn, ");
+    heard("with confidence 95 %");
+}
+
+/* A loss that is changed in the record is found whenever its step is looked at, and never blamed on another.
+ */
+static void forged_loss(void **state) {
+    char command[700];
+    size_t found = 0;
+    (void)state;
+    snprintf(command, sizeof command,
+             "cd '%s' && cp -r run forged && sed -i '5s/^4 ..../4 3f80/' forged/steps", base);
+    assert_int_equal(system(command), 0);
+    for (size_t i = 0; i < 20; i++) {
+        ib_status status = audit("forged", 1);
+        found += status == IB_DIFFERS;
+        if (status == IB_DIFFERS && strstr(said.data, "first at step 4") == NULL)
+            heard("step 4 in the checkpoint of");
+    }
+    assert_true(found > 0);
+    assert_int_equal(audit("forged", 6), IB_DIFFERS);
+    heard("step 4");
+}
+
+/* A checkpoint with another weight and a right checksum. */
+static void forged_checkpoint(void **state) {
+    char command[700], path[300];
+    ib_buf file = {0};
+    (void)state;
+    snprintf(command, sizeof command, "cd '%s' && cp -r run bent", base);
+    assert_int_equal(system(command), 0);
+    snprintf(path, sizeof path, "%s/bent/checkpoint/step-000000000002", base);
+    assert_int_equal(ib__file_read(&file, path, 0, NULL), IB_OK);
+    char *kernel = memmem(file.data, file.length, "conv2d/kernel", 13);
+    assert_non_null(kernel);
+    kernel[64] = (char)(kernel[64] ^ 1);
+    ib_digest right = ib__sha256(file.data, file.length - sizeof right);
+    memcpy(file.data + file.length - sizeof right, &right, sizeof right);
+    assert_int_equal(ib__file_write(path, file.data, file.length, NULL), IB_OK);
+    ib__buf_free(&file);
+    assert_int_equal(audit("bent", 6), IB_DIFFERS);
+    heard("the checkpoint of step 2 does not hold the state of that step");
+}
+
+/* Against a count of all possibilities. */
+static void share(void **state) {
+    (void)state;
+    assert_true(ib__audit_share(10, 10, 0.95) == 0);
+    /* 5 of 10 looked at: three bad ones are missed with 5 4 3 / (10 9 8) = 1/12, four with 1/42. */
+    assert_true(ib__audit_share(10, 5, 0.95) == 0.3);
+    assert_true(ib__audit_share(10, 5, 0.90) == 0.2);
+    assert_true(ib__audit_share(1000000, 59, 0.95) > 0.049 && ib__audit_share(1000000, 59, 0.95) < 0.05);
+    assert_true(ib__audit_share(100, 0, 0.95) == 0.99);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(passes), cmocka_unit_test(forged_loss),
+                                       cmocka_unit_test(forged_checkpoint), cmocka_unit_test(share)};
+    return cmocka_run_group_tests(tests, prepare, finish);
+}
