@@ -35,7 +35,7 @@ static ib_status add_updates(ib_trainer *t, ib_step_plan *p, ib_error *err) {
     ib__model_weights(t->model, weights, true);
     for (size_t i = 0; i < n; i++)
         nodes[i] = ib__op_variable(p->g, &weights[i]->variable);
-    ib_node dy = IB_NO_NODE;
+    ib_node dy = ib__optimizer_loss_scale(t->model->optimizer, p->g);
     ib__graph_gradients(p->g, &p->loss, &dy, 1, nodes, n, gradients);
     ib__optimizer_apply(t->model->optimizer, p->g, gradients);
     free(weights);
