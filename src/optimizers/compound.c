@@ -111,11 +111,11 @@ static ib_status add_scale(ib_optimizer *o, ib_error *err) {
 static const ib_compound loss_scale = {.open = open_loss_scale, .assign = own_all, .guarded = true};
 
 const ib_optimizer_class ib__optimizer_loss_scaling = {.name = "LossScaleOptimizer",
-                                                     .fields = loss_scale_fields,
-                                                     .n_fields =
-                                                         sizeof loss_scale_fields / sizeof *loss_scale_fields,
-                                                     .add_last = add_scale,
-                                                     .compound = &loss_scale};
+                                                       .fields = loss_scale_fields,
+                                                       .n_fields = sizeof loss_scale_fields /
+                                                                   sizeof *loss_scale_fields,
+                                                       .add_last = add_scale,
+                                                       .compound = &loss_scale};
 
 /* ---- MultiOptimizer: each variable has the optimizer whose pattern its path matches ---- */
 
