@@ -138,8 +138,9 @@ typedef struct ib_data {
 IB_API ib_status ib_evaluate(const char *model, const ib_data *data, const ib_options *options,
                              ib_error *err);
 
-/* Writes predictions, one row a sample, as .npy, or as CSV when the name of `out` ends in .csv. The bits do
- * not depend on batch_size. */
+/* Writes predictions, one row a sample, as .npy, as CSV when the name of `out` ends in .csv, or as .npz with
+ * an array an output when it ends in .npz (needed for several outputs). The bits do not depend on batch_size.
+ */
 IB_API ib_status ib_predict(const char *model, const ib_data *data, const char *out,
                             const ib_options *options, ib_error *err);
 

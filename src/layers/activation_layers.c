@@ -108,16 +108,22 @@ static ib_status softmax_shape(const ib_layer *layer, const ib_shape *inputs, si
     return status;
 }
 
-static ib_node softmax_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
-    (void)n;
-    return ib__softmax(b->g, inputs[0], softmax_axes(layer->settings, ib__node_shape(b->g, inputs[0]).rank));
+/* Masked places are set to -1e9 before and to 0 after: where all are masked, the result is 0. */
+static void softmax_apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow *out) {
+    ib_graph *g = b->g;
+    ib_node x = args->flows[0].node, mask = args->flows[0].mask;
+    unsigned axes = softmax_axes(layer->settings, ib__node_shape(g, x).rank);
+    if (mask != IB_NO_NODE) x = ib__op_select(g, mask, x, ib__op_constant(g, -1e9f));
+    out->node = ib__softmax(g, x, axes);
+    out->mask = mask;
+    if (mask != IB_NO_NODE) out->node = ib__op_select(g, mask, out->node, ib__op_constant(g, 0.0f));
 }
 
 const ib_layer_class ib__layer_softmax = {.name = "Softmax",
                                           .settings = sizeof(settings),
                                           .configure = softmax_configure,
                                           .shape = softmax_shape,
-                                          .call = softmax_call};
+                                          .apply = softmax_apply};
 
 /* ---- PReLU: relu(x) - alpha * relu(-x); alpha has the input's shape, 1 along the shared axes ---- */
 
@@ -181,4 +187,5 @@ const ib_layer_class ib__layer_prelu = {.name = "PReLU",
                                         .configure = prelu_configure,
                                         .shape = prelu_shape,
                                         .build = prelu_build,
-                                        .call = prelu_call};
+                                        .call = prelu_call,
+                                        .mask = ib__mask_first};

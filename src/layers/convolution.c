@@ -37,14 +37,14 @@ typedef struct convolution {
         sizes("strides", ones, strides), PADDING(paddings), IB_WINDOW_FORMAT,                                \
         sizes("dilation_rate", ones, dilation), COUNT("groups", "1", groups), ACTIVATION_AND_BIAS,           \
         INITIALIZER("kernel", "\"glorot_uniform\""), INITIALIZER("bias", "\"zeros\""),                       \
-        REGULARIZER("kernel"), REGULARIZER("bias"), NOT_YET("activity_regularizer"),                         \
-        NOT_YET("kernel_constraint"), NOT_YET("bias_constraint")
+        REGULARIZER("kernel"), REGULARIZER("bias"), REGULARIZER("activity"), NOT_YET("kernel_constraint"),   \
+        NOT_YET("bias_constraint")
 #define DEPTHWISE(sizes, ones, paddings)                                                                     \
     IB_LAYER_FIELDS, COUNT("depth_multiplier", "1", multiplier), sizes("kernel_size", NULL, taps),           \
         sizes("strides", ones, strides), PADDING(paddings), IB_WINDOW_FORMAT,                                \
         sizes("dilation_rate", ones, dilation), ACTIVATION_AND_BIAS,                                         \
         INITIALIZER("depthwise", "\"glorot_uniform\""), INITIALIZER("bias", "\"zeros\""),                    \
-        REGULARIZER("depthwise"), REGULARIZER("bias"), NOT_YET("activity_regularizer"),                      \
+        REGULARIZER("depthwise"), REGULARIZER("bias"), REGULARIZER("activity"),                              \
         NOT_YET("depthwise_constraint"), NOT_YET("bias_constraint")
 #define SEPARABLE(sizes, ones, paddings)                                                                     \
     IB_LAYER_FIELDS, COUNT("depth_multiplier", "1", multiplier), COUNT("filters", NULL, filters),            \
@@ -52,7 +52,7 @@ typedef struct convolution {
         IB_WINDOW_FORMAT, sizes("dilation_rate", ones, dilation), ACTIVATION_AND_BIAS,                       \
         INITIALIZER("depthwise", "\"glorot_uniform\""), INITIALIZER("pointwise", "\"glorot_uniform\""),      \
         INITIALIZER("bias", "\"zeros\""), REGULARIZER("depthwise"), REGULARIZER("pointwise"),                \
-        REGULARIZER("bias"), NOT_YET("activity_regularizer"), NOT_YET("depthwise_constraint"),               \
+        REGULARIZER("bias"), REGULARIZER("activity"), NOT_YET("depthwise_constraint"),                       \
         NOT_YET("pointwise_constraint"), NOT_YET("bias_constraint")
 
 static const ib_field plain_1d[] = {PLAIN(SIZES_1D, "1", PADDINGS_1D)};

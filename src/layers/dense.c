@@ -26,35 +26,48 @@ static ib_status read_batch_shape(const ib_field *field, const ib_value *value, 
     return IB_OK;
 }
 
-static const ib_field input_fields[] = {
-    {.key = "batch_shape", .read = read_batch_shape},
-    {.key = "dtype", .fallback = "\"float32\"", .read = ib__read_dtype_text},
-    {.key = "sparse", .fallback = "false", .read = ib__read_null},
-    {.key = "ragged", .fallback = "false", .read = ib__read_null},
-    {.key = "name", .read = ib__read_name},
-    {.key = "optional", .fallback = "false", .read = ib__read_null}};
+/* What an input may hold. Floats arrive as float32, integers and booleans as int32. */
+static ib_status read_input_dtype(const ib_field *field, const ib_value *value, const char *where, void *out,
+                                  ib_value **canonical, ib_error *err) {
+    static const char *const names[] = {"float32", "float16", "bfloat16", "float64", "int32",
+                                        "int64",   "int16",   "int8",     "uint8",   "uint16",
+                                        "uint32",  "uint64",  "bool"};
+    (void)field, (void)out, (void)canonical;
+    if (value->kind != IB_STRING) {
+        char found[64];
+        ib__value_describe(found, value);
+        return ib__fail(err, IB_BAD_INPUT, where, "expected a dtype, found %s", found);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(value->string, names[i]) == 0) return IB_OK;
+    return ib__fail(err, IB_UNSUPPORTED, where, "inputs of dtype \"%.60s\" are not supported yet",
+                    value->string);
+}
+
+static const ib_field input_fields[] = {{.key = "batch_shape", .read = read_batch_shape},
+                                        {.key = "dtype", .fallback = "\"float32\"", .read = read_input_dtype},
+                                        {.key = "sparse", .fallback = "false", .read = ib__read_null},
+                                        {.key = "ragged", .fallback = "false", .read = ib__read_null},
+                                        {.key = "name", .read = ib__read_name},
+                                        {.key = "optional", .fallback = "false", .read = ib__read_null}};
 
 static ib_status input_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
     return ib__layer_configure(layer, input_fields, sizeof input_fields / sizeof *input_fields, config, err);
 }
 
-static ib_status input_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
-                             ib_error *err) {
-    (void)inputs, (void)n, (void)err;
-    *out = *(const ib_shape *)layer->settings;
+/* Is never called: the model's inputs stand for it. */
+static ib_status input_infer(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX],
+                             size_t *n, ib_error *err) {
+    (void)args, (void)err;
+    const ib_value *dtype = ib__value_get(layer->config, "dtype");
+    bool real = strncmp(dtype->string, "float", 5) == 0 || strcmp(dtype->string, "bfloat16") == 0;
+    *n = 1;
+    out[0] = (ib_spec){*(const ib_shape *)layer->settings, real ? IB_TYPE_F32 : IB_TYPE_I32};
     return IB_OK;
 }
 
-static ib_node input_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
-    (void)layer, (void)b;
-    return n ? inputs[0] : IB_NO_NODE;
-}
-
-const ib_layer_class ib__layer_input = {.name = "InputLayer",
-                                        .settings = sizeof(ib_shape),
-                                        .configure = input_configure,
-                                        .shape = input_shape,
-                                        .call = input_call};
+const ib_layer_class ib__layer_input = {
+    .name = "InputLayer", .settings = sizeof(ib_shape), .configure = input_configure, .infer = input_infer};
 
 /* ---- Dense: y = activation(x . kernel + bias) over the last axis ---- */
 
@@ -119,4 +132,5 @@ const ib_layer_class ib__layer_dense = {.name = "Dense",
                                         .configure = configure,
                                         .shape = shape,
                                         .build = build,
-                                        .call = call};
+                                        .call = call,
+                                        .mask = ib__mask_first};

@@ -21,9 +21,9 @@
     {                                                                                                        \
         .key = "dtype", .fallback = "\"float32\"", .read = ib__read_dtype                                    \
     }
-/* Written by Keras only when it is set; not supported yet. */
+/* Written by Keras only when it is set; ib__layer_call applies it. */
 #define IB_ACTIVITY_REGULARIZER                                                                              \
-    { .key = "activity_regularizer", .fallback = "null", .read = ib__read_null, .omit_null = true }
+    { .key = "activity_regularizer", .fallback = "null", .read = ib__read_regularizer, .omit_null = true }
 
 /* For classes whose config is a table of fields: reads it into layer->settings and layer->config. */
 ib_status ib__layer_configure(ib_layer *layer, const ib_field *fields, size_t n, const ib_value *config,
@@ -37,6 +37,10 @@ ib_status ib__layer_configure(ib_layer *layer, const ib_field *fields, size_t n,
 ib_status ib__layer_configure_plain(ib_layer *layer, const ib_value *config, ib_error *err);
 ib_status ib__layer_same_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
                                ib_error *err);
+
+/* Masks of outputs: the first input's; where any input's is set. */
+ib_node ib__mask_first(ib_layer *layer, ib_build *b, const ib_flow *inputs, size_t n, ib_node output);
+ib_node ib__mask_any(ib_layer *layer, ib_build *b, const ib_flow *inputs, size_t n, ib_node output);
 
 /* "expected an input of rank 4, found (None, 3)" */
 ib_status ib__layer_check_rank(const ib_layer *layer, const ib_shape *input, int rank, ib_error *err);

@@ -94,17 +94,12 @@ void ib__layer_free(ib_layer *layer) {
     for (size_t i = 0; i < layer->n_weights; i++)
         ib__free(layer->weights[i].variable.data);
     free(layer->weights);
+    for (size_t i = 0; i < layer->n_parts; i++)
+        ib__layer_free(layer->parts[i].layer);
+    free(layer->parts);
     ib__value_free(layer->config);
     ib__arena_free(&layer->arena);
     free(layer);
-}
-
-ib_status ib__layer_build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {
-    ib_shape shape;
-    ib_status status = layer->class->shape(layer, inputs, n, &shape, err);
-    if (status != IB_OK || layer->built) return status;
-    layer->built = true;
-    return layer->class->build ? layer->class->build(layer, inputs, n, err) : IB_OK;
 }
 
 ib_status ib__layer_add_weight(ib_layer *layer, const char *name, const ib_shape *shape, bool trainable,

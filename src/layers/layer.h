@@ -22,6 +22,30 @@ typedef struct ib_weight {
 
 typedef struct ib_layer ib_layer;
 
+/* What is known of a tensor before it is computed. shape: -1 for the batch and for what only the data say. */
+typedef struct ib_spec {
+    ib_shape shape;
+    ib_type type;
+} ib_spec;
+
+/* A tensor on its way through a model: its node, and Keras's mask of it (a predicate over its first axes), or
+ * IB_NO_NODE. */
+typedef struct ib_flow {
+    ib_node node, mask;
+} ib_flow;
+
+/* What a layer is called with: its tensors in the order of the call's arguments (lists stand item by item),
+ * and the arguments that hold no tensor. Masks travel with their tensors. */
+typedef struct ib_args {
+    size_t n;
+    const char *const *names; /* the argument that tensor i belongs to: "inputs", "initial_state" */
+    const ib_spec *specs;     /* when outputs are asked for */
+    const ib_flow *flows;     /* when ops are built */
+    const ib_value *settings; /* {"use_causal_mask": true}; NULL: none */
+} ib_args;
+
+#define IB_OUTPUTS_MAX 64 /* of one call */
+
 /* What a layer needs to build its ops. */
 typedef struct ib_build {
     ib_graph *g;
@@ -31,20 +55,36 @@ typedef struct ib_build {
     ib_node extra_loss; /* IB_NO_NODE: none yet */
 } ib_build;
 
+/* A class has `shape` and `call` if every call takes tensors alone and gives one float32 tensor; others have
+ * `infer` and `apply` instead. */
 typedef struct ib_layer_class {
-    const char *name; /* Keras class name, "Conv2D" */
-    size_t settings;  /* bytes of the layer's parsed settings */
+    const char *name;      /* Keras class name, "Conv2D" */
+    size_t settings;       /* bytes of the layer's parsed settings */
+    const char *arguments; /* of call, in Keras's order: "query value key"; NULL: "inputs". training and mask
+                              are known to all */
     /* Reads config (the "config" map of Keras's serialization, defaults filled in by the layer) into
      * layer->settings. Every key must be known; a value of the wrong type or range is IB_BAD_INPUT. */
     ib_status (*configure)(ib_layer *layer, const ib_value *config, ib_error *err);
-    /* Shapes carry the batch axis (-1). Sets *out (one output). Must not rely on build. */
+    /* Sets *out. Must not rely on build. */
     ib_status (*shape)(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out, ib_error *err);
+    /* The same for any number of outputs: *n is how many. */
+    ib_status (*infer)(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX], size_t *n,
+                       ib_error *err);
     /* Creates weights by ib__layer_add_weight; NULL for layers without. Called once. */
     ib_status (*build)(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err);
-    /* Builds the ops: n inputs, one output. May be called several times (shared layers, several graphs). */
+    /* Builds the ops. May be called several times (shared layers, several graphs). */
     ib_node (*call)(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n);
-    bool many_inputs; /* takes a list of inputs, as Add does */
+    void (*apply)(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]);
+    /* With `call`: the output's mask; at least one input has one. NULL: the mask ends here. */
+    ib_node (*mask)(ib_layer *layer, ib_build *b, const ib_flow *inputs, size_t n, ib_node output);
+    bool many_inputs; /* the first argument is a list of tensors, as of Add */
 } ib_layer_class;
+
+/* A layer inside of a layer. attribute: its HDF5 group within the layer's ("forward_layer", "cell"). */
+typedef struct ib_layer_part {
+    const char *attribute;
+    ib_layer *layer;
+} ib_layer_part;
 
 struct ib_layer {
     const ib_layer_class *class;
@@ -57,6 +97,8 @@ struct ib_layer {
     void *settings;
     ib_weight *weights;
     size_t n_weights, weights_capacity;
+    ib_layer_part *parts; /* owned */
+    size_t n_parts, parts_capacity;
     size_t weight_limit; /* floats that one weight may have (a small file cannot ask for much); 0: 2^29 */
     ib_arena arena;
 };
@@ -69,8 +111,27 @@ const ib_layer_class *ib__layer_class(const char *name);
 ib_status ib__layer_new(ib_layer **out, const char *class_name, const ib_value *config,
                         const char *given_name, const char *place, ib_error *err);
 void ib__layer_free(ib_layer *layer);
-/* Builds once: shapes checked, weights created (not yet initialized: all zero). */
-ib_status ib__layer_build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err);
+/* Puts a layer and its parts into nested models: prefix "encoder/". NULL or "": at the root. */
+ib_status ib__layer_nest(ib_layer *layer, const char *prefix, ib_error *err);
+/* Outputs of a call. The first one also builds: weights are created (not yet initialized: all zero). */
+ib_status ib__layer_infer(ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX], size_t *n,
+                          ib_error *err);
+/* Builds the ops of a call that was inferred; gives the number of outputs, 0 after an error in the graph. */
+size_t ib__layer_call(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]);
+/* One tensor in, one out; no mask. */
+ib_node ib__layer_call_one(ib_layer *layer, ib_build *b, ib_node x);
+/* Where the argument's tensors begin; *count of them, next to each other. */
+size_t ib__args_find(const ib_args *args, const char *argument, size_t *count);
+/* The argument's value if it holds no tensor and is not null; else NULL. */
+const ib_value *ib__args_setting(const ib_args *args, const char *argument);
+bool ib__args_flag(const ib_args *args, const char *argument); /* a setting that is true */
+/* The weights of a layer and of its parts in Keras's order; trained: only those that are, if the layer itself
+ * is. out may be NULL. Gives their number. */
+size_t ib__layer_weights(ib_layer *layer, ib_weight **out, bool trained);
+/* Makes a layer inside of a layer from a serialized layer {module, class_name, config} or a plain class and
+ * config; *canonical (may be NULL): the entry as Keras writes it, yours. */
+ib_status ib__layer_add_part(ib_layer *layer, const char *attribute, const ib_value *serialized,
+                             const char *given_name, ib_layer **out, ib_value **canonical, ib_error *err);
 ib_status ib__layer_add_weight(ib_layer *layer, const char *name, const ib_shape *shape, bool trainable,
                                const ib_value *initializer, const ib_value *regularizer,
                                const ib_value *constraint, ib_weight **out, ib_error *err);

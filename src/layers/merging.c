@@ -64,6 +64,7 @@ static ib_node merge(ib_graph *g, const ib_node *inputs, size_t n, binary *op) {
                                                .configure = ib__layer_configure_plain,                       \
                                                .shape = merged_shape,                                        \
                                                .call = symbol##_call,                                        \
+                                               .mask = ib__mask_any,                                         \
                                                .many_inputs = true};
 
 MERGE(add, "Add", ib__op_add)
@@ -81,6 +82,7 @@ const ib_layer_class ib__layer_average = {.name = "Average",
                                           .configure = ib__layer_configure_plain,
                                           .shape = merged_shape,
                                           .call = average_call,
+                                          .mask = ib__mask_any,
                                           .many_inputs = true};
 
 /* ---- Concatenate ---- */

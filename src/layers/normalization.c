@@ -122,22 +122,46 @@ static void centre(ib_graph *g, ib_node x, ib_node mean, unsigned axes, ib_node 
     *variance = ib__op_mean(g, ib__op_square(g, apart), axes, true);
 }
 
-static ib_node batch_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
-    (void)n;
+/* The same over the samples that a mask [all axes but the last] leaves; sums are divided by their number plus
+ * Keras's 1e-7. */
+static void masked_moments(ib_graph *g, ib_node x, ib_node mask, unsigned axes, ib_node *mean,
+                           ib_node *variance) {
+    ib_shape shape = ib__node_shape(g, x), column = shape;
+    column.dims[column.rank - 1] = 1;
+    ib_node zero = ib__op_constant(g, 0.0f);
+    mask = ib__op_broadcast_to(g, ib__op_reshape(g, mask, &column), &shape);
+    ib_node ones = ib__op_convert(g, mask, IB_TYPE_F32);
+    ib_node count = ib__op_offset(g, ib__op_reduce(g, IB_REDUCE_SUM, ones, axes, true), 1e-7f);
+    ib_node sum = ib__op_reduce(g, IB_REDUCE_SUM, ib__op_select(g, mask, x, zero), axes, true);
+    *mean = ib__op_divide(g, sum, count);
+    ib_node apart = ib__op_select(g, mask, ib__op_subtract(g, x, *mean), zero);
+    ib_node squares = ib__op_reduce(g, IB_REDUCE_SUM, ib__op_square(g, apart), axes, true);
+    *variance = ib__op_divide(g, squares, count);
+}
+
+static void batch_apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow *out) {
     const settings *s = layer->settings;
     ib_graph *g = b->g;
-    ib_node x = inputs[0];
+    ib_node x = args->flows[0].node, mask = args->flows[0].mask;
     int rank = ib__node_shape(g, x).rank;
+    out->mask = mask;
     if (!b->training || !layer->trainable) {
         ib_node centred = ib__op_subtract(g, x, parameter(layer, g, "moving_mean", x));
-        return normalize(layer, g, x, centred, parameter(layer, g, "moving_variance", x));
+        out->node = normalize(layer, g, x, centred, parameter(layer, g, "moving_variance", x));
+        return;
     }
     unsigned axes = ((1u << rank) - 1) & ~ib__axes_mask(s->axes, s->n_axes, rank);
-    ib_node mean = ib__op_mean(g, x, axes, true), centred, variance;
-    centre(g, x, mean, axes, &centred, &variance);
+    ib_node mean, centred, variance;
+    if (mask == IB_NO_NODE) {
+        mean = ib__op_mean(g, x, axes, true);
+        centre(g, x, mean, axes, &centred, &variance);
+    } else {
+        masked_moments(g, x, mask, axes, &mean, &variance);
+        centred = ib__op_subtract(g, x, mean);
+    }
     update_moving(layer, g, "moving_mean", ib__op_stop_gradient(g, mean));
     update_moving(layer, g, "moving_variance", ib__op_stop_gradient(g, variance));
-    return normalize(layer, g, x, centred, variance);
+    out->node = normalize(layer, g, x, centred, variance);
 }
 
 const ib_layer_class ib__layer_batch_normalization = {.name = "BatchNormalization",
@@ -145,7 +169,7 @@ const ib_layer_class ib__layer_batch_normalization = {.name = "BatchNormalizatio
                                                       .configure = batch_configure,
                                                       .shape = shape,
                                                       .build = batch_build,
-                                                      .call = batch_call};
+                                                      .apply = batch_apply};
 
 /* ---- LayerNormalization ---- */
 
@@ -204,7 +228,8 @@ const ib_layer_class ib__layer_layer_normalization = {.name = "LayerNormalizatio
                                                       .configure = layer_configure,
                                                       .shape = shape,
                                                       .build = layer_build,
-                                                      .call = layer_call};
+                                                      .call = layer_call,
+                                                      .mask = ib__mask_first};
 
 /* ---- GroupNormalization: groups of channels of each sample ---- */
 
@@ -296,7 +321,8 @@ const ib_layer_class ib__layer_group_normalization = {.name = "GroupNormalizatio
                                                       .configure = group_configure,
                                                       .shape = group_shape,
                                                       .build = group_build,
-                                                      .call = group_call};
+                                                      .call = group_call,
+                                                      .mask = ib__mask_first};
 
 /* ---- RMSNormalization: x * rsqrt(mean(x^2) + epsilon) * scale ---- */
 
@@ -369,4 +395,5 @@ const ib_layer_class ib__layer_unit_normalization = {.name = "UnitNormalization"
                                                      .settings = sizeof(settings),
                                                      .configure = unit_configure,
                                                      .shape = shape,
-                                                     .call = unit_call};
+                                                     .call = unit_call,
+                                                     .mask = ib__mask_first};

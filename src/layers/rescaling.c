@@ -73,7 +73,8 @@ const ib_layer_class ib__layer_rescaling = {.name = "Rescaling",
                                             .settings = sizeof(rescaling),
                                             .configure = rescaling_configure,
                                             .shape = rescaling_shape,
-                                            .call = rescaling_call};
+                                            .call = rescaling_call,
+                                            .mask = ib__mask_first};
 
 /* ---- Dropout: while training, keeps where the stream's number >= rate, times 1 / (1 - rate) ---- */
 
@@ -116,4 +117,5 @@ const ib_layer_class ib__layer_dropout = {.name = "Dropout",
                                           .settings = sizeof(dropout),
                                           .configure = dropout_configure,
                                           .shape = ib__layer_same_shape,
-                                          .call = dropout_call};
+                                          .call = dropout_call,
+                                          .mask = ib__mask_first};

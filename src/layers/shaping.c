@@ -198,4 +198,5 @@ static ib_node identity_call(ib_layer *layer, ib_build *b, const ib_node *inputs
 const ib_layer_class ib__layer_identity = {.name = "Identity",
                                            .configure = ib__layer_configure_plain,
                                            .shape = ib__layer_same_shape,
-                                           .call = identity_call};
+                                           .call = identity_call,
+                                           .mask = ib__mask_first};

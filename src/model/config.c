@@ -15,6 +15,16 @@ bool ib__module_is_input(const ib_module *module) {
     return module->layer && strcmp(module->class_name, "InputLayer") == 0;
 }
 
+/* keras.ops in a Functional model: their classes are called by module and name, "keras.src.ops.numpy.Add". */
+bool ib__module_is_op(const ib_module *module) {
+    return strncmp(module->class_name, "keras.src.ops.", 14) == 0;
+}
+
+const ib_value *ib__model_keep(ib_reader *r, ib_value *value) {
+    if (!r->model->kept) r->model->kept = ib__value_list();
+    return ib__value_add(r->model->kept, value) ? value : NULL;
+}
+
 /* ---- The tree ---- */
 
 static bool is_model_class(const char *name) {
@@ -33,6 +43,7 @@ static ib_status check_origin(const ib_value *entry, const char *class_name, con
                         "supported",
                         class_name, registered->string);
     if (!module || module->kind == IB_NULL) return IB_OK;
+    if (module->kind == IB_STRING && strncmp(module->string, "keras.src.ops.", 14) == 0) return IB_OK;
     if (module->kind != IB_STRING)
         return ib__fail(err, IB_BAD_INPUT, place, "module: expected text, found %s",
                         ib__kind_name(module->kind));
@@ -93,7 +104,10 @@ static ib_status new_module(ib_reader *r, ib_value *entry, const char *place, ib
     if (status != IB_OK) return status;
     ib_module *module = ib__arena_alloc(&r->model->arena, sizeof *module);
     if (!module) return ib__fail_memory(r->err);
-    module->class_name = ib__arena_strdup(&r->model->arena, class_name->string);
+    const ib_value *origin = ib__value_get(entry, "module");
+    bool op = ib__value_is(origin, IB_STRING) && strncmp(origin->string, "keras.src.ops.", 14) == 0;
+    module->class_name = ib__arena_printf(&r->model->arena, "%s%s%s", op ? origin->string : "", op ? "." : "",
+                                          class_name->string);
     module->name = ib__arena_strdup(&r->model->arena, name->string);
     module->entry = entry;
     if (!module->class_name || !module->name) return ib__fail_memory(r->err);
@@ -120,8 +134,8 @@ static ib_status make_leaf(ib_reader *r, ib_module *module, const char *prefix, 
     layer->weight_limit = r->options.weight_limit;
     if (frozen) layer->trainable = false;
     if (prefix[0]) {
-        layer->path = ib__arena_printf(&layer->arena, "%s%s", prefix, layer->name);
-        if (!layer->path) return ib__fail_memory(r->err);
+        status = ib__layer_nest(layer, prefix, r->err);
+        if (status != IB_OK) return status;
     }
     if (!ib__value_set(module->entry, "config", ib__value_copy(layer->config)))
         return ib__fail_memory(r->err);
@@ -247,58 +261,72 @@ static bool dims_fit(const ib_value *list, const ib_shape *shape) {
     return true;
 }
 
-/* build_config {"input_shape": ...} is checked where it stands and added where it is missing. */
-static ib_status note_build(ib_reader *r, ib_module *module, const ib_shape *shapes, size_t n) {
+/* The shapes of a call's tensors by argument, as Keras's build_config has them: {"input_shape": ...} if there
+ * is one argument, else {"shapes_dict": {"query_shape": ...}}. NULL: no memory. */
+static ib_value *build_shapes(const ib_layer *layer, const ib_args *args) {
+    ib_value *map = ib__value_map(), *dict = ib__value_map();
+    bool good = map && dict;
+    size_t names = 0;
+    for (size_t i = 0, n; good && i < args->n; i += n, names++) {
+        char key[80];
+        (void)ib__args_find(args, args->names[i], &n);
+        snprintf(key, sizeof key, "%.64s_shape", args->names[i]);
+        bool listed = i == 0 && layer->class->many_inputs;
+        ib_value *list = listed || n > 1 ? ib__value_list() : ib__dims_value(&args->specs[i].shape);
+        for (size_t k = 0; (listed || n > 1) && list && k < n; k++)
+            if (!ib__value_add(list, ib__dims_value(&args->specs[i + k].shape))) {
+                ib__value_free(list);
+                list = NULL;
+            }
+        good = ib__value_set(dict, key, list);
+    }
+    if (good && names == 1) good = ib__value_set(map, "input_shape", ib__value_copy(dict->items[0]));
+    if (good && names != 1) good = ib__value_set(map, "shapes_dict", ib__value_copy(dict));
+    ib__value_free(dict);
+    if (good) return map;
+    ib__value_free(map);
+    return NULL;
+}
+
+/* build_config {"input_shape": ...} is checked where it stands, and added where a layer with weights has
+ * none. */
+static ib_status note_build(ib_reader *r, ib_module *module, const ib_args *args) {
     ib_value *build = ib__value_get(module->entry, "build_config");
     ib_value *given = ib__value_get(build, "input_shape");
     const ib_layer *layer = module->layer;
     if (given && given->kind != IB_NULL) {
         bool nested = given->kind == IB_LIST && given->count && given->items[0]->kind == IB_LIST;
-        bool fits = nested ? given->count == n : n == 1 && dims_fit(given, &shapes[0]);
-        for (size_t i = 0; fits && nested && i < n; i++)
-            fits = dims_fit(given->items[i], &shapes[i]);
+        bool fits = nested ? given->count <= args->n : dims_fit(given, &args->specs[0].shape);
+        for (size_t i = 0; fits && nested && i < given->count; i++)
+            fits = dims_fit(given->items[i], &args->specs[i].shape);
         if (fits) return IB_OK;
         char text[128];
-        ib__shape_print(text, &shapes[0]);
+        ib__shape_print(text, &args->specs[0].shape);
         return ib__fail(r->err, IB_BAD_INPUT, layer->place,
                         "build_config has another input_shape than the layer's input, %s", text);
     }
-    if (build || ib__module_is_input(module)) return IB_OK;
-    ib_value *map = ib__value_map();
-    ib_value *list = layer->class->many_inputs ? ib__value_list() : ib__dims_value(&shapes[0]);
-    for (size_t i = 0; layer->class->many_inputs && list && i < n; i++)
-        if (!ib__value_add(list, ib__dims_value(&shapes[i]))) {
-            ib__value_free(list);
-            list = NULL;
-        }
-    if (ib__value_set(map, "input_shape", list) && ib__value_set(module->entry, "build_config", map))
-        return IB_OK;
-    return ib__fail_memory(r->err);
+    if (build || !layer->class->build) return IB_OK;
+    return ib__value_set(module->entry, "build_config", build_shapes(layer, args)) ? IB_OK
+                                                                                   : ib__fail_memory(r->err);
 }
 
-static ib_status push_call(ib_reader *r, size_t layer, const size_t *inputs, size_t n, const ib_shape *shape,
-                           size_t *out) {
+static ib_status add_tensor(ib_reader *r, const ib_spec *spec, size_t *out) {
     ib_model *model = r->model;
-    if (model->n_calls >= IB_CALLS_MAX)
+    if (model->n_tensors >= IB_CALLS_MAX)
         return ib__fail(r->err, IB_UNSUPPORTED, "", "more than %d calls of layers", IB_CALLS_MAX);
-    if (!ib__grow(&model->calls, &r->calls_capacity, model->n_calls + 1, sizeof *model->calls))
+    if (!ib__grow(&model->tensors, &r->tensors_capacity, model->n_tensors + 1, sizeof *model->tensors))
         return ib__fail_memory(r->err);
-    ib_call call = {.layer = layer, .n_inputs = n, .shape = *shape};
-    call.shape.dims[0] = -1;
-    call.inputs = ib__arena_alloc(&model->arena, (n + 1) * sizeof *call.inputs);
-    if (!call.inputs) return ib__fail_memory(r->err);
-    if (n) memcpy(call.inputs, inputs, n * sizeof *inputs);
-    *out = model->n_calls;
-    model->calls[model->n_calls++] = call;
+    *out = model->n_tensors;
+    model->tensors[model->n_tensors++] = *spec;
     return IB_OK;
 }
 
-static ib_status note_shapes(ib_reader *r, ib_module *module, const size_t *calls, size_t n) {
+static ib_status note_shapes(ib_reader *r, ib_module *module, const size_t *tensors, size_t n) {
     if (module->n_shapes != n) module->shapes = ib__arena_alloc(&r->model->arena, n * sizeof *module->shapes);
     if (!module->shapes) return ib__fail_memory(r->err);
     module->n_shapes = n;
     for (size_t i = 0; i < n; i++)
-        module->shapes[i] = r->model->calls[calls[i]].shape;
+        module->shapes[i] = r->model->tensors[tensors[i]].shape;
     return IB_OK;
 }
 
@@ -309,92 +337,153 @@ static size_t layer_index(const ib_model *model, const ib_layer *layer) {
     return i;
 }
 
-static ib_status call_leaf(ib_reader *r, ib_module *module, const size_t *inputs, size_t n, size_t *out) {
-    ib_layer *layer = module->layer;
-    if (!layer->class->many_inputs && n != 1)
-        return ib__fail(r->err, IB_BAD_INPUT, layer->place, "%s takes one input, found %zu",
-                        layer->class->name, n);
-    ib_shape *shapes = ib__alloc(n + 1, sizeof *shapes);
-    if (!shapes) return ib__fail_memory(r->err);
-    for (size_t i = 0; i < n; i++)
-        shapes[i] = r->model->calls[inputs[i]].shape;
-    bool first = !layer->built;
-    ib_shape shape = {0};
-    ib_status status = ib__layer_build(layer, shapes, n, r->err);
-    if (status == IB_OK) status = layer->class->shape(layer, shapes, n, &shape, r->err);
-    if (status == IB_OK && first) status = note_build(r, module, shapes, n);
-    if (status == IB_OK) status = push_call(r, layer_index(r->model, layer), inputs, n, &shape, out);
-    if (status == IB_OK) status = note_shapes(r, module, out, 1);
-    ib__free(shapes);
-    return status;
+/* Is `name` the argument "mask" or "<argument>_mask", that is a mask of tensors of this argument? */
+static bool is_mask_of(const char *name, const char *argument, bool first) {
+    size_t n = strlen(argument);
+    return (first && strcmp(name, "mask") == 0) ||
+           (strncmp(name, argument, n) == 0 && strcmp(name + n, "_mask") == 0);
 }
 
-/* Calls any member; *outputs: in the model's arena. */
-ib_status ib__module_call(ib_reader *r, ib_module *module, const size_t *inputs, size_t n, size_t **outputs,
-                          size_t *n_outputs) {
+bool ib__argument_name(const ib_module *module, size_t i, char out[64]) {
+    const char *text = module->layer ? module->layer->class->arguments : NULL;
+    if (!text) text = "inputs";
+    for (; i > 0; i--) {
+        text += strcspn(text, " ");
+        text += strspn(text, " ");
+    }
+    size_t length = strcspn(text, " ");
+    if (!length || length >= 64) return false;
+    memcpy(out, text, length);
+    out[length] = '\0';
+    return true;
+}
+
+bool ib__argument_known(const ib_module *module, const char *name) {
+    char word[64];
+    if (strcmp(name, "training") == 0) return true;
+    for (size_t i = 0; ib__argument_name(module, i, word); i++)
+        if (strcmp(name, word) == 0 || is_mask_of(name, word, i == 0)) return true;
+    return false;
+}
+
+/* Splits what is given into inputs and their masks; arrays in the model's arena. */
+static ib_status sort_inputs(ib_reader *r, const ib_module *module, const ib_given *given, size_t n,
+                             ib_call *call) {
+    ib_arena *arena = &r->model->arena;
+    call->inputs = ib__arena_alloc(arena, (n + 1) * sizeof *call->inputs);
+    call->masks = ib__arena_alloc(arena, (n + 1) * sizeof *call->masks);
+    call->names = ib__arena_alloc(arena, (n + 1) * sizeof *call->names);
+    if (!call->inputs || !call->masks || !call->names) return ib__fail_memory(r->err);
+    char word[64];
+    for (size_t k = 0; ib__argument_name(module, k, word); k++) {
+        size_t first = call->n_inputs;
+        for (size_t i = 0; i < n; i++) {
+            if (strcmp(given[i].argument, word) != 0) continue;
+            call->inputs[call->n_inputs] = given[i].tensor;
+            call->masks[call->n_inputs] = IB_NO_TENSOR;
+            call->names[call->n_inputs++] = given[i].argument;
+        }
+        for (size_t i = 0; i < n; i++)
+            if (is_mask_of(given[i].argument, word, k == 0) && first + given[i].place < call->n_inputs)
+                call->masks[first + given[i].place] = given[i].tensor;
+    }
+    return IB_OK;
+}
+
+static ib_status call_leaf(ib_reader *r, ib_module *module, const ib_given *given, size_t n,
+                           const ib_value *settings, size_t **outputs, size_t *n_outputs) {
+    ib_layer *layer = module->layer;
+    ib_model *model = r->model;
+    ib_call call = {.layer = layer_index(model, layer), .settings = settings, .first = model->n_tensors};
+    ib_status status = sort_inputs(r, module, given, n, &call);
+    if (status != IB_OK) return status;
+    ib_spec *specs = ib__alloc(call.n_inputs + IB_OUTPUTS_MAX, sizeof *specs), *made = NULL;
+    if (!specs) return ib__fail_memory(r->err);
+    made = specs + call.n_inputs;
+    for (size_t i = 0; i < call.n_inputs; i++)
+        specs[i] = model->tensors[call.inputs[i]];
+    ib_args args = {.n = call.n_inputs, .names = call.names, .specs = specs, .settings = settings};
+    bool first = !layer->built;
+    status = ib__layer_infer(layer, &args, made, n_outputs, r->err);
+    if (status == IB_OK && first && args.n) status = note_build(r, module, &args);
+    call.n_outputs = *n_outputs;
+    *outputs = ib__arena_alloc(&model->arena, (*n_outputs + 1) * sizeof **outputs);
+    if (status == IB_OK && !*outputs) status = ib__fail_memory(r->err);
+    for (size_t i = 0; status == IB_OK && i < *n_outputs; i++) {
+        if (made[i].shape.rank > 0) made[i].shape.dims[0] = -1;
+        status = add_tensor(r, &made[i], &(*outputs)[i]);
+    }
+    ib__free(specs);
+    if (status != IB_OK) return status;
+    if (!ib__grow(&model->calls, &r->calls_capacity, model->n_calls + 1, sizeof *model->calls))
+        return ib__fail_memory(r->err);
+    model->calls[model->n_calls++] = call;
+    return note_shapes(r, module, *outputs, *n_outputs);
+}
+
+/* The members of a Sequential model one after the other. */
+static ib_status call_chain(ib_reader *r, ib_module *module, const ib_given *given, size_t n,
+                            size_t **outputs, size_t *n_outputs) {
+    if (n != 1)
+        return ib__fail(r->err, IB_BAD_INPUT, module->name, "a Sequential model takes one input, found %zu",
+                        n);
+    size_t now = given[0].tensor, *made = NULL, n_made = 0;
+    for (size_t i = 0; i < module->n_members; i++) {
+        ib_module *member = module->members[i];
+        if (ib__module_is_input(member)) {
+            ib_status status = ib__input_check(r, member, now);
+            if (status != IB_OK) return status;
+            continue;
+        }
+        char word[64];
+        (void)ib__argument_name(member, 0, word);
+        ib_given one = {.tensor = now, .argument = ib__arena_strdup(&r->model->arena, word)};
+        if (!one.argument) return ib__fail_memory(r->err);
+        ib_status status = ib__module_call(r, member, &one, 1, NULL, &made, &n_made);
+        if (status == IB_OK && n_made != 1)
+            status = ib__fail(r->err, IB_BAD_INPUT, member->name,
+                              "a layer of a Sequential model must have one output, this has %zu", n_made);
+        if (status != IB_OK) return status;
+        now = made[0];
+    }
+    *n_outputs = 1;
+    *outputs = ib__arena_alloc(&r->model->arena, sizeof **outputs);
+    if (!*outputs) return ib__fail_memory(r->err);
+    (*outputs)[0] = now;
+    return IB_OK;
+}
+
+/* Calls any member; *outputs: tensors, in the model's arena. */
+ib_status ib__module_call(ib_reader *r, ib_module *module, const ib_given *given, size_t n,
+                          const ib_value *settings, size_t **outputs, size_t *n_outputs) {
     if (++r->module_calls > IB_CALLS_MAX)
         return ib__fail(r->err, IB_UNSUPPORTED, "", "more than %d calls of layers", IB_CALLS_MAX);
-    if (module->layer) {
-        *n_outputs = 1;
-        *outputs = ib__arena_alloc(&r->model->arena, sizeof **outputs);
-        if (!*outputs) return ib__fail_memory(r->err);
-        return call_leaf(r, module, inputs, n, *outputs);
-    }
-    ib_status status = IB_OK;
-    if (module->functional) {
-        status = ib__functional_expand(r, module, inputs, n, outputs, n_outputs);
-    } else {
-        if (n != 1)
-            return ib__fail(r->err, IB_BAD_INPUT, module->name,
-                            "a Sequential model takes one input, found "
-                            "%zu",
-                            n);
-        size_t now = inputs[0], *made = NULL, n_made = 0;
-        for (size_t i = 0; status == IB_OK && i < module->n_members; i++) {
-            ib_module *member = module->members[i];
-            if (ib__module_is_input(member)) {
-                status = ib__input_check(r, member, now);
-                continue;
-            }
-            status = ib__module_call(r, member, &now, 1, &made, &n_made);
-            if (status == IB_OK && n_made != 1)
-                status = ib__fail(r->err, IB_BAD_INPUT, member->name,
-                                  "a layer of a Sequential model must have one output, this has %zu", n_made);
-            if (status == IB_OK) now = made[0];
-        }
-        if (status != IB_OK) return status;
-        *n_outputs = 1;
-        *outputs = ib__arena_alloc(&r->model->arena, sizeof **outputs);
-        if (!*outputs) return ib__fail_memory(r->err);
-        (*outputs)[0] = now;
-    }
+    if (module->layer) return call_leaf(r, module, given, n, settings, outputs, n_outputs);
+    ib_status status = module->functional ? ib__functional_expand(r, module, given, n, outputs, n_outputs)
+                                          : call_chain(r, module, given, n, outputs, n_outputs);
     return status == IB_OK ? note_shapes(r, module, *outputs, *n_outputs) : status;
 }
 
-/* A call given to a nested model's InputLayer must have its shape. */
-ib_status ib__input_check(ib_reader *r, ib_module *input, size_t call) {
+/* A tensor given to a nested model's InputLayer must have its shape. */
+ib_status ib__input_check(ib_reader *r, ib_module *input, size_t tensor) {
     const ib_value *declared = ib__value_get(input->layer->config, "batch_shape");
-    const ib_shape *found = &r->model->calls[call].shape;
-    if (dims_fit(declared, found)) return note_shapes(r, input, &call, 1);
+    const ib_shape *found = &r->model->tensors[tensor].shape;
+    if (dims_fit(declared, found)) return note_shapes(r, input, &tensor, 1);
     char text[128];
     ib__shape_print(text, found);
     return ib__fail(r->err, IB_BAD_INPUT, input->layer->place, "is given the shape %s", text);
 }
 
-/* The call of one of the model's own inputs. */
+/* The tensor of one of the model's own inputs. */
 ib_status ib__input_call(ib_reader *r, ib_module *input, size_t *out) {
-    ib_layer *layer = input->layer;
-    ib_shape shape = {0};
-    ib_status status = layer->class->shape(layer, NULL, 0, &shape, r->err);
+    ib_spec specs[IB_OUTPUTS_MAX];
+    size_t n;
+    ib_args args = {0};
+    ib_status status = ib__layer_infer(input->layer, &args, specs, &n, r->err);
     if (status != IB_OK) return status;
-    if (shape.rank < 1)
-        return ib__fail(r->err, IB_BAD_INPUT, layer->place, "an input must have a batch axis");
-    for (int i = 1; i < shape.rank; i++)
-        if (shape.dims[i] < 0)
-            return ib__fail(r->err, IB_UNSUPPORTED, layer->place,
-                            "axis %d is unknown (None); only the batch may be unknown", i);
-    layer->built = true;
-    status = push_call(r, layer_index(r->model, layer), NULL, 0, &shape, out);
+    if (specs[0].shape.rank < 1)
+        return ib__fail(r->err, IB_BAD_INPUT, input->layer->place, "an input must have a batch axis");
+    status = add_tensor(r, &specs[0], out);
     return status == IB_OK ? note_shapes(r, input, out, 1) : status;
 }
 
@@ -448,14 +537,27 @@ ib_value *ib__input_entry(const char *name, ib_value *shape, const char *dtype) 
 static ib_status expand_root(ib_reader *r, ib_module *root) {
     ib_model *model = r->model;
     model->n_inputs = root->functional ? root->n_inputs : 1;
-    model->inputs = ib__arena_alloc(&model->arena, model->n_inputs * sizeof *model->inputs + 1);
-    if (!model->inputs) return ib__fail_memory(r->err);
+    ib_given *given = ib__arena_alloc(&model->arena, (model->n_inputs + 1) * sizeof *given);
+    model->inputs = ib__arena_alloc(&model->arena, (model->n_inputs + 1) * sizeof *model->inputs);
+    model->input_names = ib__arena_alloc(&model->arena, (model->n_inputs + 1) * sizeof *model->input_names);
+    if (!given || !model->inputs || !model->input_names) return ib__fail_memory(r->err);
     for (size_t i = 0; i < model->n_inputs; i++) {
         ib_module *input = root->members[root->functional ? root->inputs[i].member : 0];
         ib_status status = ib__input_call(r, input, &model->inputs[i]);
         if (status != IB_OK) return status;
+        given[i] = (ib_given){model->inputs[i], "inputs", i};
+        model->input_names[i] = input->name;
     }
-    return ib__module_call(r, root, model->inputs, model->n_inputs, &model->outputs, &model->n_outputs);
+    ib_status status =
+        ib__module_call(r, root, given, model->n_inputs, NULL, &model->outputs, &model->n_outputs);
+    if (status != IB_OK) return status;
+    model->ends = ib__arena_alloc(&model->arena, (model->n_outputs + 1) * sizeof *model->ends);
+    if (!model->ends) return ib__fail_memory(r->err);
+    for (size_t i = 0; i < model->n_outputs; i++) {
+        size_t last = root->functional ? root->outputs[i].member : root->n_members - 1;
+        model->ends[i].name = root->members[last]->name;
+    }
+    return IB_OK;
 }
 
 static ib_status read_root(ib_reader *r) {

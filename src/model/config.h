@@ -18,7 +18,7 @@ typedef struct ib_reader {
     ib_model *model;
     ib_error *err;
     ib_read_options options;
-    size_t layers_capacity, calls_capacity;
+    size_t layers_capacity, calls_capacity, tensors_capacity;
     size_t module_calls;
 } ib_reader;
 
@@ -33,13 +33,15 @@ const char *ib__layer_place(ib_reader *r, const ib_module *module, const char *p
 /* functional.c: reads inbound_nodes, input_layers and output_layers of a module whose members are made;
  * expands it for these calls as inputs. */
 ib_status ib__functional_read(ib_reader *r, ib_module *module, const ib_value *config, const char *place);
-ib_status ib__functional_expand(ib_reader *r, ib_module *module, const size_t *inputs, size_t n,
+ib_status ib__functional_expand(ib_reader *r, ib_module *module, const ib_given *inputs, size_t n,
                                 size_t **outputs, size_t *n_outputs);
+/* Keeps a value for as long as the model lives; NULL: no memory. Takes over value. */
+const ib_value *ib__model_keep(ib_reader *r, ib_value *value);
 
 /* config.c */
-ib_status ib__module_call(ib_reader *r, ib_module *module, const size_t *inputs, size_t n, size_t **outputs,
-                          size_t *n_outputs);
-ib_status ib__input_check(ib_reader *r, ib_module *input, size_t call);
+ib_status ib__module_call(ib_reader *r, ib_module *module, const ib_given *given, size_t n,
+                          const ib_value *settings, size_t **outputs, size_t *n_outputs);
+ib_status ib__input_check(ib_reader *r, ib_module *input, size_t tensor);
 ib_status ib__input_call(ib_reader *r, ib_module *input, size_t *out);
 ib_value *ib__dims_value(const ib_shape *shape); /* [null, 28, 28] */
 ib_value *ib__input_entry(const char *name, ib_value *shape, const char *dtype);

@@ -19,6 +19,8 @@ typedef struct refs {
     ib_ref *items; /* grown with realloc */
     size_t n, capacity;
     bool histories; /* [layer, node, tensor] stands alone (input_layers and output_layers) */
+    const char *argument;
+    size_t at; /* how many values of the argument came before */
 } refs;
 
 static ib_status bad(refs *f, const char *what, const ib_value *found) {
@@ -44,8 +46,12 @@ static ib_status add_ref(refs *f, const ib_value *history, ib_value *tensor) {
         return ib__fail(f->r->err, IB_BAD_INPUT, f->place, "layer \"%.80s\" has no call %lld, output %lld",
                         name->string, (long long)node->integer, (long long)index->integer);
     if (!ib__grow(&f->items, &f->capacity, f->n + 1, sizeof *f->items)) return ib__fail_memory(f->r->err);
-    f->items[f->n++] =
-        (ib_ref){.member = member, .node = (size_t)at, .tensor = (size_t)index->integer, .config = tensor};
+    f->items[f->n++] = (ib_ref){.member = member,
+                                .node = (size_t)at,
+                                .tensor = (size_t)index->integer,
+                                .config = tensor,
+                                .argument = f->argument,
+                                .place = f->at++};
     return IB_OK;
 }
 
@@ -103,48 +109,92 @@ static ib_status keep_refs(refs *f, ib_ref **out, size_t *n, ib_status status) {
     return status;
 }
 
-/* kwargs of a call may say training and mask = null; the layers here take no others. */
-static ib_status check_kwargs(refs *f, const ib_value *kwargs) {
-    if (!kwargs || kwargs->kind == IB_NULL) return IB_OK;
-    if (kwargs->kind != IB_MAP) return bad(f, "kwargs to be a map", kwargs);
-    for (size_t i = 0; i < kwargs->count; i++) {
-        const ib_value *value = kwargs->items[i];
-        bool training = strcmp(kwargs->keys[i], "training") == 0 && value->kind == IB_BOOL;
-        if (value->kind != IB_NULL && !training)
-            return ib__fail(f->r->err, IB_UNSUPPORTED, f->place,
-                            "the argument \"%.60s\" of the layer's call is not supported yet",
-                            kwargs->keys[i]);
+/* Does a value hold tensors? */
+static bool has_tensor(const ib_value *value) {
+    if (ib__value_is_string(ib__value_get(value, "class_name"), "__keras_tensor__")) return true;
+    if (!ib__value_is(value, IB_LIST) && !ib__value_is(value, IB_MAP)) return false;
+    for (size_t i = 0; i < value->count; i++)
+        if (has_tensor(value->items[i])) return true;
+    return false;
+}
+
+/* One argument of a call: its tensors become references, another value a setting. Keras passes training to
+ * each call anew, so what a file says of it has no effect. */
+static ib_status read_argument(refs *f, const ib_module *member, const char *name, ib_value *value,
+                               ib_value *settings) {
+    if (value->kind == IB_NULL || strcmp(name, "training") == 0) return IB_OK;
+    if (!ib__argument_known(member, name))
+        return ib__fail(f->r->err, IB_UNSUPPORTED, f->place,
+                        "the argument \"%.60s\" of the layer's call is not supported", name);
+    f->argument = ib__arena_strdup(&f->r->model->arena, name);
+    f->at = 0;
+    if (!f->argument) return ib__fail_memory(f->r->err);
+    if (has_tensor(value)) return find_refs(f, value);
+    return ib__value_set(settings, name, ib__value_copy(value)) ? IB_OK : ib__fail_memory(f->r->err);
+}
+
+static ib_status read_arguments(refs *f, const ib_module *member, ib_value *args, ib_value *kwargs,
+                                ib_value *settings) {
+    char name[64];
+    if (!ib__value_is(args, IB_LIST)) return bad(f, "args to be a list", args);
+    ib_status status = IB_OK;
+    for (size_t i = 0; status == IB_OK && i < args->count; i++) {
+        if (!ib__argument_name(member, i, name))
+            return ib__fail(f->r->err, IB_BAD_INPUT, f->place, "expected at most %zu arguments, found %zu", i,
+                            args->count);
+        status = read_argument(f, member, name, args->items[i], settings);
     }
-    return IB_OK;
+    if (status != IB_OK || !kwargs || kwargs->kind == IB_NULL) return status;
+    if (kwargs->kind != IB_MAP) return bad(f, "kwargs to be a map", kwargs);
+    for (size_t i = 0; status == IB_OK && i < kwargs->count; i++)
+        status = read_argument(f, member, kwargs->keys[i], kwargs->items[i], settings);
+    return status;
 }
 
 /* Older files: [[layer, node, tensor, kwargs], ...]. */
-static ib_status old_node(refs *f, const ib_value *node) {
+static ib_status old_node(refs *f, const ib_module *member, const ib_value *node, ib_value *settings) {
+    char name[64];
+    (void)ib__argument_name(member, 0, name);
+    f->argument = ib__arena_strdup(&f->r->model->arena, name);
+    if (!f->argument) return ib__fail_memory(f->r->err);
+    const char *first = f->argument;
     for (size_t i = 0; i < node->count; i++) {
         const ib_value *item = node->items[i];
         if (!ib__value_is(item, IB_LIST) || item->count < 3 || item->count > 4)
             return bad(f, "[layer, node, tensor, kwargs]", item);
         ib_value history = *item;
         history.count = 3;
+        f->argument = first;
+        f->at = i;
         ib_status status = add_ref(f, &history, NULL);
-        if (status == IB_OK) status = check_kwargs(f, ib__value_at(item, 3));
+        const ib_value *kwargs = ib__value_at(item, 3);
+        if (kwargs && kwargs->kind != IB_NULL && kwargs->kind != IB_MAP)
+            return bad(f, "kwargs to be a map", kwargs);
+        for (size_t k = 0; status == IB_OK && kwargs && kwargs->kind == IB_MAP && k < kwargs->count; k++)
+            status = read_argument(f, member, kwargs->keys[k], kwargs->items[k], settings);
         if (status != IB_OK) return status;
     }
     return IB_OK;
 }
 
-static ib_status read_node(ib_reader *r, ib_module *module, const char *place, const ib_value *node,
-                           ib_inbound *out) {
+static ib_status read_node(ib_reader *r, ib_module *module, const ib_module *member, const char *place,
+                           const ib_value *node, ib_inbound *out) {
     refs f = {.r = r, .module = module, .place = place};
     ib_status status;
-    if (ib__value_is(node, IB_LIST)) {
-        status = old_node(&f, node);
-    } else if (ib__value_is(node, IB_MAP)) {
-        ib_value *args = ib__value_get(node, "args");
-        status = ib__value_is(args, IB_LIST) ? find_refs(&f, args) : bad(&f, "args to be a list", args);
-        if (status == IB_OK) status = check_kwargs(&f, ib__value_get(node, "kwargs"));
-    } else {
+    ib_value *settings = ib__value_map();
+    if (!settings) return ib__fail_memory(r->err);
+    if (ib__value_is(node, IB_LIST))
+        status = old_node(&f, member, node, settings);
+    else if (ib__value_is(node, IB_MAP))
+        status =
+            read_arguments(&f, member, ib__value_get(node, "args"), ib__value_get(node, "kwargs"), settings);
+    else
         status = bad(&f, "a call as a map", node);
+    if (settings->count == 0) {
+        ib__value_free(settings);
+    } else {
+        out->settings = ib__model_keep(r, settings);
+        if (!out->settings && status == IB_OK) status = ib__fail_memory(r->err);
     }
     if (status == IB_OK && !f.n) status = bad(&f, "a call with inputs", NULL);
     return keep_refs(&f, &out->refs, &out->n, status);
@@ -166,7 +216,7 @@ static ib_status read_inbound(ib_reader *r, ib_module *module, ib_module *member
     const char *at = ib__arena_printf(&r->model->arena, "%s %s, inbound_nodes", place, member->name);
     if (!member->inbound || !member->made || !member->n_made || !at) return ib__fail_memory(r->err);
     for (size_t i = 0; i < nodes->count; i++) {
-        ib_status status = read_node(r, module, at, nodes->items[i], &member->inbound[i]);
+        ib_status status = read_node(r, module, member, at, nodes->items[i], &member->inbound[i]);
         if (status != IB_OK) return status;
     }
     return IB_OK;
@@ -209,34 +259,37 @@ ib_status ib__functional_read(ib_reader *r, ib_module *module, const ib_value *c
 
 /* ---- Expansion ---- */
 
-/* The call that a reference means; false: not made yet. */
-static bool find_call(const ib_module *module, const ib_ref *ref, size_t *call) {
+/* The tensor that a reference means; false: not made yet. */
+static bool find_tensor(const ib_module *module, const ib_ref *ref, size_t *tensor) {
     const ib_module *member = module->members[ref->member];
     size_t nodes = ib__module_is_input(member) ? 1 : member->n_inbound;
     if (ref->node >= nodes || ref->tensor >= member->n_made[ref->node]) return false;
-    *call = member->made[ref->node][ref->tensor];
+    *tensor = member->made[ref->node][ref->tensor];
     return true;
 }
 
 /* A call whose inputs are there is made. *progress: it was. */
 static ib_status try_call(ib_reader *r, ib_module *module, ib_module *member, size_t node, bool *progress) {
     const ib_inbound *inbound = &member->inbound[node];
-    size_t *calls = ib__alloc(inbound->n, sizeof *calls);
-    if (!calls) return ib__fail_memory(r->err);
+    ib_given *given = ib__alloc(inbound->n, sizeof *given);
+    if (!given) return ib__fail_memory(r->err);
     *progress = true;
-    for (size_t i = 0; *progress && i < inbound->n; i++)
-        *progress = find_call(module, &inbound->refs[i], &calls[i]);
+    for (size_t i = 0; *progress && i < inbound->n; i++) {
+        given[i] = (ib_given){.argument = inbound->refs[i].argument, .place = inbound->refs[i].place};
+        *progress = find_tensor(module, &inbound->refs[i], &given[i].tensor);
+    }
     ib_status status = IB_OK;
     if (*progress)
-        status = ib__module_call(r, member, calls, inbound->n, &member->made[node], &member->n_made[node]);
+        status = ib__module_call(r, member, given, inbound->n, inbound->settings, &member->made[node],
+                                 &member->n_made[node]);
     for (size_t i = 0; status == IB_OK && *progress && i < inbound->n; i++) {
         ib_value *config = inbound->refs[i].config;
-        const ib_value *given = ib__value_get(config, "shape");
-        if (!config || (given && given->kind != IB_NULL)) continue;
-        if (!ib__value_set(config, "shape", ib__dims_value(&r->model->calls[calls[i]].shape)))
+        const ib_value *shape = ib__value_get(config, "shape");
+        if (!config || (shape && shape->kind != IB_NULL)) continue;
+        if (!ib__value_set(config, "shape", ib__dims_value(&r->model->tensors[given[i].tensor].shape)))
             status = ib__fail_memory(r->err);
     }
-    ib__free(calls);
+    ib__free(given);
     return status;
 }
 
@@ -268,7 +321,7 @@ static ib_status make_calls(ib_reader *r, ib_module *module) {
     return status;
 }
 
-ib_status ib__functional_expand(ib_reader *r, ib_module *module, const size_t *inputs, size_t n,
+ib_status ib__functional_expand(ib_reader *r, ib_module *module, const ib_given *inputs, size_t n,
                                 size_t **outputs, size_t *n_outputs) {
     if (n != module->n_inputs)
         return ib__fail(r->err, IB_BAD_INPUT, module->name, "the model takes %zu inputs, found %zu",
@@ -279,11 +332,15 @@ ib_status ib__functional_expand(ib_reader *r, ib_module *module, const size_t *i
     }
     for (size_t i = 0; i < n; i++) {
         ib_module *input = module->members[module->inputs[i].member];
-        ib_status status = ib__input_check(r, input, inputs[i]);
+        if (strcmp(inputs[i].argument, "inputs") != 0)
+            return ib__fail(r->err, IB_UNSUPPORTED, module->name,
+                            "the argument \"%.60s\" of a nested model's call is not supported",
+                            inputs[i].argument);
+        ib_status status = ib__input_check(r, input, inputs[i].tensor);
         if (status != IB_OK) return status;
         input->made[0] = ib__arena_alloc(&r->model->arena, sizeof **input->made);
         if (!input->made[0]) return ib__fail_memory(r->err);
-        input->made[0][0] = inputs[i];
+        input->made[0][0] = inputs[i].tensor;
         input->n_made[0] = 1;
     }
     ib_status status = make_calls(r, module);
@@ -292,7 +349,7 @@ ib_status ib__functional_expand(ib_reader *r, ib_module *module, const size_t *i
     *outputs = ib__arena_alloc(&r->model->arena, module->n_outputs * sizeof **outputs + 1);
     if (!*outputs) return ib__fail_memory(r->err);
     for (size_t i = 0; i < module->n_outputs; i++)
-        if (!find_call(module, &module->outputs[i], &(*outputs)[i]))
+        if (!find_tensor(module, &module->outputs[i], &(*outputs)[i]))
             return ib__fail(r->err, IB_BAD_INPUT, module->name,
                             "output_layers: layer \"%.80s\" has no call %zu with output %zu",
                             module->members[module->outputs[i].member]->name, module->outputs[i].node,

@@ -12,17 +12,27 @@
 #define IB_LAYERS_MAX 20000
 #define IB_CALLS_MAX 200000
 
-/* A call inside of a Functional model: which outputs of which members' calls it takes. Calls of an InputLayer
- * are its node 0. */
+/* A tensor that a call inside of a Functional model takes: an output of a member's call. Calls of an
+ * InputLayer are its node 0. */
 typedef struct ib_ref {
     size_t member, node, tensor;
-    ib_value *config; /* {shape, dtype, keras_history}; NULL: none */
+    const char *argument; /* of the layer's call, "inputs" or "mask" */
+    size_t place;         /* among the argument's tensors */
+    ib_value *config;     /* {shape, dtype, keras_history}; NULL: none */
 } ib_ref;
 
 typedef struct ib_inbound {
     ib_ref *refs;
     size_t n;
+    const ib_value *settings; /* arguments without tensors, or NULL */
 } ib_inbound;
+
+/* A tensor given to a call. */
+typedef struct ib_given {
+    size_t tensor;
+    const char *argument;
+    size_t place;
+} ib_given;
 
 /* A layer (leaf) or a model. Lives in the model's arena. */
 typedef struct ib_module {
@@ -39,7 +49,7 @@ typedef struct ib_module {
     /* Of a Functional model: which tensors come in and go out. */
     ib_ref *inputs, *outputs;
     size_t n_inputs, n_outputs;
-    /* What the last expansion of the model it belongs to gave: one list of calls for each inbound node. */
+    /* What the last expansion of the model it belongs to gave: one list of tensors for each inbound node. */
     size_t **made;
     size_t *n_made;
     ib_shape *shapes; /* of the outputs of the last call, for the summary */
@@ -47,6 +57,14 @@ typedef struct ib_module {
 } ib_module;
 
 bool ib__module_is_input(const ib_module *module);
+bool ib__module_is_op(const ib_module *module);
+/* Word number i of a layer's list of arguments, in out; false: it has fewer. Models take "inputs". */
+bool ib__argument_name(const ib_module *module, size_t i, char out[64]);
+/* Whether the layer's call takes an argument of this name: one of its own, training, or a mask of one. */
+bool ib__argument_known(const ib_module *module, const char *name);
+
+/* Releases what the outputs were compiled with. */
+void ib__model_forget_ends(ib_model *model);
 
 /* ---- HDF5 ---- */
 /* One thing to read: a float32 array of this shape, one int64, or the text of an attribute of the root. */
@@ -74,7 +92,6 @@ typedef struct ib_h5_out {
     const char *path;
     ib_shape shape;
     bool integer;
-    bool narrow;      /* an integer written as int32 */
     const void *data; /* float, or int64_t */
 } ib_h5_out;
 ib_status ib__h5_write(ib_buf *buf, const ib_h5_out *items, size_t n, ib_error *err);

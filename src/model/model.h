@@ -12,13 +12,26 @@
 #include "metrics/metric.h"
 #include "optimizers/optimizer.h"
 
-/* One call of a layer: nodes are numbered by call; tensors are the outputs of calls. */
+#define IB_NO_TENSOR SIZE_MAX
+
+/* One call of a layer. Tensors are numbered through the model: its inputs, and the outputs of calls. */
 typedef struct ib_call {
-    size_t layer;   /* index in layers */
-    size_t *inputs; /* indices of calls that made the inputs */
+    size_t layer; /* index in layers */
     size_t n_inputs;
-    ib_shape shape; /* of the output, batch -1 */
+    size_t *inputs;           /* tensors */
+    const char **names;       /* the argument each one belongs to */
+    size_t *masks;            /* tensors given as their masks, or IB_NO_TENSOR: masks that travel count */
+    const ib_value *settings; /* arguments that hold no tensor, or NULL */
+    size_t first, n_outputs;  /* the tensors it makes: [first, first + n_outputs) */
 } ib_call;
+
+/* An output: its name in logs, and what it was compiled with. */
+typedef struct ib_output {
+    const char *name;             /* of the layer that makes it, as Keras has it */
+    struct ib_loss *loss;         /* NULL: none */
+    double loss_weight;           /* 1 if none is given */
+    ib_value *metrics, *weighted; /* lists of configs, or NULL */
+} ib_output;
 
 struct ib_module;
 
@@ -29,19 +42,24 @@ typedef struct ib_model {
      * stand where their model stands. */
     ib_layer **layers;
     size_t n_layers;
-    ib_call *calls; /* in execution order; calls of InputLayers first come where they stand */
+    ib_call *calls; /* in execution order */
     size_t n_calls;
-    size_t *inputs, *outputs; /* calls */
+    ib_spec *tensors;
+    size_t n_tensors;
+    size_t *inputs, *outputs; /* tensors */
+    const char **input_names;
+    ib_output *ends; /* one an output */
     size_t n_inputs, n_outputs;
-    ib_value *config;  /* Keras's whole config.json tree {module, class_name, config, registered_name,
-                          build_config},  without compile_config */
-    ib_value *compile; /* Keras's compile_config map, or NULL */
-    bool list_outputs; /* outputs were given as a list */
-    ib_loss *loss;     /* compiled; NULL otherwise. One output for now */
-    ib_optimizer *optimizer;
-    ib_value *metrics;      /* list of metric configs, or NULL */
-    bool loaded;            /* the weights come from a file */
-    struct ib_module *root; /* the tree of layers and nested models (src/model/internal.h) */
+    ib_value *config;        /* Keras's whole config.json tree {module, class_name, config, registered_name,
+                                build_config},  without compile_config */
+    ib_value *compile;       /* Keras's compile_config map, or NULL */
+    bool list_outputs;       /* outputs were given as a list */
+    bool compiled;           /* the ends have losses and metrics */
+    bool loss_weighted;      /* loss_weights were given */
+    ib_optimizer *optimizer; /* compiled; NULL otherwise */
+    ib_value *kept;          /* a list of values that calls refer to */
+    bool loaded;             /* the weights come from a file */
+    struct ib_module *root;  /* the tree of layers and nested models (src/model/internal.h) */
     ib_arena arena;
 } ib_model;
 
@@ -63,10 +81,18 @@ ib_status ib__model_compile(ib_model *model, const ib_value *compile, const char
 /* The element type that input i expects. */
 ib_type ib__model_input_type(const ib_model *model, size_t i);
 
-/* Builds the forward ops. inputs: one node each model input; outputs: n_outputs nodes. */
-void ib__model_call(ib_model *model, ib_build *b, const ib_node *inputs, ib_node *outputs);
+/* Builds the forward ops. inputs: one node each model input; outputs: n_outputs nodes with their masks. */
+void ib__model_call(ib_model *model, ib_build *b, const ib_node *inputs, ib_flow *outputs);
 /* The penalties of all regularized trainable weights added in Keras's order, or IB_NO_NODE. */
 ib_node ib__model_penalty(ib_model *model, ib_build *b);
+
+/* What training minimises, as a rank-0 node. targets, weights: one node an output (weights NULL, or
+ * IB_NO_NODE: none). each (may be NULL): the outputs' own losses, unweighted, IB_NO_NODE where there is none.
+ */
+ib_node ib__model_objective(ib_model *model, ib_build *b, const ib_flow *outputs, const ib_node *targets,
+                            const ib_node *weights, ib_node *each);
+/* The gradients of loss and the optimizer's update of every trained weight. */
+ib_status ib__model_update(ib_model *model, ib_graph *g, ib_node loss, ib_error *err);
 
 /* All weights in Keras's order (layer by layer); trainable: only those that are trained. count first with
  * out = NULL. Gives the number. */

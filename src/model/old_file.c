@@ -24,19 +24,26 @@ bool ib__old_file_is(const char *path) {
     return n == sizeof start && memcmp(start, "\211HDF\r\n\032\n", sizeof start) == 0;
 }
 
-/* The weights of a layer or nested model: those that are trained, then the others. */
+static size_t gather_layer(const ib_layer *layer, bool trained, bool frozen, const ib_variable **out) {
+    size_t n = 0;
+    frozen |= !layer->trainable;
+    for (size_t i = 0; i < layer->n_weights; i++) {
+        const ib_weight *w = &layer->weights[i];
+        if ((w->trainable && !frozen) != trained) continue;
+        if (out) out[n] = &w->variable;
+        n++;
+    }
+    for (size_t i = 0; i < layer->n_parts; i++)
+        n += gather_layer(layer->parts[i].layer, trained, frozen, out ? out + n : NULL);
+    return n;
+}
+
+/* The weights of a layer or nested model: those that are trained, or the others. */
 static size_t gather(const ib_module *module, bool trained, const ib_variable **out) {
     size_t n = 0;
     for (size_t i = 0; i < module->n_members; i++)
         n += gather(module->members[i], trained, out ? out + n : NULL);
-    const ib_layer *layer = module->layer;
-    for (size_t i = 0; layer && i < layer->n_weights; i++) {
-        const ib_weight *w = &layer->weights[i];
-        if ((w->trainable && layer->trainable) != trained) continue;
-        if (out) out[n] = &w->variable;
-        n++;
-    }
-    return n;
+    return n + (module->layer ? gather_layer(module->layer, trained, false, out ? out + n : NULL) : 0);
 }
 
 static ib_status add_items(ib_h5_item *items, size_t *at, const ib_module *member, const char *prefix,

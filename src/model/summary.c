@@ -150,6 +150,8 @@ static uint64_t count_layer(const ib_layer *layer) {
     uint64_t n = 0;
     for (size_t i = 0; i < layer->n_weights; i++)
         n += (uint64_t)ib__shape_elements(&layer->weights[i].variable.shape);
+    for (size_t i = 0; i < layer->n_parts; i++)
+        n += count_layer(layer->parts[i].layer);
     return n;
 }
 
@@ -232,23 +234,28 @@ static void put_total(ib_buf *out, const char *what, uint64_t count, uint64_t by
                    units[unit]);
 }
 
+static void count_weights(const ib_layer *layer, bool within_frozen, uint64_t *trained, uint64_t *frozen) {
+    within_frozen |= !layer->trainable;
+    for (size_t j = 0; j < layer->n_weights; j++) {
+        const ib_weight *w = &layer->weights[j];
+        *(w->trainable && !within_frozen ? trained : frozen) +=
+            (uint64_t)ib__shape_elements(&w->variable.shape);
+    }
+    for (size_t i = 0; i < layer->n_parts; i++)
+        count_weights(layer->parts[i].layer, within_frozen, trained, frozen);
+}
+
 static void put_totals(const ib_model *model, ib_buf *out) {
     uint64_t trained = 0, frozen = 0, optimizer = 0, more = 0;
-    for (size_t i = 0; i < model->n_layers; i++) {
-        const ib_layer *layer = model->layers[i];
-        for (size_t j = 0; j < layer->n_weights; j++) {
-            const ib_weight *w = &layer->weights[j];
-            uint64_t n = (uint64_t)ib__shape_elements(&w->variable.shape);
-            *(w->trainable && layer->trainable ? &trained : &frozen) += n;
-        }
-    }
+    for (size_t i = 0; i < model->n_layers; i++)
+        count_weights(model->layers[i], false, &trained, &frozen);
     if (model->optimizer) {
-        const ib_state *state;
-        size_t n = ib__optimizer_state(model->optimizer, &state);
-        for (size_t i = 0; i < n; i++) {
-            optimizer += state[i].variable ? (uint64_t)ib__shape_elements(&state[i].variable->shape) : 1;
-            more += state[i].integer && !state[i].narrow ? 4 : 0; /* integers of 8 bytes */
-        }
+        ib_variable *const *slots = NULL;
+        size_t n = ib__optimizer_slots(model->optimizer, &slots);
+        optimizer = 2; /* iterations, of 8 bytes, and the learning rate */
+        more = 4;
+        for (size_t i = 0; i < n; i++)
+            optimizer += (uint64_t)ib__shape_elements(&slots[i]->shape);
     }
     uint64_t total = trained + frozen + optimizer;
     put_total(out, "Total params", total, 4 * total + more);

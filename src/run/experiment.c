@@ -6,6 +6,7 @@
 #include "run/experiment.h"
 
 #include <errno.h>
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,7 @@ static const field fit_fields[] = {
     {"steps_per_epoch", IB_INT, false, true, 1, 1 << 30, "null"},
     {"lanes", IB_INT, false, true, 1, 1 << 16, "null"},
     {"record_every", IB_INT, false, true, 1, LARGEST, "null"},
+    {"class_weight", IB_MAP, false, true, 0, 0, NULL},
 };
 static const field checkpoint_fields[] = {
     {"steps", IB_INT, false, true, 1, LARGEST, "null"},
@@ -242,6 +244,24 @@ static int64_t integer_or_zero(const ib_value *map, const char *key) {
     return ib__value_is(value, IB_INT) ? value->integer : 0;
 }
 
+/* {class number: weight}; the classes come as keys. */
+static ib_status take_class_weight(ib_experiment *e, const ib_value *map, ib_error *err) {
+    reader r = {e->name, "fit.", err};
+    if (!ib__value_is(map, IB_MAP)) return IB_OK;
+    for (size_t i = 0; i < map->count; i++) {
+        const char *key = map->keys[i];
+        double weight;
+        size_t digits = strspn(key, "0123456789");
+        if (digits == 0 || key[digits] != '\0' || digits > 9)
+            return fail_at(&r, map->items[i], "class_weight",
+                           "expected class numbers as keys, as {0: 1.0, 1: 2.5}");
+        if (!ib__value_number(map->items[i], &weight) || !(weight >= 0) || !(weight <= DBL_MAX))
+            return fail_at(&r, map->items[i], "class_weight", "expected weights from 0 up");
+    }
+    e->fit.class_weight = map;
+    return IB_OK;
+}
+
 static ib_status take_fit(ib_experiment *e, ib_error *err) {
     ib_value *fit = complete(ib__value_get(e->tree, "fit"), fit_fields, COUNT(fit_fields));
     if (!ib__value_set(e->tree, "fit", fit)) return ib__fail_memory(err);
@@ -260,7 +280,7 @@ static ib_status take_fit(ib_experiment *e, ib_error *err) {
         return fail_at(&r, split, "validation_split",
                        "expected 0 beside data.validation: give one of the two");
     if (split->real >= 1) return fail_at(&r, split, "validation_split", "expected a number below 1");
-    return IB_OK;
+    return take_class_weight(e, ib__value_get(fit, "class_weight"), err);
 }
 
 /* With all settings; their places in the file are told here, where they are known. */

@@ -15,6 +15,7 @@ typedef struct ib_fit_settings {
     int64_t record_every;    /* 0: state digests at the ends of epochs only */
     bool shuffle;
     double validation_split;
+    const ib_value *class_weight; /* {"0": 1.0, ...}, within the tree; NULL: none */
 } ib_fit_settings;
 
 /* When checkpoints are taken; no part of the result. */

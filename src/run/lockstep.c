@@ -149,18 +149,31 @@ static void compare(void *context, size_t index, const char *op, const char *pla
     ib__say_elements(w->options, shape, s->words, words);
 }
 
+/* What stands at a port in both batches; true: it differs, and that was said. */
+static bool port_differs(const ib_step_plan *p, const ib_port *x, const ib_step_plan *q, const ib_port *y,
+                         const char *name, const ib_options *options) {
+    if (x->node == IB_NO_NODE && y->node == IB_NO_NODE) return false;
+    if (x->node == IB_NO_NODE || y->node == IB_NO_NODE || !ib__shape_equal(&x->shape, &y->shape)) {
+        ib__say(options, "  the batches have other shapes\n");
+        return true;
+    }
+    const void *u = ib__plan_input(p->plan, x->node), *v = ib__plan_input(q->plan, y->node);
+    if (memcmp(u, v, (size_t)ib__shape_elements(&x->shape) * sizeof(float)) == 0) return false;
+    ib__say(options, "  the batch itself differs (data, or their order): %s\n", name);
+    ib__say_elements(options, &x->shape, u, v);
+    return true;
+}
+
 static void say_batch(const side *a, const side *b, const ib_options *options) {
     const ib_step_plan *p = &a->trainer->plans[a->trainer->last_plan];
     const ib_step_plan *q = &b->trainer->plans[b->trainer->last_plan];
-    ib_shape x = ib__node_shape(p->g, p->x), y = ib__node_shape(q->g, q->x);
-    if (!ib__shape_equal(&x, &y)) {
-        ib__say(options, "  the batches have other shapes\n");
-        return;
-    }
-    const void *u = ib__plan_input(p->plan, p->x), *v = ib__plan_input(q->plan, q->x);
-    if (memcmp(u, v, (size_t)ib__shape_elements(&x) * sizeof(float)) == 0) return;
-    ib__say(options, "  the batch itself differs (data, or their order)\n");
-    ib__say_elements(options, &x, u, v);
+    const ib_model *model = a->trainer->model, *other = b->trainer->model;
+    bool differs = false;
+    for (size_t i = 0; !differs && i < model->n_inputs && i < other->n_inputs; i++)
+        differs = port_differs(p, &p->x[i], q, &q->x[i], model->input_names[i], options);
+    for (size_t i = 0; !differs && i < model->n_outputs && i < other->n_outputs; i++)
+        differs = port_differs(p, &p->y[i], q, &q->y[i], "y", options) ||
+                  port_differs(p, &p->weight[i], q, &q->weight[i], "sample_weight", options);
 }
 
 static ib_status watch_step(const ib_experiment *ea, const ib_experiment *eb, const ib_runtime *runtime,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Logs of an epoch, and scores by name.
+ * Logs of an epoch.
  */
 #include "run/logs.h"
 
@@ -67,33 +67,17 @@ void ib__logs_free(ib_logs *l) {
 
 /* ---- Scores ---- */
 
-static const char *score_name(const ib_scores *s, size_t i) {
-    return i == 0 ? "loss" : ib__metric_name(s->metrics[i - 1]);
-}
-
-static double score_value(const ib_scores *s, size_t i) {
-    return i == 0 ? ib__scores_loss(s) : ib__metric_result(s->metrics[i - 1]);
-}
-
 bool ib__logs_scores(ib_logs *l, const ib_scores *s, const char *prefix) {
-    bool good = true;
-    for (size_t i = 0; good && i < s->n_metrics + 1; i++)
-        good = ib__logs_set(l, prefix, score_name(s, i), score_value(s, i));
+    size_t n = ib__scores_count(s);
+    const char **names = calloc(n + 1, sizeof(char *));
+    double *values = calloc(n + 1, sizeof *values);
+    bool good = names != NULL && values != NULL;
+    if (good) n = ib__scores_sorted(s, names, values, n);
+    for (size_t i = 0; good && i < n; i++)
+        good = ib__logs_set(l, prefix, names[i], values[i]);
+    free(names);
+    free(values);
     return good;
-}
-
-size_t ib__scores_sorted(const ib_scores *s, const char **names, double *values, size_t limit) {
-    size_t n = 0;
-    for (size_t i = 0; i < s->n_metrics + 1 && n < limit; i++) {
-        size_t at = n++;
-        for (; at > 0 && strcmp(names[at - 1], score_name(s, i)) > 0; at--) {
-            names[at] = names[at - 1];
-            values[at] = values[at - 1];
-        }
-        names[at] = score_name(s, i);
-        values[at] = score_value(s, i);
-    }
-    return n;
 }
 
 void ib__number_python(char out[32], double value) {

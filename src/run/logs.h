@@ -21,9 +21,6 @@ bool ib__logs_scores(ib_logs *logs, const ib_scores *scores, const char *prefix)
 void ib__logs_clear(ib_logs *logs);
 void ib__logs_free(ib_logs *logs);
 
-/* Loss and metrics of the moment, sorted by name as Keras's logs; gives how many. */
-size_t ib__scores_sorted(const ib_scores *scores, const char **names, double *values, size_t limit);
-
 /* A number as Python prints it: nan, inf, -inf, else the shortest text that reads back the same. */
 void ib__number_python(char out[32], double value);
 

@@ -2,6 +2,7 @@
  *
  * From an experiment to data and a model that fit each other, and to the canonical form that is hashed.
  */
+#include "run/scores.h"
 #include "run/task.h"
 
 #include <math.h>
@@ -191,70 +192,123 @@ static ib_status build_model(ib_task *task, ib_error *err) {
     if (status != IB_OK) return status;
     ib__experiment_where(where, e->name, compile, "compile");
     if (compile != NULL) return ib__model_compile(task->model, compile, where, err);
-    if (task->model->loss == NULL || task->model->optimizer == NULL)
+    if (!task->model->compiled)
         return ib__fail(err, IB_BAD_INPUT, where, "this field is required, found none");
     return IB_OK;
 }
 
+ib_samples ib__part_samples(const ib_part *part) {
+    ib_samples s = {.n = 1, .names = {"x", "y"}, .fields = {&part->source->x, &part->source->y}};
+    if (part->source->y.data != NULL) s.n = 2;
+    return s;
+}
+
 /* Class numbers come as integers or as floats that hold integers. */
-static ib_status check_labels(const ib_part *part, int64_t classes, ib_error *err) {
-    const ib_tensor *y = &part->source->y;
+static ib_status check_labels(const ib_part *part, const ib_tensor *y, const char *field, int64_t classes,
+                              ib_error *err) {
     size_t per_sample = (size_t)ib__shape_elements(&y->shape) / (size_t)y->shape.dims[0];
     for (size_t i = part->first * per_sample; i < (part->first + part->count) * per_sample; i++) {
         double label = ib__tensor_at(y, i);
         if (label >= 0 && label < (double)classes && label == floor(label)) continue;
         char where[256], number[32];
         ib__double_print(number, label);
-        snprintf(where, sizeof where, "%.160s, %s.y[%zu]", part->source->file, part->place, i / per_sample);
+        snprintf(where, sizeof where, "%.160s, %s.%.40s[%zu]", part->source->file, part->place, field,
+                 i / per_sample);
         return ib__fail(err, IB_BAD_INPUT, where, "expected a class from 0 to %lld, found %s",
                         (long long)classes - 1, number);
     }
     return IB_OK;
 }
 
-ib_status ib__part_check(const ib_model *model, const ib_part *part, ib_error *err) {
-    char where[256], wanted[128], found[128];
-    const ib_source *source = part->source;
-    snprintf(where, sizeof where, "%.160s, %s.x", source->file, part->place);
-    if (model->n_inputs != 1 || model->n_outputs != 1)
-        return ib__fail(err, IB_UNSUPPORTED, where,
-                        "models with several inputs or outputs are not supported yet");
-    ib_shape shape = source->x.shape;
+ib_status ib__target_shapes(const ib_model *model, const ib_samples *data, const ib_ports *ports,
+                            ib_shape *out, ib_error *err) {
+    for (size_t i = 0; i < model->n_outputs; i++) {
+        const ib_shape output = model->tensors[model->outputs[i]].shape;
+        out[i] = output;
+        if (model->ends[i].loss == NULL || ports->y[i] == IB_NO_FIELD) continue;
+        ib_shape given = data->fields[ports->y[i]]->shape;
+        given.dims[0] = -1;
+        ib_type type;
+        ib_status status = ib__loss_target(model->ends[i].loss, &output, &given, &type, &out[i], err);
+        if (status != IB_OK) return status;
+    }
+    return IB_OK;
+}
+
+static ib_status check_input(const ib_model *model, size_t input, const ib_tensor *x, const char *where,
+                             ib_error *err) {
+    char wanted[128], found[128];
+    ib_shape shape = x->shape;
     shape.dims[0] = -1;
-    const ib_shape *input = &model->calls[model->inputs[0]].shape;
-    bool same = input->rank == shape.rank;
+    const ib_spec *spec = &model->tensors[model->inputs[input]];
+    bool same = spec->shape.rank == shape.rank;
     for (int i = 1; same && i < shape.rank; i++)
-        same = input->dims[i] == shape.dims[i] || input->dims[i] < 0;
-    ib__shape_print(wanted, input);
+        same = spec->shape.dims[i] == shape.dims[i] || spec->shape.dims[i] < 0;
+    ib__shape_print(wanted, &spec->shape);
     ib__shape_print(found, &shape);
     if (!same)
         return ib__fail(err, IB_BAD_INPUT, where, "expected samples of shape %s, found %s", wanted, found);
-    ib_dtype dtype = source->x.dtype;
-    if (ib__model_input_type(model, 0) != IB_TYPE_F32 &&
-        (dtype == IB_F16 || dtype == IB_F32 || dtype == IB_F64))
-        return ib__fail(err, IB_BAD_INPUT, where, "expected integers, found %s", ib__dtype_name(dtype));
-    if (model->loss == NULL || source->y.data == NULL) return IB_OK;
-    const ib_shape *output = &model->calls[model->outputs[0]].shape;
+    if (spec->type != IB_TYPE_F32 && (x->dtype == IB_F16 || x->dtype == IB_F32 || x->dtype == IB_F64))
+        return ib__fail(err, IB_BAD_INPUT, where, "expected integers, found %s", ib__dtype_name(x->dtype));
+    return IB_OK;
+}
+
+static ib_status check_target(const ib_model *model, size_t output, const ib_part *part, const ib_tensor *y,
+                              const char *field, const char *where, ib_error *err) {
+    const ib_loss *loss = model->ends[output].loss;
+    const ib_shape *shape = &model->tensors[model->outputs[output]].shape;
+    if (loss == NULL) return IB_OK;
     ib_type type;
-    ib_shape given = source->y.shape, target;
+    ib_shape given = y->shape, target;
     given.dims[0] = -1;
-    snprintf(where, sizeof where, "%.160s, %s.y", source->file, part->place);
-    ib_status status = ib__loss_target(model->loss, output, &given, &type, &target, err);
+    ib_status status = ib__loss_target(loss, shape, &given, &type, &target, err);
     if (status != IB_OK) return ib__fail_within(err, status, where);
-    int64_t classes = ib__loss_classes(model->loss, output);
-    return classes > 0 ? check_labels(part, classes, err) : IB_OK;
+    int64_t classes = ib__loss_classes(loss, shape);
+    return classes > 0 ? check_labels(part, y, field, classes, err) : IB_OK;
+}
+
+ib_status ib__part_check(const ib_model *model, const ib_part *part, ib_error *err) {
+    char where[256];
+    ib_samples data = ib__part_samples(part);
+    ib_ports ports;
+    snprintf(where, sizeof where, "%.160s, %s", part->source->file, part->place);
+    ib_status status = ib__ports_match(&ports, model, data.names, data.n, where, err);
+    if (status != IB_OK) return status;
+    for (size_t i = 0; status == IB_OK && i < model->n_inputs; i++) {
+        snprintf(where, sizeof where, "%.160s, %s.%.40s", part->source->file, part->place,
+                 data.names[ports.x[i]]);
+        status = check_input(model, i, data.fields[ports.x[i]], where, err);
+    }
+    for (size_t i = 0; status == IB_OK && i < model->n_outputs; i++) {
+        if (ports.y[i] == IB_NO_FIELD) continue;
+        const char *field = data.names[ports.y[i]];
+        snprintf(where, sizeof where, "%.160s, %s.%.40s", part->source->file, part->place, field);
+        status = check_target(model, i, part, data.fields[ports.y[i]], field, where, err);
+    }
+    ib__ports_free(&ports);
+    return status;
+}
+
+/* Training and scoring need a target for every output that has a loss. */
+ib_status ib__part_check_targets(const ib_model *model, const ib_part *part, const char *where,
+                                 ib_error *err) {
+    ib_samples data = ib__part_samples(part);
+    ib_ports ports;
+    ib_status status = ib__ports_match(&ports, model, data.names, data.n, where, err);
+    if (status == IB_OK && !ports.targets)
+        status = ib__fail(err, IB_BAD_INPUT, where, "expected targets (y, or label), found none");
+    ib__ports_free(&ports);
+    return status;
 }
 
 static ib_status check_parts(ib_task *task, ib_error *err) {
     ib_part *parts[3] = {&task->train, &task->validation, &task->test};
     for (size_t i = 0; i < 3; i++) {
         if (parts[i]->source == NULL) continue;
-        if (parts[i]->source->y.data == NULL) {
-            char where[256];
-            ib__experiment_where(where, task->experiment->name, NULL, parts[i]->place);
-            return ib__fail(err, IB_BAD_INPUT, where, "expected targets (y, or label), found none");
-        }
-        ib_status status = ib__part_check(task->model, parts[i], err);
+        char where[256];
+        ib__experiment_where(where, task->experiment->name, NULL, parts[i]->place);
+        ib_status status = ib__part_check_targets(task->model, parts[i], where, err);
+        if (status == IB_OK) status = ib__part_check(task->model, parts[i], err);
         if (status != IB_OK) return status;
     }
     return IB_OK;
@@ -263,20 +317,19 @@ static ib_status check_parts(ib_task *task, ib_error *err) {
 /* Metrics are made by each trainer; here their names are tried, while their place in the file is known. */
 static ib_status check_metrics(const ib_task *task, ib_error *err) {
     const ib_model *model = task->model;
-    const ib_value *list = ib__value_get(ib__value_get(task->experiment->tree, "compile"), "metrics");
-    const ib_shape *output = &model->calls[model->outputs[0]].shape;
-    ib_shape given = task->train.source->y.shape, target;
-    ib_type type;
-    given.dims[0] = -1;
-    ib_status status = ib__loss_target(model->loss, output, &given, &type, &target, err);
-    for (size_t i = 0; status == IB_OK && model->metrics != NULL && i < model->metrics->count; i++) {
-        char where[256];
-        ib_metric *metric = NULL;
-        ib__experiment_where(where, task->experiment->name, ib__value_at(list, i), "compile.metrics");
-        status = ib__metric_new(&metric, ib__value_at(model->metrics, i), ib__loss_name(model->loss), output,
-                                &target, where, err);
-        ib__metric_free(metric);
+    ib_samples data = ib__part_samples(&task->train);
+    ib_ports ports;
+    ib_shape *targets = calloc(model->n_outputs + 1, sizeof *targets);
+    if (targets == NULL) return ib__fail_memory(err);
+    ib_status status = ib__ports_match(&ports, model, data.names, data.n, task->train.place, err);
+    if (status == IB_OK) status = ib__target_shapes(model, &data, &ports, targets, err);
+    if (status == IB_OK) {
+        ib_scores scores;
+        status = ib__scores_new(&scores, model, targets, task->experiment->name, err);
+        ib__scores_free(&scores);
     }
+    ib__ports_free(&ports);
+    free(targets);
     return status;
 }
 

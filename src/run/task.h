@@ -8,6 +8,7 @@
 #include "data/source.h"
 #include "model/model.h"
 #include "run/experiment.h"
+#include "run/ports.h"
 
 /* How the work is done; no bit of a result depends on it. scramble and fill are for tests. */
 typedef struct ib_runtime {
@@ -26,6 +27,18 @@ typedef struct ib_part {
     const char *place; /* "data.train" */
     size_t first, count;
 } ib_part;
+
+/* The fields of a part: "x", "y" (src/run/ports.h). */
+#define IB_FIELDS_MAX 64
+typedef struct ib_samples {
+    size_t n;
+    const char *names[IB_FIELDS_MAX];
+    const ib_tensor *fields[IB_FIELDS_MAX];
+} ib_samples;
+ib_samples ib__part_samples(const ib_part *part);
+/* The shape of each output's target, -1 batch; out: one an output. */
+ib_status ib__target_shapes(const ib_model *model, const ib_samples *data, const ib_ports *ports,
+                            ib_shape *out, ib_error *err);
 
 /* An input file of the experiment. */
 typedef struct ib_input_file {
@@ -53,6 +66,10 @@ void ib__task_free(ib_task *task);
 
 /* Refuses samples that the model cannot take: another shape, labels that are no class. */
 ib_status ib__part_check(const ib_model *model, const ib_part *part, ib_error *err);
+
+/* Refuses a part without a target for every output that has a loss. */
+ib_status ib__part_check_targets(const ib_model *model, const ib_part *part, const char *where,
+                                 ib_error *err);
 
 /* validation_split: the last samples (tail) or those before them. Keras cuts before any shuffle, at
  * floor(n * (1.0 - split)), the difference rounded as Python rounds it. name: the file, for errors. */

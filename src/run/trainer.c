@@ -5,6 +5,7 @@
 #include "run/trainer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,73 +16,126 @@ static ib_status compiled(ib_step_plan *p, ib_trainer *t, ib_error *err) {
     return status;
 }
 
-/* The order of the sum is Keras's: loss, penalties that layers added, penalties of weights. */
-static ib_node total_loss(ib_trainer *t, ib_build *b, ib_node y, ib_node prediction) {
-    ib_node loss = ib__loss_call(t->model->loss, b->g, y, prediction, IB_NO_NODE);
-    if (b->extra_loss != IB_NO_NODE) loss = ib__op_add(b->g, loss, b->extra_loss);
-    ib_node penalty = ib__model_penalty(t->model, b);
-    return penalty == IB_NO_NODE ? loss : ib__op_add(b->g, loss, penalty);
-}
-
-static ib_status add_updates(ib_trainer *t, ib_step_plan *p, ib_error *err) {
-    size_t n = ib__model_weights(t->model, NULL, true);
-    ib_weight **weights = calloc(n + 1, sizeof(ib_weight *));
-    ib_node *nodes = calloc(2 * (n + 1), sizeof *nodes), *gradients = nodes + n + 1;
-    if (weights == NULL || nodes == NULL) {
-        free(weights);
-        free(nodes);
-        return ib__fail_memory(err);
-    }
-    ib__model_weights(t->model, weights, true);
-    for (size_t i = 0; i < n; i++)
-        nodes[i] = ib__op_variable(p->g, &weights[i]->variable);
-    ib_node dy = ib__optimizer_loss_scale(t->model->optimizer, p->g);
-    ib__graph_gradients(p->g, &p->loss, &dy, 1, nodes, n, gradients);
-    ib__optimizer_apply(t->model->optimizer, p->g, gradients);
-    free(weights);
-    free(nodes);
-    return IB_OK;
-}
-
 static ib_shape with_batch(ib_shape shape, size_t samples) {
     shape.dims[0] = (int64_t)samples;
     return shape;
 }
 
-/* y_shape: of the target data with -1 as batch; NULL: predictions only. */
-static ib_status build(ib_trainer *t, ib_step_plan *p, const ib_shape *y_shape, ib_error *err) {
-    size_t lanes = t->task == NULL ? 0 : (size_t)t->task->experiment->fit.lanes;
-    if (lanes > p->samples) lanes = p->samples;
-    ib_status status = ib__graph_new(&p->g, p->samples, lanes, err);
-    if (status != IB_OK) return status;
-    ib_build b = {.g = p->g, .training = p->training, .extra_loss = IB_NO_NODE};
-    if (t->task != NULL) b.seed = (uint64_t)t->task->experiment->seed;
-    ib_shape x_shape = with_batch(t->model->calls[t->model->inputs[0]].shape, p->samples);
-    p->x_type = ib__model_input_type(t->model, 0);
-    p->x = ib__op_input(p->g, "x", p->x_type, &x_shape, true);
-    ib__model_call(t->model, &b, &p->x, &p->prediction);
-    ib__graph_output(p->g, p->prediction);
-    p->y = p->loss = IB_NO_NODE;
-    if (y_shape == NULL) return compiled(p, t, err);
-    ib_shape target, output = t->model->calls[t->model->outputs[0]].shape;
-    status = ib__loss_target(t->model->loss, &output, y_shape, &p->y_type, &target, err);
-    if (status != IB_OK) return status;
-    target = with_batch(target, p->samples);
-    ib__graph_place(p->g, "loss");
-    p->y = ib__op_input(p->g, "y", p->y_type, &target, true);
-    p->loss = total_loss(t, &b, p->y, p->prediction);
-    ib__graph_output(p->g, p->loss);
-    if (p->training) status = add_updates(t, p, err);
-    return status == IB_OK ? compiled(p, t, err) : status;
+/* Inputs, with the shapes that the data have. */
+static void add_inputs(ib_trainer *t, ib_step_plan *p, const ib_samples *data, const ib_ports *ports,
+                       ib_node *nodes) {
+    for (size_t i = 0; i < t->model->n_inputs; i++) {
+        ib_port *port = &p->x[i];
+        port->type = ib__model_input_type(t->model, i);
+        port->shape = with_batch(data->fields[ports->x[i]]->shape, p->samples);
+        port->node = ib__op_input(p->g, t->model->input_names[i], port->type, &port->shape, true);
+        nodes[i] = port->node;
+    }
 }
 
-/* The plan for this many samples; targets: with a loss. Plans live as long as the trainer. */
-static ib_status plan_for(ib_trainer *t, size_t samples, bool training, const ib_shape *y_shape,
-                          ib_step_plan **out, ib_error *err) {
+/* Targets and weights of the outputs that have a loss. */
+static ib_status add_targets(ib_trainer *t, ib_step_plan *p, const ib_samples *data, const ib_ports *ports,
+                             ib_node *targets, ib_node *weights, ib_error *err) {
+    ib_model *model = t->model;
+    for (size_t i = 0; i < model->n_outputs; i++) {
+        targets[i] = weights[i] = IB_NO_NODE;
+        const ib_loss *loss = model->ends[i].loss;
+        if (loss == NULL) continue;
+        ib_shape given = with_batch(data->fields[ports->y[i]]->shape, p->samples), target;
+        ib_shape output = ib__node_shape(p->g, p->predictions[i].node);
+        ib_port *y = &p->y[i], *w = &p->weight[i];
+        ib_status status = ib__graph_status(p->g, err);
+        if (status == IB_OK) status = ib__loss_target(loss, &output, &given, &y->type, &target, err);
+        if (status != IB_OK) return status;
+        y->shape = with_batch(target, p->samples);
+        targets[i] = y->node = ib__op_input(p->g, "y", y->type, &y->shape, true);
+        bool by_class = p->training && t->task->experiment->fit.class_weight != NULL;
+        if (ports->weight[i] == IB_NO_FIELD && !by_class) continue;
+        w->type = IB_TYPE_F32;
+        w->shape = by_class ? (ib_shape){.rank = 1, .dims = {(int64_t)p->samples}}
+                            : with_batch(data->fields[ports->weight[i]]->shape, p->samples);
+        weights[i] = w->node = ib__op_input(p->g, "sample_weight", w->type, &w->shape, true);
+    }
+    return IB_OK;
+}
+
+/* What is read after a run: predictions, and for metrics their masks. */
+static void add_outputs(ib_trainer *t, ib_step_plan *p) {
+    for (size_t i = 0; i < t->model->n_outputs; i++) {
+        ib_flow *out = &p->predictions[i];
+        ib__graph_output(p->g, out->node);
+        if (out->mask == IB_NO_NODE || p->loss == IB_NO_NODE) continue;
+        out->mask = ib__op_convert(p->g, out->mask, IB_TYPE_F32);
+        ib__graph_output(p->g, out->mask);
+    }
+}
+
+static ib_status build(ib_trainer *t, ib_step_plan *p, const ib_samples *data, const ib_ports *ports,
+                       bool loss, ib_error *err) {
+    ib_model *model = t->model;
+    size_t lanes = t->task == NULL ? 0 : (size_t)t->task->experiment->fit.lanes, n = model->n_outputs;
+    if (lanes > p->samples) lanes = p->samples;
+    p->x = calloc(model->n_inputs + 2 * n + 1, sizeof *p->x);
+    p->predictions = calloc(n + 1, sizeof *p->predictions);
+    p->losses = calloc(n + 1, sizeof *p->losses);
+    ib_node *nodes = calloc(model->n_inputs + 2 * n + 1, sizeof *nodes);
+    ib_status status = p->x != NULL && p->predictions != NULL && p->losses != NULL && nodes != NULL
+                           ? ib__graph_new(&p->g, p->samples, lanes, err)
+                           : ib__fail_memory(err);
+    if (status == IB_OK) {
+        p->y = p->x + model->n_inputs;
+        p->weight = p->y + n;
+        for (size_t i = 0; i < 2 * n; i++)
+            p->y[i].node = IB_NO_NODE;
+        ib_build b = {.g = p->g, .training = p->training, .extra_loss = IB_NO_NODE};
+        if (t->task != NULL) b.seed = (uint64_t)t->task->experiment->seed;
+        add_inputs(t, p, data, ports, nodes);
+        ib__model_call(model, &b, nodes, p->predictions);
+        p->loss = IB_NO_NODE;
+        if (loss) {
+            status = add_targets(t, p, data, ports, nodes, nodes + n, err);
+            if (status == IB_OK)
+                p->loss = ib__model_objective(model, &b, p->predictions, nodes, nodes + n, p->losses);
+            ib__graph_output(p->g, p->loss);
+            for (size_t i = 0; i < n && status == IB_OK; i++)
+                ib__graph_output(p->g, p->losses[i]);
+        }
+        add_outputs(t, p);
+        if (status == IB_OK && p->training) status = ib__model_update(model, p->g, p->loss, err);
+        if (status == IB_OK) status = compiled(p, t, err);
+    }
+    free(nodes);
+    return status;
+}
+
+static void free_plan(ib_step_plan *p) {
+    ib__plan_free(p->plan);
+    ib__graph_free(p->g);
+    free(p->x);
+    free(p->predictions);
+    free(p->losses);
+}
+
+static bool same_shapes(const ib_trainer *t, const ib_step_plan *p, const ib_samples *data,
+                        const ib_ports *ports) {
+    for (size_t i = 0; i < t->model->n_inputs; i++) {
+        ib_shape shape = with_batch(data->fields[ports->x[i]]->shape, p->samples);
+        if (!ib__shape_equal(&shape, &p->x[i].shape)) return false;
+    }
+    for (size_t i = 0; p->loss != IB_NO_NODE && i < t->model->n_outputs; i++)
+        if (p->y[i].node != IB_NO_NODE && !p->training &&
+            (ports->weight[i] != IB_NO_FIELD) != (p->weight[i].node != IB_NO_NODE))
+            return false;
+    return true;
+}
+
+/* The plan for this many samples of such data. Plans live as long as the trainer. */
+static ib_status plan_for(ib_trainer *t, size_t samples, bool training, bool loss, const ib_samples *data,
+                          const ib_ports *ports, ib_step_plan **out, ib_error *err) {
     for (size_t i = 0; i < t->n_plans; i++) {
         ib_step_plan *p = &t->plans[i];
-        if (p->samples == samples && p->training == training &&
-            (p->loss != IB_NO_NODE) == (y_shape != NULL)) {
+        if (p->samples == samples && p->training == training && (p->loss != IB_NO_NODE) == loss &&
+            same_shapes(t, p, data, ports)) {
             *out = p;
             return IB_OK;
         }
@@ -91,10 +145,9 @@ static ib_status plan_for(ib_trainer *t, size_t samples, bool training, const ib
     ib_step_plan *p = &t->plans[t->n_plans++];
     *p = (ib_step_plan){.samples = samples, .training = training};
     *out = p;
-    ib_status status = build(t, p, y_shape, err);
+    ib_status status = build(t, p, data, ports, loss, err);
     if (status == IB_OK) return IB_OK;
-    ib__plan_free(p->plan);
-    ib__graph_free(p->g);
+    free_plan(p);
     t->n_plans--;
     return status;
 }
@@ -113,41 +166,80 @@ static void convert(void *to, ib_type type, const ib_tensor *from, size_t start,
         ((int32_t *)to)[i] = (int32_t)ib__tensor_at(from, start + i);
 }
 
-/* Copies n samples, sample i being number rows[i] (rows NULL: first + i) of the part. */
-static void fill(ib_step_plan *p, const ib_part *part, const uint32_t *rows, size_t first, size_t n) {
-    const ib_tensor *x = &part->source->x, *y = &part->source->y;
-    size_t nx = per_sample(x);
-    uint32_t *to = ib__plan_input(p->plan, p->x);
-    for (size_t i = 0; i < n; i++)
-        convert(to + i * nx, p->x_type, x, (part->first + (rows ? rows[i] : first + i)) * nx, nx);
-    if (p->loss == IB_NO_NODE) return;
-    size_t ny = per_sample(y);
-    to = ib__plan_input(p->plan, p->y);
-    for (size_t i = 0; i < n; i++)
-        convert(to + i * ny, p->y_type, y, (part->first + (rows ? rows[i] : first + i)) * ny, ny);
+/* Which samples of a part a batch holds: sample i is number rows[i], or first + i. */
+typedef struct chosen {
+    const ib_part *part;
+    const uint32_t *rows;
+    size_t first, n;
+} chosen;
+
+static size_t row_of(const chosen *c, size_t i) {
+    return c->part->first + (c->rows != NULL ? c->rows[i] : c->first + i);
 }
 
-static void scores_reset(ib_scores *s) {
-    s->loss_total = s->count = 0;
-    for (size_t i = 0; i < s->n_metrics; i++)
-        ib__metric_reset(s->metrics[i]);
+static void fill_port(ib_step_plan *p, const ib_port *port, const ib_tensor *field, const chosen *c) {
+    size_t n = per_sample(field);
+    uint32_t *to = ib__plan_input(p->plan, port->node);
+    for (size_t i = 0; i < c->n; i++)
+        convert(to + i * n, port->type, field, row_of(c, i) * n, n);
 }
 
-double ib__scores_loss(const ib_scores *s) {
-    return s->count > 0 ? s->loss_total / s->count : 0;
+/* Keras's class_weight: the class is the label, or the first largest of a one-hot target; others weigh 1. */
+static void fill_class_weights(const ib_trainer *t, ib_step_plan *p, const ib_port *port, const ib_tensor *y,
+                               const chosen *c) {
+    const ib_value *weights = t->task->experiment->fit.class_weight;
+    size_t n = per_sample(y);
+    float *to = ib__plan_input(p->plan, port->node);
+    for (size_t i = 0; i < c->n; i++) {
+        size_t at = row_of(c, i) * n, best = 0;
+        for (size_t k = 1; k < n; k++)
+            if (ib__tensor_at(y, at + k) > ib__tensor_at(y, at + best)) best = k;
+        char label[32];
+        double weight = 1;
+        snprintf(label, sizeof label, "%.0f", n > 1 ? (double)best : nearbyint(ib__tensor_at(y, at)));
+        (void)ib__value_number(ib__value_get(weights, label), &weight);
+        to[i] = (float)weight;
+    }
 }
 
-static float scores_add(ib_scores *s, const ib_step_plan *p) {
+static void fill(ib_trainer *t, ib_step_plan *p, const ib_samples *data, const ib_ports *ports,
+                 const chosen *c) {
+    for (size_t i = 0; i < t->model->n_inputs; i++)
+        fill_port(p, &p->x[i], data->fields[ports->x[i]], c);
+    for (size_t i = 0; p->loss != IB_NO_NODE && i < t->model->n_outputs; i++) {
+        if (p->y[i].node == IB_NO_NODE) continue;
+        fill_port(p, &p->y[i], data->fields[ports->y[i]], c);
+        if (p->weight[i].node == IB_NO_NODE) continue;
+        if (ports->weight[i] != IB_NO_FIELD)
+            fill_port(p, &p->weight[i], data->fields[ports->weight[i]], c);
+        else
+            fill_class_weights(t, p, &p->weight[i], data->fields[ports->y[i]], c);
+    }
+}
+
+static ib_tensor view(ib_dtype dtype, const ib_shape *shape, const void *data) {
+    return (ib_tensor){dtype, *shape, (void *)(uintptr_t)data};
+}
+
+/* *total: the total of the batch. */
+static ib_status scores_add(ib_trainer *t, ib_scores *s, const ib_step_plan *p, float *total, ib_error *err) {
     float loss = *(const float *)ib__plan_value(p->plan, p->loss);
-    s->loss_total += (double)loss * (double)p->samples;
-    s->count += (double)p->samples;
-    ib_tensor y_true = {p->y_type == IB_TYPE_F32 ? IB_F32 : IB_I32, ib__node_shape(p->g, p->y),
-                        ib__plan_input(p->plan, p->y)};
-    ib_tensor y_pred = {IB_F32, ib__node_shape(p->g, p->prediction), NULL};
-    y_pred.data = (void *)(uintptr_t)ib__plan_value(p->plan, p->prediction);
-    for (size_t i = 0; i < s->n_metrics; i++)
-        ib__metric_update(s->metrics[i], &y_true, &y_pred, NULL);
-    return loss;
+    for (size_t i = 0; i < t->model->n_outputs; i++) {
+        ib_scored *o = &t->scored[i];
+        const ib_port *y = &p->y[i], *w = &p->weight[i];
+        ib_shape shape = ib__node_shape(p->g, p->predictions[i].node);
+        *o = (ib_scored){.prediction = view(IB_F32, &shape, ib__plan_value(p->plan, p->predictions[i].node))};
+        if (p->losses[i] != IB_NO_NODE) o->loss = *(const float *)ib__plan_value(p->plan, p->losses[i]);
+        if (y->node != IB_NO_NODE)
+            o->target =
+                view(y->type == IB_TYPE_F32 ? IB_F32 : IB_I32, &y->shape, ib__plan_input(p->plan, y->node));
+        if (w->node != IB_NO_NODE) o->weight = view(IB_F32, &w->shape, ib__plan_input(p->plan, w->node));
+        if (p->predictions[i].mask == IB_NO_NODE) continue;
+        shape = ib__node_shape(p->g, p->predictions[i].mask);
+        o->mask = view(IB_F32, &shape, ib__plan_value(p->plan, p->predictions[i].mask));
+    }
+    *total = loss;
+    return ib__scores_add(s, p->samples, loss, t->scored, err);
 }
 
 /* The order of a pass is a function of the seed and the number of the pass. With steps_per_epoch, passes run
@@ -164,90 +256,100 @@ static void make_order(ib_trainer *t, size_t pass) {
     t->order_pass = pass + 1;
 }
 
-static ib_shape target_shape(const ib_part *part) {
-    ib_shape shape = part->source->y.shape;
-    shape.dims[0] = -1;
-    return shape;
-}
-
 ib_status ib__trainer_step(ib_trainer *t, ib_watch_fn *watch, void *context, ib_error *err) {
     size_t batch_size = (size_t)t->task->experiment->fit.batch_size;
     size_t start = t->step % t->batches * batch_size;
     size_t left = t->task->train.count - start, n = left < batch_size ? left : batch_size;
-    ib_shape y_shape = target_shape(&t->task->train);
+    ib_samples data = ib__part_samples(&t->task->train);
     ib_step_plan *p;
-    ib_status status = plan_for(t, n, true, &y_shape, &p, err);
+    ib_status status = plan_for(t, n, true, true, &data, &t->ports, &p, err);
     if (status != IB_OK) return status;
     make_order(t, t->step / t->batches);
-    fill(p, &t->task->train, t->order + start, 0, n);
+    fill(t, p, &data, &t->ports, &(chosen){&t->task->train, t->order + start, 0, n});
     size_t in_epoch = t->step % t->steps_per_epoch, epoch = t->step / t->steps_per_epoch;
-    if (in_epoch == 0) scores_reset(&t->train);
+    if (in_epoch == 0) ib__scores_reset(&t->train);
     ib_stream_at at = {.step = (uint32_t)in_epoch, .epoch = (uint32_t)epoch};
     ib__optimizer_begin(t->model->optimizer);
     if (watch != NULL) ib__plan_watch(p->plan, watch, context);
     ib__plan_run(p->plan, &at);
     if (watch != NULL) ib__plan_watch(p->plan, NULL, NULL);
     ib__optimizer_end(t->model->optimizer);
-    t->loss = scores_add(&t->train, p);
+    status = scores_add(t, &t->train, p, &t->loss, err);
     t->last_plan = (size_t)(p - t->plans);
     t->step++;
-    return IB_OK;
+    return status;
 }
 
 ib_status ib__trainer_evaluate(ib_trainer *t, const ib_part *part, size_t batch_size, ib_error *err) {
-    ib_shape y_shape = target_shape(part);
-    scores_reset(&t->held);
-    for (size_t start = 0; start < part->count; start += batch_size) {
+    ib_samples data = ib__part_samples(part);
+    ib_ports ports;
+    ib_status status = ib__ports_match(&ports, t->model, data.names, data.n, part->place, err);
+    if (status != IB_OK) return status;
+    ib__scores_reset(&t->held);
+    for (size_t start = 0; status == IB_OK && start < part->count; start += batch_size) {
         size_t left = part->count - start, n = left < batch_size ? left : batch_size;
         ib_step_plan *p;
-        ib_status status = plan_for(t, n, false, &y_shape, &p, err);
-        if (status != IB_OK) return status;
-        fill(p, part, NULL, start, n);
+        status = plan_for(t, n, false, true, &data, &ports, &p, err);
+        if (status != IB_OK) break;
+        fill(t, p, &data, &ports, &(chosen){part, NULL, start, n});
         ib__plan_run(p->plan, &(ib_stream_at){0});
-        scores_add(&t->held, p);
+        float loss;
+        status = scores_add(t, &t->held, p, &loss, err);
     }
-    return IB_OK;
+    ib__ports_free(&ports);
+    return status;
+}
+
+/* Room for all predictions of an output, when the first batch has told its shape. */
+static ib_status make_room(ib_tensor *out, const ib_step_plan *p, size_t output, size_t count,
+                           ib_error *err) {
+    if (out->data != NULL) return IB_OK;
+    ib_shape shape = with_batch(ib__node_shape(p->g, p->predictions[output].node), count);
+    return ib__tensor_new(out, IB_F32, &shape, err);
 }
 
 ib_status ib__trainer_predict(ib_trainer *t, const ib_part *part, size_t batch_size, ib_tensor *out,
                               ib_error *err) {
-    ib_shape shape = with_batch(t->model->calls[t->model->outputs[0]].shape, part->count);
-    ib_status status = ib__tensor_new(out, IB_F32, &shape, err);
+    ib_samples data = ib__part_samples(part);
+    ib_ports ports;
+    ib_status status = ib__ports_match(&ports, t->model, data.names, data.n, part->place, err);
+    if (status != IB_OK) return status;
+    for (size_t i = 0; i < t->model->n_outputs; i++)
+        out[i] = (ib_tensor){0};
     for (size_t start = 0; status == IB_OK && start < part->count; start += batch_size) {
         size_t left = part->count - start, n = left < batch_size ? left : batch_size;
-        size_t row = per_sample(out);
         ib_step_plan *p;
-        status = plan_for(t, n, false, NULL, &p, err);
+        status = plan_for(t, n, false, false, &data, &ports, &p, err);
         if (status != IB_OK) break;
-        fill(p, part, NULL, start, n);
+        fill(t, p, &data, &ports, &(chosen){part, NULL, start, n});
         ib__plan_run(p->plan, &(ib_stream_at){0});
-        memcpy((float *)out->data + start * row, ib__plan_value(p->plan, p->prediction),
-               n * row * sizeof(float));
+        for (size_t i = 0; status == IB_OK && i < t->model->n_outputs; i++) {
+            status = make_room(&out[i], p, i, part->count, err);
+            if (status != IB_OK) break;
+            size_t row = per_sample(&out[i]);
+            memcpy((float *)out[i].data + start * row, ib__plan_value(p->plan, p->predictions[i].node),
+                   n * row * sizeof(float));
+        }
     }
-    if (status != IB_OK) ib__tensor_free(out);
+    for (size_t i = 0; status != IB_OK && i < t->model->n_outputs; i++)
+        ib__tensor_free(&out[i]);
+    ib__ports_free(&ports);
     return status;
 }
 
-static ib_status scores_new(ib_scores *s, const ib_model *model, const ib_part *part, ib_error *err) {
-    if (part == NULL || model->loss == NULL || model->metrics == NULL) return IB_OK;
-    s->metrics = calloc(model->metrics->count + 1, sizeof(ib_metric *));
-    if (s->metrics == NULL) return ib__fail_memory(err);
-    const ib_shape *output = &model->calls[model->outputs[0]].shape;
-    ib_type type;
-    ib_shape given = target_shape(part), target;
-    ib_status status = ib__loss_target(model->loss, output, &given, &type, &target, err);
-    for (size_t i = 0; status == IB_OK && i < model->metrics->count; i++) {
-        status = ib__metric_new(&s->metrics[i], ib__value_at(model->metrics, i), ib__loss_name(model->loss),
-                                output, &target, "compile.metrics", err);
-        if (status == IB_OK) s->n_metrics++;
-    }
+static ib_status make_scores(ib_trainer *t, const ib_part *part, ib_error *err) {
+    ib_samples data = ib__part_samples(part);
+    ib_status status = ib__ports_match(&t->ports, t->model, data.names, data.n, part->place, err);
+    if (status != IB_OK || !t->model->compiled) return status;
+    ib_shape *targets = calloc(t->model->n_outputs + 1, sizeof *targets);
+    t->scored = calloc(t->model->n_outputs + 1, sizeof *t->scored);
+    status = targets == NULL || t->scored == NULL
+                 ? ib__fail_memory(err)
+                 : ib__target_shapes(t->model, &data, &t->ports, targets, err);
+    if (status == IB_OK) status = ib__scores_new(&t->train, t->model, targets, part->source->file, err);
+    if (status == IB_OK) status = ib__scores_new(&t->held, t->model, targets, part->source->file, err);
+    free(targets);
     return status;
-}
-
-static void scores_free(ib_scores *s) {
-    for (size_t i = 0; i < s->n_metrics; i++)
-        ib__metric_free(s->metrics[i]);
-    free(s->metrics);
 }
 
 ib_status ib__trainer_for_model(ib_trainer **out, ib_model *model, const ib_part *part,
@@ -263,8 +365,7 @@ ib_status ib__trainer_for_model(ib_trainer **out, ib_model *model, const ib_part
     if (status == IB_OK) ib__model_weights(model, t->weights, false);
     if (status == IB_OK) status = ib__pool_new(&t->pool, runtime->threads, err);
     if (status == IB_OK && runtime->scramble != 0) ib__pool_scramble(t->pool, runtime->scramble);
-    if (status == IB_OK) status = scores_new(&t->train, model, part, err);
-    if (status == IB_OK) status = scores_new(&t->held, model, part, err);
+    if (status == IB_OK && part != NULL) status = make_scores(t, part, err);
     if (status == IB_OK)
         *out = t;
     else
@@ -293,13 +394,13 @@ ib_status ib__trainer_new(ib_trainer **out, ib_task *task, const ib_runtime *run
 
 void ib__trainer_free(ib_trainer *t) {
     if (t == NULL) return;
-    for (size_t i = 0; i < t->n_plans; i++) {
-        ib__plan_free(t->plans[i].plan);
-        ib__graph_free(t->plans[i].g);
-    }
+    for (size_t i = 0; i < t->n_plans; i++)
+        free_plan(&t->plans[i]);
     free(t->plans);
-    scores_free(&t->train);
-    scores_free(&t->held);
+    free(t->scored);
+    ib__ports_free(&t->ports);
+    ib__scores_free(&t->train);
+    ib__scores_free(&t->held);
     ib__pool_free(t->pool);
     free(t->weights);
     free(t->order);

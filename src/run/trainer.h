@@ -6,24 +6,30 @@
 #ifndef IB_RUN_TRAINER_H
 #define IB_RUN_TRAINER_H
 
+#include "run/ports.h"
+#include "run/scores.h"
 #include "run/task.h"
 
-/* A graph compiled for one number of samples. loss: IB_NO_NODE when only predictions are wanted. */
+/* What stands at an input or output of a compiled graph. */
+typedef struct ib_port {
+    ib_node node; /* IB_NO_NODE: nothing */
+    ib_type type;
+    ib_shape shape;
+} ib_port;
+
+/* A graph compiled for one number of samples and shapes of inputs. loss: IB_NO_NODE when only predictions are
+ * wanted. */
 typedef struct ib_step_plan {
     size_t samples;
     bool training;
     ib_graph *g;
     ib_plan *plan;
-    ib_node x, y, prediction, loss;
-    ib_type x_type, y_type;
+    ib_port *x;           /* one an input */
+    ib_port *y, *weight;  /* one an output */
+    ib_flow *predictions; /* one an output; the mask as float32 */
+    ib_node *losses;
+    ib_node loss;
 } ib_step_plan;
-
-/* Running loss and metrics as Keras shows them: the mean of the batches' totals weighted by their sizes. */
-typedef struct ib_scores {
-    double loss_total, count;
-    ib_metric **metrics;
-    size_t n_metrics;
-} ib_scores;
 
 typedef struct ib_trainer {
     ib_task *task; /* borrowed, as its model, which training changes */
@@ -33,7 +39,9 @@ typedef struct ib_trainer {
     ib_pool *pool;
     ib_step_plan *plans;
     size_t n_plans, plans_capacity;
+    ib_ports ports;        /* of the training data */
     ib_scores train, held; /* held: validation and test */
+    ib_scored *scored;     /* room for one an output */
     ib_weight **weights;
     size_t n_weights;
     ib_stream shuffle;
@@ -53,11 +61,9 @@ void ib__trainer_free(ib_trainer *trainer);
 ib_status ib__trainer_step(ib_trainer *trainer, ib_watch_fn *watch, void *context, ib_error *err);
 /* Loss and metrics of a part into trainer->held. */
 ib_status ib__trainer_evaluate(ib_trainer *trainer, const ib_part *part, size_t batch_size, ib_error *err);
-/* Predictions for a part, float32; *out: yours. The bits do not depend on batch_size. */
+/* Predictions for a part, float32; out: one tensor an output, yours. The bits do not depend on batch_size. */
 ib_status ib__trainer_predict(ib_trainer *trainer, const ib_part *part, size_t batch_size, ib_tensor *out,
                               ib_error *err);
-
-double ib__scores_loss(const ib_scores *scores);
 
 /* A trainer for a model alone: evaluate and predict. part tells the shape of the targets; NULL: predict only.
  */

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "data/npy.h"
+#include "data/npz.h"
 #include "run/commands.h"
 
 #define DEFAULT_BATCH 32
@@ -117,11 +118,10 @@ static ib_status open_all(opened *o, ib_trainer **trainer, const char *model, co
     if (status == IB_OK) status = open_model(o, model, scores, err);
     if (status == IB_OK) status = open_data(o, data != NULL ? data : &nothing, err);
     if (status != IB_OK) return status;
-    if (scores && o->model->loss == NULL)
+    if (scores && !o->model->compiled)
         return ib__fail(err, IB_BAD_INPUT, model, "expected a compiled model, found one without a loss");
-    if (scores && o->source.y.data == NULL)
-        return ib__fail(err, IB_BAD_INPUT, o->source.file, "expected targets (y, or label), found none");
-    status = ib__part_check(o->model, &o->part, err);
+    if (scores) status = ib__part_check_targets(o->model, &o->part, o->source.file, err);
+    if (status == IB_OK) status = ib__part_check(o->model, &o->part, err);
     return status == IB_OK ? ib__trainer_for_model(trainer, o->model, scores ? &o->part : NULL, &runtime, err)
                            : status;
 }
@@ -159,16 +159,36 @@ static ib_status write_csv(const char *path, const ib_tensor *tensor, ib_error *
     return status;
 }
 
+/* One array an output, by the outputs' names. */
+static ib_status write_npz(const char *path, const ib_model *model, const ib_tensor *results, ib_error *err) {
+    ib_npz_entry *entries = calloc(model->n_outputs + 1, sizeof *entries);
+    if (entries == NULL) return ib__fail_memory(err);
+    for (size_t i = 0; i < model->n_outputs; i++)
+        entries[i] = (ib_npz_entry){model->ends[i].name, &results[i]};
+    ib_status status = ib__npz_write(path, entries, model->n_outputs, err);
+    free(entries);
+    return status;
+}
+
 ib_status ib__predict(const char *model, const ib_data *data, const char *out, const ib_options *options,
                       ib_error *err) {
     opened o = {0};
-    ib_tensor result = {0};
     ib_trainer *trainer = NULL;
     ib_status status = open_all(&o, &trainer, model, data, false, options, err);
-    if (status == IB_OK) status = ib__trainer_predict(trainer, &o.part, o.batch_size, &result, err);
+    size_t n = status == IB_OK ? o.model->n_outputs : 0;
+    ib_tensor *results = calloc(n + 1, sizeof *results);
+    if (status == IB_OK && results == NULL) status = ib__fail_memory(err);
+    if (status == IB_OK && n > 1 && !ends_in(out, ".npz"))
+        status =
+            ib__fail(err, IB_BAD_INPUT, out, "the model has %zu outputs: expected a file ending in .npz", n);
+    if (status == IB_OK) status = ib__trainer_predict(trainer, &o.part, o.batch_size, results, err);
     if (status == IB_OK)
-        status = ends_in(out, ".csv") ? write_csv(out, &result, err) : ib__npy_write(out, &result, err);
-    ib__tensor_free(&result);
+        status = ends_in(out, ".npz")   ? write_npz(out, o.model, results, err)
+                 : ends_in(out, ".csv") ? write_csv(out, results, err)
+                                        : ib__npy_write(out, results, err);
+    for (size_t i = 0; results != NULL && i < n; i++)
+        ib__tensor_free(&results[i]);
+    free(results);
     ib__trainer_free(trainer);
     close_all(&o);
     return status;

@@ -373,7 +373,11 @@ static void test_shapes(void **state) {
         ib_layer *layer;
         ib_error err;
         assert_int_equal(make(bad[i].class_name, bad[i].yaml, &layer, &err), IB_OK);
-        assert_int_equal(ib__layer_build(layer, &bad[i].input, 1, &err), IB_BAD_INPUT);
+        static const char *const name = "inputs";
+        ib_spec spec = {bad[i].input, IB_TYPE_F32}, out[IB_OUTPUTS_MAX];
+        size_t n;
+        ib_args args = {.n = 1, .names = &name, .specs = &spec};
+        assert_int_equal(ib__layer_infer(layer, &args, out, &n, &err), IB_BAD_INPUT);
         if (!strstr(err.text, bad[i].text)) fail_msg("%s: \"%s\"", bad[i].class_name, err.text);
         ib__layer_free(layer);
     }
@@ -395,7 +399,7 @@ static void run_dropout(const char *yaml, const char *name, uint64_t seed, uint3
     assert_int_equal(ib__graph_new(&g, 100, 0, NULL), IB_OK);
     ib_build b = {.g = g, .training = training, .seed = seed, .extra_loss = IB_NO_NODE};
     ib_node x = ib__op_input(g, "x", IB_TYPE_F32, &shape, true);
-    ib_node y = layer->class->call(layer, &b, &x, 1);
+    ib_node y = ib__layer_call_one(layer, &b, x);
     y = ib__op_scale(g, y, 1.0f);
     ib__graph_output(g, y);
     assert_int_equal(ib__pool_new(&pool, 1, NULL), IB_OK);

@@ -52,32 +52,39 @@ static ib_value *values[AWKWARD];
 static size_t made, refused, built;
 
 static void try_inputs(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {
-    ib_shape out;
-    if (ib__layer_build(layer, inputs, n, err) != IB_OK ||
-        layer->class->shape(layer, inputs, n, &out, err) != IB_OK) {
+    static const char *const names[] = {"inputs", "inputs", "inputs", "inputs"};
+    ib_spec specs[4], out[IB_OUTPUTS_MAX];
+    size_t outputs;
+    for (size_t i = 0; i < n; i++)
+        specs[i] = (ib_spec){inputs[i], IB_TYPE_F32};
+    ib_args args = {.n = n, .names = names, .specs = specs};
+    if (ib__layer_infer(layer, &args, out, &outputs, err) != IB_OK) {
         assert_true(err->code != IB_OK && *err->text);
         refused++;
         return;
     }
     ib_graph *g;
-    ib_node nodes[4];
+    ib_flow flows[4], made[IB_OUTPUTS_MAX];
     enum { SAMPLES = 2 };
     assert_int_equal(ib__graph_new(&g, SAMPLES, 0, NULL), IB_OK);
     ib_build b = {.g = g, .training = true, .seed = 1, .extra_loss = IB_NO_NODE};
     for (size_t i = 0; i < n; i++) {
         ib_shape shape = inputs[i];
         shape.dims[0] = SAMPLES;
-        nodes[i] = ib__op_input(g, "x", IB_TYPE_F32, &shape, true);
+        flows[i] = (ib_flow){ib__op_input(g, "x", IB_TYPE_F32, &shape, true), IB_NO_NODE};
     }
-    ib_node y = layer->class->call(layer, &b, nodes, n);
+    args.flows = flows;
+    size_t called = ib__layer_call(layer, &b, &args, made);
     ib_error graph = {0};
     if (ib__graph_status(g, &graph) == IB_OK) {
-        ib_shape found = ib__node_shape(g, y);
-        found.dims[0] = out.dims[0];
-        if (!ib__shape_equal(&found, &out)) {
+        assert_int_equal(called, outputs);
+        for (size_t i = 0; i < outputs; i++) {
+            ib_shape found = ib__node_shape(g, made[i].node);
+            if (found.rank > 0) found.dims[0] = out[i].shape.dims[0];
+            if (ib__shape_equal(&found, &out[i].shape)) continue;
             char a[128], s[128];
             ib__shape_print(a, &found);
-            ib__shape_print(s, &out);
+            ib__shape_print(s, &out[i].shape);
             fail_msg("%s: ops give %s, shape says %s", layer->class->name, a, s);
         }
         built++;
@@ -114,6 +121,21 @@ static void try_config(const char *class_name, const ib_value *config, const ib_
     }
 }
 
+/* One case for each list of classes is enough. */
+static bool seen_before(const ib_value *layers) {
+    static char seen[400][160];
+    static size_t n_seen;
+    char text[160] = "";
+    for (size_t i = 0; i < layers->count; i++)
+        (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s ",
+                       ib__value_get(layers->items[i], "class_name")->string);
+    for (size_t i = 0; i < n_seen; i++)
+        if (strcmp(seen[i], text) == 0) return true;
+    assert_true(n_seen < 400);
+    memcpy(seen[n_seen++], text, sizeof text);
+    return false;
+}
+
 static void run_case(const char *path) {
     ib_error err = {0};
     ib_tensor meta;
@@ -124,6 +146,11 @@ static void run_case(const char *path) {
     const ib_value *layers = ib__value_get(tree, "layers"), *inputs = ib__value_get(tree, "inputs");
     ib_shape shapes[4];
     size_t n = inputs->count < 4 ? inputs->count : 4;
+    if (seen_before(layers)) {
+        ib__value_free(tree);
+        ib__tensor_free(&meta);
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         const ib_value *dims = ib__value_get(inputs->items[i], "shape");
         shapes[i].rank = (int)dims->count;
@@ -157,7 +184,7 @@ static void test_configs(void **state) {
     for (int i = 0; i < n; i++) {
         char path[512];
         (void)snprintf(path, sizeof path, "test/golden/layers/%s", entries[i]->d_name);
-        if (entries[i]->d_name[0] != '.') run_case(path);
+        if (strstr(entries[i]->d_name, ".npz")) run_case(path);
         free(entries[i]);
     }
     free(entries);

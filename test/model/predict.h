@@ -35,7 +35,8 @@ static inline bool read_array(ib_zip *zip, const char *path, const char *prefix,
  * nothing to compare. */
 static inline double predict_error(ib_model *model, ib_zip *zip, const char *path, const char *prefix) {
     enum { MOST = 8 };
-    ib_node in[MOST], out[MOST];
+    ib_node in[MOST];
+    ib_flow out[MOST];
     ib_tensor x[MOST] = {0};
     char key[64];
     ib_error err = {0};
@@ -56,7 +57,7 @@ static inline double predict_error(ib_model *model, ib_zip *zip, const char *pat
     ib_build b = {.g = g, .extra_loss = IB_NO_NODE};
     ib__model_call(model, &b, in, out);
     for (size_t i = 0; i < model->n_outputs; i++)
-        ib__graph_output(g, out[i]);
+        ib__graph_output(g, out[i].node);
     if (ib__graph_status(g, &err) != IB_OK ||
         ib__plan_new(&plan, g, ib__kernels_for(ib__isa_default()), pool, &err) != IB_OK)
         fail_msg("%s: %s", err.where, err.text);
@@ -74,9 +75,9 @@ static inline double predict_error(ib_model *model, ib_zip *zip, const char *pat
         ib_tensor y = {0};
         (void)snprintf(key, sizeof key, "%.20sy", prefix);
         if (!read_array(zip, path, key, i, &y)) fail_msg("%s: no y%zu", path, i);
-        ib_shape shape = ib__node_shape(g, out[i]);
+        ib_shape shape = ib__node_shape(g, out[i].node);
         assert_true(ib__shape_equal(&shape, &y.shape));
-        worst = fmax(worst, golden_error(ib__plan_value(plan, out[i]), &y));
+        worst = fmax(worst, golden_error(ib__plan_value(plan, out[i].node), &y));
         ib__tensor_free(&y);
     }
     ib__plan_free(plan);

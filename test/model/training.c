@@ -12,16 +12,16 @@
 
 #include "model/model.h"
 
-enum { WEIGHTS_MAX = 64 };
+enum { WEIGHTS_MAX = 64, PORTS_MAX = 4 };
 
 typedef struct run {
     const char *name;
     char npz[256], keras[256];
     ib_value *meta;
     ib_model *model;
-    ib_tensor x, y, batch_loss;
-    ib_type target;
-    ib_shape target_shape; /* -1 batch */
+    ib_tensor x[PORTS_MAX], y[PORTS_MAX], weight, batch_loss; /* weight: data NULL if there is none */
+    ib_type target[PORTS_MAX];
+    ib_shape target_shape[PORTS_MAX]; /* -1 batch */
     size_t samples, batch, epochs;
     ib_pool *pool;
     double worst;
@@ -32,7 +32,7 @@ typedef struct run {
 typedef struct step {
     ib_graph *g;
     ib_plan *plan;
-    ib_node x, y, loss;
+    ib_node x[PORTS_MAX], y[PORTS_MAX], weight, loss;
 } step;
 
 static bool array(const run *r, const char *key, ib_tensor *out) {
@@ -56,56 +56,93 @@ static void open_run(run *r, const char *name) {
     size_t n = (size_t)ib__shape_elements(&meta.shape);
     assert_int_equal(ib__json_parse(&r->meta, meta.data, n, r->npz, &err), IB_OK);
     ib__tensor_free(&meta);
-    assert_true(array(r, "x0", &r->x) && array(r, "y0", &r->y) && array(r, "batch_loss", &r->batch_loss));
-    r->samples = (size_t)r->x.shape.dims[0];
+    for (int i = 0; i < PORTS_MAX; i++) {
+        char key[8];
+        (void)snprintf(key, sizeof key, "x%d", i);
+        (void)array(r, key, &r->x[i]);
+        (void)snprintf(key, sizeof key, "y%d", i);
+        (void)array(r, key, &r->y[i]);
+    }
+    assert_true(r->x[0].data && r->y[0].data && array(r, "batch_loss", &r->batch_loss));
+    (void)array(r, "sample_weight", &r->weight);
+    r->samples = (size_t)r->x[0].shape.dims[0];
     r->batch = number(r->meta, "batch_size");
     r->epochs = number(r->meta, "epochs_run");
 }
 
 static void close_run(run *r) {
-    ib__tensor_free(&r->x);
-    ib__tensor_free(&r->y);
+    for (int i = 0; i < PORTS_MAX; i++) {
+        ib__tensor_free(&r->x[i]);
+        ib__tensor_free(&r->y[i]);
+    }
+    ib__tensor_free(&r->weight);
     ib__tensor_free(&r->batch_loss);
     ib__value_free(r->meta);
 }
 
+static ib_node input(const step *s, ib_type type, ib_shape shape, size_t samples) {
+    shape.dims[0] = (int64_t)samples;
+    return ib__op_input(s->g, "in", type, &shape, true);
+}
+
 static void build_step(run *r, step *s, size_t samples, const ib_kernels *kernels) {
     ib_error err = {0};
-    ib_shape x = r->x.shape, y = r->target_shape;
-    x.dims[0] = y.dims[0] = (int64_t)samples;
+    ib_model *model = r->model;
     assert_int_equal(ib__graph_new(&s->g, samples, 0, NULL), IB_OK);
     ib_build b = {.g = s->g, .training = true, .seed = 1, .extra_loss = IB_NO_NODE};
-    s->x = ib__op_input(s->g, "x", IB_TYPE_F32, &x, true);
-    s->y = ib__op_input(s->g, "y", r->target, &y, true);
-    ib_node out;
-    ib__model_call(r->model, &b, &s->x, &out);
-    s->loss = ib__loss_call(r->model->loss, s->g, s->y, out, IB_NO_NODE);
-    ib_node penalty = ib__model_penalty(r->model, &b);
-    if (penalty != IB_NO_NODE) s->loss = ib__op_add(s->g, s->loss, penalty);
-    ib_weight *weights[WEIGHTS_MAX];
-    size_t n = ib__model_weights(r->model, NULL, true);
-    assert_true(n > 0 && n <= WEIGHTS_MAX);
-    (void)ib__model_weights(r->model, weights, true);
-    ib_node w[WEIGHTS_MAX], dw[WEIGHTS_MAX];
-    for (size_t i = 0; i < n; i++)
-        w[i] = ib__op_variable(s->g, &weights[i]->variable);
-    ib__graph_gradients(s->g, &s->loss, NULL, 1, w, n, dw);
-    ib__optimizer_apply(r->model->optimizer, s->g, dw);
+    ib_node weights[PORTS_MAX];
+    ib_flow out[PORTS_MAX];
+    for (size_t i = 0; i < model->n_inputs; i++)
+        s->x[i] = input(s, ib__model_input_type(model, i), r->x[i].shape, samples);
+    for (size_t i = 0; i < model->n_outputs; i++)
+        s->y[i] = input(s, r->target[i], r->target_shape[i], samples);
+    ib_shape line = {1, {0}};
+    bool by_class = ib__value_is(ib__value_get(r->meta, "class_weight"), IB_MAP);
+    s->weight = IB_NO_NODE;
+    if (r->weight.data || by_class)
+        s->weight = input(s, IB_TYPE_F32, by_class ? line : r->weight.shape, samples);
+    for (size_t i = 0; i < model->n_outputs; i++)
+        weights[i] = s->weight;
+    ib__model_call(model, &b, s->x, out);
+    s->loss = ib__model_objective(model, &b, out, s->y, weights, NULL);
     ib__graph_output(s->g, s->loss);
+    assert_int_equal(ib__model_update(model, s->g, s->loss, &err), IB_OK);
     if (ib__plan_new(&s->plan, s->g, kernels, r->pool, &err) != IB_OK)
         fail_msg("%s: %s: %s", r->name, err.where, err.text);
 }
 
-static void run_step(run *r, step *s, size_t first, size_t samples, size_t number_of_step) {
-    size_t per_x = (size_t)ib__shape_elements(&r->x.shape) / r->samples;
-    size_t per_y = (size_t)ib__shape_elements(&r->y.shape) / r->samples;
-    ib__tensor_to_float(ib__plan_input(s->plan, s->x), &r->x, first * per_x, samples * per_x);
-    void *y = ib__plan_input(s->plan, s->y);
-    if (r->target == IB_TYPE_F32)
-        ib__tensor_to_float(y, &r->y, first * per_y, samples * per_y);
+/* Samples [first, first + samples) of an array as the input's type. */
+static void put(const step *s, ib_node to, ib_type type, const ib_tensor *from, size_t first,
+                size_t samples) {
+    size_t per = (size_t)(ib__shape_elements(&from->shape) / from->shape.dims[0]);
+    void *in = ib__plan_input(s->plan, to);
+    if (type == IB_TYPE_F32)
+        ib__tensor_to_float(in, from, first * per, samples * per);
     else
-        for (size_t i = 0; i < samples * per_y; i++)
-            ((int32_t *)y)[i] = (int32_t)ib__tensor_at(&r->y, first * per_y + i);
+        for (size_t i = 0; i < samples * per; i++)
+            ((int32_t *)in)[i] = (int32_t)ib__tensor_at(from, first * per + i);
+}
+
+static void put_class_weights(const run *r, const step *s, size_t first, size_t samples) {
+    float *in = ib__plan_input(s->plan, s->weight);
+    for (size_t i = 0; i < samples; i++) {
+        char label[32];
+        double weight = 1;
+        (void)snprintf(label, sizeof label, "%.0f", ib__tensor_at(&r->y[0], first + i));
+        (void)ib__value_number(ib__value_get(ib__value_get(r->meta, "class_weight"), label), &weight);
+        in[i] = (float)weight;
+    }
+}
+
+static void run_step(run *r, step *s, size_t first, size_t samples, size_t number_of_step) {
+    for (size_t i = 0; i < r->model->n_inputs; i++)
+        put(s, s->x[i], ib__model_input_type(r->model, i), &r->x[i], first, samples);
+    for (size_t i = 0; i < r->model->n_outputs; i++)
+        put(s, s->y[i], r->target[i], &r->y[i], first, samples);
+    if (r->weight.data)
+        put(s, s->weight, IB_TYPE_F32, &r->weight, first, samples);
+    else if (s->weight != IB_NO_NODE)
+        put_class_weights(r, s, first, samples);
     ib__optimizer_begin(r->model->optimizer);
     ib_stream_at at = {.step = (uint32_t)number_of_step};
     ib__plan_run(s->plan, &at);
@@ -185,12 +222,15 @@ static bool load(run *r, ib_error *err) {
     ib_status status = ib__keras_load(&r->model, r->keras, true, err);
     if (status == IB_UNSUPPORTED) return false;
     if (status != IB_OK) fail_msg("%s: %s: %s", r->name, err->where, err->text);
-    if (!r->model->loss || !r->model->optimizer) fail_msg("%s was not compiled", r->name);
-    assert_true(r->model->n_inputs == 1 && r->model->n_outputs == 1);
-    ib_shape prediction = r->model->calls[r->model->outputs[0]].shape, given = r->y.shape;
-    given.dims[0] = -1;
-    status = ib__loss_target(r->model->loss, &prediction, &given, &r->target, &r->target_shape, err);
-    if (status != IB_OK) fail_msg("%s: %s: %s", r->name, err->where, err->text);
+    if (!r->model->compiled) fail_msg("%s was not compiled", r->name);
+    assert_true(r->model->n_inputs <= PORTS_MAX && r->model->n_outputs <= PORTS_MAX);
+    for (size_t i = 0; i < r->model->n_outputs; i++) {
+        ib_shape prediction = r->model->tensors[r->model->outputs[i]].shape, given = r->y[i].shape;
+        given.dims[0] = -1;
+        status = ib__loss_target(r->model->ends[i].loss, &prediction, &given, &r->target[i],
+                                 &r->target_shape[i], err);
+        if (status != IB_OK) fail_msg("%s: %s: %s", r->name, err->where, err->text);
+    }
     return true;
 }
 

@@ -61,12 +61,13 @@ static const char *without_val(const char *name) {
 static int direction_of(const ib_trainer *t, const char *monitor) {
     const char *name = without_val(monitor);
     if (strcmp(name, "loss") == 0) return -1;
+    for (size_t i = 0; i < t->train.n_outputs; i++)
+        if (t->train.losses[i].name != NULL && strcmp(t->train.losses[i].name, name) == 0) return -1;
     for (size_t i = 0; i < t->train.n_metrics; i++) {
         const char *class = "";
         const ib_value *config;
-        if (strcmp(ib__metric_name(t->train.metrics[i]), name) != 0) continue;
-        if (ib__serialized_parts(ib__value_at(t->model->metrics, i), "a metric", "", &class, &config, NULL) !=
-            IB_OK)
+        if (strcmp(t->train.metrics[i].name, name) != 0) continue;
+        if (ib__serialized_parts(t->train.metrics[i].config, "a metric", "", &class, &config, NULL) != IB_OK)
             return 0;
         if (is_among(class, neutral, sizeof neutral / sizeof *neutral)) return 0;
         return is_among(class, upward, sizeof upward / sizeof *upward) ? 1 : -1;

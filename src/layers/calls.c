@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Calling layers: arguments, outputs, masks; layers inside of layers.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "layers/internal.h"
+
+/* ---- Arguments ---- */
+
+size_t ib__args_find(const ib_args *args, const char *argument, size_t *count) {
+    size_t first = 0;
+    while (first < args->n && strcmp(args->names[first], argument) != 0)
+        first++;
+    *count = 0;
+    while (first + *count < args->n && strcmp(args->names[first + *count], argument) == 0)
+        ++*count;
+    return first;
+}
+
+const ib_value *ib__args_setting(const ib_args *args, const char *argument) {
+    const ib_value *value = ib__value_get(args->settings, argument);
+    return value && value->kind != IB_NULL ? value : NULL;
+}
+
+bool ib__args_flag(const ib_args *args, const char *argument) {
+    const ib_value *value = ib__args_setting(args, argument);
+    return value && value->kind == IB_BOOL && value->boolean;
+}
+
+/* ---- Outputs ---- */
+
+static ib_status infer_one(const ib_layer *layer, const ib_args *args, const ib_shape *shapes, ib_spec *out,
+                           ib_error *err) {
+    if (args->n != 1 && !layer->class->many_inputs)
+        return ib__fail(err, IB_BAD_INPUT, layer->place, "%s takes one input, found %zu", layer->class->name,
+                        args->n);
+    *out = (ib_spec){.type = IB_TYPE_F32};
+    return layer->class->shape(layer, shapes, args->n, &out->shape, err);
+}
+
+ib_status ib__layer_infer(ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX], size_t *n,
+                          ib_error *err) {
+    const ib_layer_class *class = layer->class;
+    ib_shape *shapes = ib__alloc(args->n + 1, sizeof *shapes);
+    if (!shapes) return ib__fail_memory(err);
+    for (size_t i = 0; i < args->n; i++)
+        shapes[i] = args->specs[i].shape;
+    *n = 1;
+    ib_status status =
+        class->infer ? class->infer(layer, args, out, n, err) : infer_one(layer, args, shapes, out, err);
+    if (status == IB_OK && !layer->built) {
+        layer->built = true;
+        if (class->build) status = class->build(layer, shapes, args->n, err);
+    }
+    ib__free(shapes);
+    return status;
+}
+
+/* The penalty of each output of a layer with activity_regularizer, divided by the size of the batch. */
+static void add_activity_penalty(const ib_layer *layer, ib_build *b, const ib_flow *out, size_t n) {
+    const ib_value *regularizer = ib__value_get(layer->config, "activity_regularizer");
+    if (!regularizer || regularizer->kind == IB_NULL) return;
+    for (size_t i = 0; i < n; i++) {
+        ib_node penalty = ib__regularizer_call(regularizer, b->g, out[i].node);
+        ib_shape shape = ib__node_shape(b->g, out[i].node);
+        if (shape.rank > 0)
+            penalty = ib__op_divide(b->g, penalty, ib__op_constant(b->g, (float)shape.dims[0]));
+        b->extra_loss = b->extra_loss == IB_NO_NODE ? penalty : ib__op_add(b->g, b->extra_loss, penalty);
+    }
+}
+
+static void call_one(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow *out) {
+    ib_node *nodes = ib__alloc(args->n + 1, sizeof *nodes);
+    if (!nodes) {
+        (void)ib__graph_fail(b->g, IB_NO_MEMORY, "out of memory");
+        return;
+    }
+    bool masked = false;
+    for (size_t i = 0; i < args->n; i++) {
+        nodes[i] = args->flows[i].node;
+        masked |= args->flows[i].mask != IB_NO_NODE;
+    }
+    out->node = layer->class->call(layer, b, nodes, args->n);
+    if (masked && layer->class->mask)
+        out->mask = layer->class->mask(layer, b, args->flows, args->n, out->node);
+    ib__free(nodes);
+}
+
+size_t ib__layer_call(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]) {
+    ib_spec *specs = ib__alloc(args->n + IB_OUTPUTS_MAX, sizeof *specs);
+    ib_error err = {0};
+    ib_args asked = *args;
+    size_t n = 0;
+    ib_status status = specs ? IB_OK : IB_NO_MEMORY;
+    for (size_t i = 0; specs && i < args->n; i++) {
+        if (args->flows[i].node == IB_NO_NODE) status = IB_INTERNAL; /* the graph has an error already */
+        specs[i] =
+            (ib_spec){ib__node_shape(b->g, args->flows[i].node), ib__node_type(b->g, args->flows[i].node)};
+    }
+    asked.specs = specs;
+    if (status == IB_OK) status = ib__layer_infer(layer, &asked, specs + args->n, &n, &err);
+    ib__free(specs);
+    if (status != IB_OK) {
+        (void)ib__graph_fail(b->g, status, "%s", err.text);
+        return 0;
+    }
+    for (size_t i = 0; i < n; i++)
+        out[i] = (ib_flow){IB_NO_NODE, IB_NO_NODE};
+    if (layer->class->apply)
+        layer->class->apply(layer, b, args, out);
+    else
+        call_one(layer, b, args, out);
+    add_activity_penalty(layer, b, out, n);
+    return n;
+}
+
+ib_node ib__layer_call_one(ib_layer *layer, ib_build *b, ib_node x) {
+    static const char *const name = "inputs";
+    ib_flow in = {x, IB_NO_NODE}, out[IB_OUTPUTS_MAX];
+    ib_args args = {.n = 1, .names = &name, .flows = &in};
+    return ib__layer_call(layer, b, &args, out) ? out[0].node : IB_NO_NODE;
+}
+
+ib_node ib__mask_first(ib_layer *layer, ib_build *b, const ib_flow *inputs, size_t n, ib_node output) {
+    (void)layer, (void)b, (void)n, (void)output;
+    return inputs[0].mask;
+}
+
+ib_node ib__mask_any(ib_layer *layer, ib_build *b, const ib_flow *inputs, size_t n, ib_node output) {
+    (void)layer, (void)output;
+    ib_node mask = IB_NO_NODE;
+    for (size_t i = 0; i < n; i++) {
+        if (inputs[i].mask == IB_NO_NODE) continue;
+        mask = mask == IB_NO_NODE ? inputs[i].mask
+                                  : ib__op_map(b->g, IB_MAP_or, mask, inputs[i].mask, IB_NO_NODE);
+    }
+    return mask;
+}
+
+/* ---- Layers inside of layers ---- */
+
+ib_status ib__layer_nest(ib_layer *layer, const char *prefix, ib_error *err) {
+    layer->path = ib__arena_printf(&layer->arena, "%s%s", prefix ? prefix : "", layer->name);
+    char inner[1024];
+    if (!layer->path) return ib__fail_memory(err);
+    if (snprintf(inner, sizeof inner, "%s/", layer->path) >= (int)sizeof inner)
+        return ib__fail(err, IB_BAD_INPUT, layer->place, "the names of nested layers are too long");
+    for (size_t i = 0; i < layer->n_parts; i++) {
+        ib_status status = ib__layer_nest(layer->parts[i].layer, inner, err);
+        if (status != IB_OK) return status;
+    }
+    return IB_OK;
+}
+
+ib_status ib__layer_add_part(ib_layer *layer, const char *attribute, const ib_value *serialized,
+                             const char *given_name, ib_layer **out, ib_value **canonical, ib_error *err) {
+    if (!ib__grow(&layer->parts, &layer->parts_capacity, layer->n_parts + 1, sizeof *layer->parts))
+        return ib__fail_memory(err);
+    char where[512];
+    snprintf(where, sizeof where, "%s, %s", layer->place, attribute);
+    const char *class_name;
+    const ib_value *config;
+    ib_layer *part;
+    ib_status status = ib__serialized_parts(serialized, "a layer", where, &class_name, &config, err);
+    if (status == IB_OK) status = ib__layer_new(&part, class_name, config, given_name, where, err);
+    if (status != IB_OK) return status;
+    const char *kept = ib__arena_strdup(&layer->arena, attribute);
+    layer->parts[layer->n_parts++] = (ib_layer_part){kept, part};
+    part->weight_limit = layer->weight_limit;
+    if (out) *out = part;
+    if (!kept) return ib__fail_memory(err);
+    if (!canonical) return IB_OK;
+    *canonical = ib__serialized("keras.layers", class_name, ib__value_copy(part->config));
+    return *canonical ? IB_OK : ib__fail_memory(err);
+}
+
+/* Own weights first, those of the parts after them; a frozen layer freezes its parts. */
+static size_t gather(ib_layer *layer, ib_weight **out, bool trained, bool frozen) {
+    size_t n = 0;
+    frozen |= !layer->trainable;
+    for (size_t i = 0; i < layer->n_weights; i++) {
+        if (trained && (frozen || !layer->weights[i].trainable)) continue;
+        if (out) out[n] = &layer->weights[i];
+        n++;
+    }
+    for (size_t i = 0; i < layer->n_parts; i++)
+        n += gather(layer->parts[i].layer, out ? out + n : NULL, trained, frozen);
+    return n;
+}
+
+size_t ib__layer_weights(ib_layer *layer, ib_weight **out, bool trained) {
+    return gather(layer, out, trained, false);
+}
