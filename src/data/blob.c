@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -157,11 +158,11 @@ ib_status ib__blob_new(ib_blob **out, const char *name, size_t memory, ib_error 
 /* A file that nobody else sees and that ends with the process. */
 static int temporary_file(void) {
     const char *folder = getenv("TMPDIR");
-    char path[4096] = "/var/tmp";
-    if (folder != NULL && folder[0] == '/' && strlen(folder) < sizeof path - 32) strcpy(path, folder);
-    int file = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    char path[4096];
+    if (folder == NULL || folder[0] != '/' || strlen(folder) > sizeof path - 32) folder = "/var/tmp";
+    int file = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (file >= 0) return file;
-    strcat(path, "/isobit-XXXXXX");
+    snprintf(path, sizeof path, "%s/isobit-XXXXXX", folder);
     file = mkostemp(path, O_CLOEXEC);
     if (file >= 0) unlink(path);
     return file;

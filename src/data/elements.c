@@ -45,6 +45,16 @@ bool ib__elements_add_file(ib_elements *e, const char *place, const char *path, 
     return grown[e->n_files - 1].place != NULL && grown[e->n_files - 1].path != NULL;
 }
 
+bool ib__data_field_copy(ib_data_field *out, const ib_data_field *field, size_t n) {
+    *out = (ib_data_field){strdup(field->name), field->dtype, field->shape};
+    if (n > 0) {
+        out->shape.rank++;
+        out->shape.dims[0] = (int64_t)n;
+        memcpy(out->shape.dims + 1, field->shape.dims, (size_t)field->shape.rank * sizeof(int64_t));
+    }
+    return out->name != NULL;
+}
+
 size_t ib__data_field_bytes(const ib_data_field *field) {
     return (size_t)ib__shape_elements(&field->shape) * ib__dtype_size(field->dtype);
 }

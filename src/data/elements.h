@@ -55,6 +55,8 @@ void ib__elements_free(ib_elements *e); /* NULL is fine */
 bool ib__elements_add_field(ib_elements *e, const char *name, ib_dtype dtype, const ib_shape *shape);
 bool ib__elements_add_file(ib_elements *e, const char *place, const char *path, const ib_digest *digest);
 
+/* A copy with a name of its own; n > 0: with a first dimension more, of n. false: no memory. */
+bool ib__data_field_copy(ib_data_field *out, const ib_data_field *field, size_t n);
 /* Bytes of the field in one element. */
 size_t ib__data_field_bytes(const ib_data_field *field);
 /* The number of the field, or SIZE_MAX. */

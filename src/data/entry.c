@@ -14,7 +14,7 @@
 
 #define NAMES_MAX 64
 
-ib_status ib__entry_fail(const ib_entry *q, const ib_value *at, const char *key, const char *format, ...) {
+void ib__entry_error(const ib_entry *q, const ib_value *at, const char *key, const char *format, ...) {
     char where[256], text[512];
     if (at == NULL || at->line == 0) at = q->map;
     const char *dot = key[0] != '\0' && q->place[0] != '\0' ? "." : "";
@@ -27,7 +27,7 @@ ib_status ib__entry_fail(const ib_entry *q, const ib_value *at, const char *key,
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return ib__fail(q->err, IB_BAD_INPUT, where, "%s", text);
+    ib__error_set(q->err, IB_BAD_INPUT, where, "%s", text);
 }
 
 ib_status ib__entry_check(const ib_entry *q, const char *const *fields, size_t n, const char *const *more,

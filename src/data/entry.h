@@ -19,9 +19,10 @@ typedef struct ib_entry {
 } ib_entry;
 
 /* An error at a field. where: "exp.yaml:12:5 data.train.x"; at: the value in question, NULL: the entry; key:
- * "" for the entry itself. */
-ib_status ib__entry_fail(const ib_entry *q, const ib_value *at, const char *key, const char *format, ...)
+ * "" for the entry itself. A macro, so that whoever reads it sees that the status is not IB_OK. */
+void ib__entry_error(const ib_entry *q, const ib_value *at, const char *key, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+#define ib__entry_fail(...) (ib__entry_error(__VA_ARGS__), (ib_status)IB_BAD_INPUT)
 
 /* Refuses fields that are in neither list and names the nearest one that is. */
 ib_status ib__entry_check(const ib_entry *q, const char *const *fields, size_t n, const char *const *more,

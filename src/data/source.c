@@ -110,6 +110,7 @@ ib_status ib__source_open(ib_source_part *out, const ib_entry *q, const char *co
     ib_source_part part = {0};
     ib_status status = find_kind(&kind, q, known, n);
     if (status == IB_OK) status = kind->open(&part.elements, q);
+    if (status == IB_OK && part.elements == NULL) status = ib__fail_memory(q->err);
     if (status == IB_OK) status = choose_rows(&part, q);
     if (status == IB_OK)
         *out = part;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Stages in general; the ends of every pipeline: elements, their order, batches.
+ * Stages in general; the ends of every pipeline: elements and batches.
  */
 #include "data/stage.h"
 
@@ -44,6 +44,15 @@ void ib__stage_free(ib_stage *s) {
     free(s->own_fields);
     free(s->from);
     free(s);
+}
+
+bool ib__stage_stack(ib_stage *s, size_t n) {
+    s->own_fields = calloc(s->n_fields + 1, sizeof *s->own_fields);
+    if (s->own_fields == NULL) return false;
+    for (size_t i = 0; i < s->n_fields; i++)
+        if (!ib__data_field_copy(&s->own_fields[i], &s->fields[i], n)) return false;
+    s->fields = s->own_fields;
+    return true;
 }
 
 ib_status ib__stage_begin(ib_stage *s, uint32_t iteration, ib_error *err) {
@@ -133,89 +142,10 @@ ib_stage *ib__stage_elements(const ib_elements *e, uint64_t first, uint64_t coun
     return s;
 }
 
-/* ---- Order: all tickets of the pass are drawn at once, for they are wanted in any order ---- */
-
-typedef struct order_stage {
-    ib_stage base;
-    ib_stream stream;
-    uint32_t *order, iteration;
-    uint64_t *tickets;
-    uint64_t at;
-    bool ready;
-} order_stage;
-
-static ib_status order_begin(ib_stage *s, uint32_t iteration, ib_error *err) {
-    order_stage *o = (order_stage *)s;
-    o->iteration = iteration;
-    o->at = 0;
-    o->ready = false;
-    return ib__stage_begin(s->from[0], iteration, err);
-}
-
-/* Draws the pass. from[0] is at its beginning then: the order's own state is only where in it we are. The
- * tickets of plain elements are their numbers and need no list. */
-static ib_status order_draw(order_stage *o, ib_error *err) {
-    ib_stage *from = o->base.from[0];
-    size_t n = (size_t)o->base.count, words = o->base.words;
-    if (o->order == NULL) o->order = calloc(n + 1, sizeof *o->order);
-    if (o->order == NULL) return ib__fail_memory(err);
-    ib__stream_shuffle(&o->stream, o->iteration, o->order, n);
-    o->ready = from->class == &elements_class;
-    if (o->ready) return IB_OK;
-    if (o->tickets == NULL) o->tickets = calloc(n + 1, words * sizeof *o->tickets);
-    if (o->tickets == NULL) return ib__fail_memory(err);
-    bool more = true;
-    ib_status status = ib__stage_begin(from, o->iteration, err);
-    for (size_t i = 0; status == IB_OK && more && i < n; i++)
-        status = ib__stage_next(from, o->tickets + i * words, &more, err);
-    o->ready = status == IB_OK;
-    return status;
-}
-
-static ib_status order_next(ib_stage *s, uint64_t *ticket, bool *more, ib_error *err) {
-    order_stage *o = (order_stage *)s;
-    ib_status status = o->ready ? IB_OK : order_draw(o, err);
-    *more = status == IB_OK && o->at < s->count;
-    if (!*more) return status;
-    size_t i = o->order[o->at++];
-    if (o->tickets == NULL)
-        ticket[0] = ((elements_stage *)s->from[0])->first + i;
-    else
-        memcpy(ticket, o->tickets + i * s->words, s->words * sizeof *ticket);
-    return status;
-}
-
-static void order_save(const ib_stage *s, ib_buf *out) {
-    const order_stage *o = (const order_stage *)s;
-    ib__pack_u64(out, o->iteration);
-    ib__pack_u64(out, o->at);
-}
-
-static void order_restore(ib_stage *s, ib_unpack *u) {
-    order_stage *o = (order_stage *)s;
-    o->iteration = (uint32_t)ib__unpack_count(u, UINT32_MAX);
-    o->at = ib__unpack_count(u, (size_t)s->count);
-    o->ready = false;
-}
-
-static void order_free(ib_stage *s) {
-    free(((order_stage *)s)->order);
-    free(((order_stage *)s)->tickets);
-}
-
-static const ib_stage_class order_class = {
-    .size = sizeof(order_stage),
-    .begin = order_begin,
-    .next = order_next,
-    .save = order_save,
-    .restore = order_restore,
-    .free = order_free,
-};
-
-ib_stage *ib__stage_order(ib_stage *from, const ib_stream *stream) {
-    ib_stage *s = ib__stage_new(&order_class, &from, 1);
-    if (s != NULL) ((order_stage *)s)->stream = *stream;
-    return s;
+bool ib__stage_is_elements(const ib_stage *s, uint64_t *first) {
+    if (s->class != &elements_class) return false;
+    *first = ((const elements_stage *)s)->first;
+    return true;
 }
 
 /* ---- Batches. Ticket: how many samples, then their tickets ---- */
@@ -282,34 +212,13 @@ bool ib__stage_is_batch(const ib_stage *s) {
     return s->class == &batch_class;
 }
 
-/* The fields of a batch of n: one dimension more. NULL: no memory. */
-static ib_data_field *batch_fields(const ib_stage *from, size_t n) {
-    ib_data_field *fields = calloc(from->n_fields + 1, sizeof *fields);
-    bool good = fields != NULL;
-    for (size_t i = 0; good && i < from->n_fields; i++) {
-        const ib_shape *inner = &from->fields[i].shape;
-        fields[i].dtype = from->fields[i].dtype;
-        fields[i].shape.rank = inner->rank + 1;
-        fields[i].shape.dims[0] = (int64_t)n;
-        memcpy(&fields[i].shape.dims[1], inner->dims, (size_t)inner->rank * sizeof *inner->dims);
-        good = (fields[i].name = strdup(from->fields[i].name)) != NULL;
-    }
-    if (good) return fields;
-    for (size_t i = 0; fields != NULL && i < from->n_fields; i++)
-        free(fields[i].name);
-    free(fields);
-    return NULL;
-}
-
 ib_stage *ib__stage_batch(ib_stage *from, size_t n, bool drop_remainder) {
     ib_stage *s = ib__stage_new(&batch_class, &from, 1);
     if (s == NULL) return NULL;
-    s->own_fields = batch_fields(from, n);
-    if (s->own_fields == NULL) {
+    if (!ib__stage_stack(s, n)) {
         ib__stage_free(s);
         return NULL;
     }
-    s->fields = s->own_fields;
     s->samples = n;
     s->words = 1 + n * from->words;
     if (s->count < IB_COUNT_INFINITE) s->count = s->count / n + (s->count % n != 0 && !drop_remainder);

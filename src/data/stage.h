@@ -58,6 +58,10 @@ struct ib_stage {
 ib_stage *ib__stage_new(const ib_stage_class *class, ib_stage *const *from, size_t n_from);
 void ib__stage_free(ib_stage *s); /* with all that it stands on; NULL is fine */
 
+/* Gives the stage fields of its own: those of from[0], n of them along a new first dimension. false: no
+ * memory. */
+bool ib__stage_stack(ib_stage *s, size_t n);
+
 ib_status ib__stage_begin(ib_stage *s, uint32_t iteration, ib_error *err);
 ib_status ib__stage_next(ib_stage *s, uint64_t *ticket, bool *more, ib_error *err);
 ib_status ib__stage_make(ib_stage *s, const uint64_t *ticket, void *const *out, size_t worker, ib_error *err);
@@ -71,8 +75,12 @@ size_t ib__stage_samples(const ib_stage *s, const uint64_t *ticket);
 
 /* Elements [first, first + count), borrowed. Ticket: the element's number. */
 ib_stage *ib__stage_elements(const ib_elements *e, uint64_t first, uint64_t count);
+/* It is such a stage; *first: the number of its first element. */
+bool ib__stage_is_elements(const ib_stage *s, uint64_t *first);
 /* All of a pass in the order of ib__stream_shuffle at its iteration; fewer than 2^32, the count known. */
 ib_stage *ib__stage_order(ib_stage *from, const ib_stream *stream);
+/* The same within each n of a pass: block b is shuffled by words at step b. */
+ib_stage *ib__stage_order_within(ib_stage *from, size_t n, const ib_stream *stream);
 /* Batches of n. */
 ib_stage *ib__stage_batch(ib_stage *from, size_t n, bool drop_remainder);
 /* Samples [first, last) of a batch that a stage of ib__stage_batch makes. */

@@ -41,17 +41,20 @@ double ib__stream_normal(const ib_stream *s, uint64_t i, uint32_t step, uint32_t
     return ib__double_normal_quantile(((double)(high << 26 | low) + 0.5) * 0x1p-52);
 }
 
+uint32_t ib__stream_below(const ib_stream *s, uint64_t *next, uint32_t step, uint32_t epoch, uint32_t n) {
+    uint32_t refused = (uint32_t)(0u - n) % n, word; /* 2^32 mod n: that many words are too many */
+    do
+        word = ib__stream_word(s, (*next)++, step, epoch);
+    while (word < refused);
+    return word % n;
+}
+
 void ib__stream_shuffle(const ib_stream *s, uint32_t epoch, uint32_t *order, size_t n) {
     for (size_t i = 0; i < n; i++)
         order[i] = (uint32_t)i;
     uint64_t next = 0;
     for (size_t i = 0; i + 1 < n; i++) {
-        uint32_t left = (uint32_t)(n - i), word;
-        uint32_t refused = (uint32_t)(0u - left) % left; /* 2^32 mod left: that many words are too many */
-        do
-            word = ib__stream_word(s, next++, 0, epoch);
-        while (word < refused);
-        size_t j = i + word % left;
+        size_t j = i + ib__stream_below(s, &next, 0, epoch, (uint32_t)(n - i));
         uint32_t swap = order[i];
         order[i] = order[j];
         order[j] = swap;

@@ -28,8 +28,11 @@ uint32_t ib__stream_word(const ib_stream *s, uint64_t i, uint32_t step, uint32_t
  * standard deviation 1; made of + - * / sqrt on doubles only, so the bits are the same everywhere. */
 double ib__stream_uniform(const ib_stream *s, uint64_t i, uint32_t step, uint32_t epoch);
 double ib__stream_normal(const ib_stream *s, uint64_t i, uint32_t step, uint32_t epoch);
-/* A permutation of 0 .. n-1 (n < 2^32), Fisher-Yates: for i = 0 .. n-2 swap the items i and i + word mod
- * (n - i); words are taken in order at step 0, those below 2^32 mod (n - i) are passed over. */
+/* A number below n (0 < n < 2^32): word mod n, where words are taken in order from *next on and those below
+ * 2^32 mod n are passed over. */
+uint32_t ib__stream_below(const ib_stream *s, uint64_t *next, uint32_t step, uint32_t epoch, uint32_t n);
+/* A permutation of 0 .. n-1 (n < 2^32), Fisher-Yates: for i = 0 .. n-2 swap the items i and i + a number
+ * below n - i; words from the first one at step 0. */
 void ib__stream_shuffle(const ib_stream *s, uint32_t epoch, uint32_t *order, size_t n);
 
 #endif

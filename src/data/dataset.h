@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A data set: a part of an experiment's data with its sources opened, ready to give batches. An entry is a
+ * source (source.h), or several put together:
+ *
+ *   {zip: [ENTRY, ...]}  {concatenate: [ENTRY, ...]}
+ *   {interleave: [ENTRY, ...], cycle_length: 2, block_length: 1}
+ *
+ * and may have a pipeline (pipeline.h). Without one its batches are made as Keras takes arrays.
+ */
+#ifndef IB_DATA_DATASET_H
+#define IB_DATA_DATASET_H
+
+#include "data/batches.h"
+#include "data/source.h"
+
+typedef struct ib_dataset ib_dataset;
+
+/* place says where the entry stands ("data.train"), name which file it is in ("exp.yaml"), folder what
+ * relative paths are relative to (NULL: the current one). seed: the experiment's. *out: yours, release with
+ * ib__dataset_free. */
+ib_status ib__dataset_open(ib_dataset **out, const ib_value *entry, const char *name, const char *place,
+                           const char *folder, uint64_t seed, ib_error *err);
+void ib__dataset_free(ib_dataset *d); /* NULL is fine */
+
+const char *ib__dataset_place(const ib_dataset *d);
+/* The fields of a sample. */
+const ib_data_field *ib__dataset_fields(const ib_dataset *d, size_t *n);
+/* Samples in a pass (those of iteration 0, where it depends on that), or IB_COUNT_INFINITE. */
+uint64_t ib__dataset_count(const ib_dataset *d);
+/* It has a pipeline: order and batches are said there. */
+bool ib__dataset_piped(const ib_dataset *d);
+/* Number i of the files that were read, or NULL. place: within the entry ("npz", "zip[1].csv"). */
+const ib_data_file *ib__dataset_file(const ib_dataset *d, size_t i);
+
+/* Keras's fit(shuffle=): nothing; all samples of a pass; those within each batch. */
+typedef enum ib_shuffling { IB_SHUFFLE_NONE, IB_SHUFFLE_ALL, IB_SHUFFLE_BATCH } ib_shuffling;
+
+/* How batches are made. first, count, shuffle and stream are for data sets without a pipeline. threads: 1 or
+ * more. */
+typedef struct ib_batching {
+    uint64_t first, count; /* which samples */
+    size_t batch_size;     /* of a pipeline: unless it says so itself */
+    ib_shuffling shuffle;
+    ib_stream stream; /* of the order */
+    size_t threads;
+} ib_batching;
+
+/* The data set must outlive the batches. *out: yours. */
+ib_status ib__dataset_batches(ib_batches **out, const ib_dataset *d, const ib_batching *how, ib_error *err);
+
+#endif
