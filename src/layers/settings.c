@@ -309,6 +309,15 @@ ib_status ib__read_dtype(const ib_field *field, const ib_value *value, const cha
     return *canonical ? IB_OK : ib__fail_memory(err);
 }
 
+ib_status ib__read_dtype_text(const ib_field *field, const ib_value *value, const char *where, void *out,
+                              ib_value **canonical, ib_error *err) {
+    (void)field, (void)out;
+    ib_status status = check_dtype(value, where, err);
+    if (status != IB_OK) return status;
+    *canonical = ib__value_string("float32");
+    return *canonical ? IB_OK : ib__fail_memory(err);
+}
+
 ib_value *ib__serialized(const char *module, const char *class_name, ib_value *config) {
     ib_value *map = ib__value_map();
     bool good = ib__value_set(map, "module", ib__value_string(module)) &&
