@@ -52,6 +52,13 @@ static inline bool golden_array(const golden *g, const char *name, const char *k
     return ib__npz_array(out, g->zip, g->path, full, NULL) == IB_OK;
 }
 
+static inline bool golden_has(const golden *g, const char *name, const char *key) {
+    ib_tensor t;
+    bool there = golden_array(g, name, key, &t);
+    if (there) ib__tensor_free(&t);
+    return there;
+}
+
 /* max |a - b| / max(1, max |b|); NaN and infinities must agree in place. */
 static inline double golden_error(const float *a, const ib_tensor *b) {
     double worst = 0, scale = 1;

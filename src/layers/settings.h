@@ -47,6 +47,7 @@ ib_read_fn ib__read_dtype_text;    /* the same, written as text */
  * ib__read_activation stores a const ib_activation *. */
 ib_read_fn ib__read_initializer;
 ib_read_fn ib__read_regularizer; /* or null */
+ib_read_fn ib__read_constraint;  /* or null */
 ib_read_fn ib__read_activation;
 
 /* Whether a user's or a file's name means a class: "MeanSquaredError", "meansquarederror" (any case) or

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writing HDF5: groups and contiguous datasets of float32 and int64, by our own hand, because libhdf5 does
- * not promise the same bytes from one version to the next.
+ * Writing HDF5: groups and contiguous datasets of float32, int64 and int32, by our own hand, because libhdf5
+ * does not promise the same bytes from one version to the next.
  *
  * The format is "HDF5 File Format Specification Version 3.0": a superblock of version 2, object headers of
  * version 2 without times, links kept in the header of their group. Any libhdf5 since 1.8 reads it.
@@ -105,13 +105,18 @@ static void put_dataspace(ib_buf *body, const ib_h5_out *item) {
         put(body, (uint64_t)item->shape.dims[i], 8);
 }
 
-static void put_datatype(ib_buf *body, bool integer) {
-    if (integer) { /* class 0, signed, 8 bytes: offset 0, precision 64 */
+/* Bytes of an element. */
+static int width(const ib_h5_out *item) {
+    return item->integer && !item->narrow ? 8 : 4;
+}
+
+static void put_datatype(ib_buf *body, const ib_h5_out *item) {
+    if (item->integer) { /* class 0, signed: bytes, offset 0, precision */
         put(body, 0x10, 1);
         put(body, 0x08, 3);
-        put(body, 8, 4);
+        put(body, (uint64_t)width(item), 4);
         put(body, 0, 2);
-        put(body, 64, 2);
+        put(body, (uint64_t)(8 * width(item)), 2);
         return;
     }
     /* Class 1: implied leading bit, sign at 31; offset 0, precision 32; exponent 23+8, mantissa 0+23, bias.
@@ -148,13 +153,13 @@ static void put_floats(ib_buf *buf, const float *values, size_t count) {
 static void put_dataset(ib_buf *buf, node *n) {
     const ib_h5_out *item = n->item;
     size_t count = item->integer ? 1 : (size_t)ib__shape_elements(&item->shape);
-    size_t bytes = count * (item->integer ? 8 : 4);
+    size_t bytes = count * (size_t)width(item);
     pad_to(buf, 64);
     uint64_t place = bytes ? buf->length : UNDEFINED;
     if (item->integer) {
         int64_t value;
         memcpy(&value, item->data, sizeof value);
-        put(buf, (uint64_t)value, 8);
+        put(buf, (uint64_t)value, width(item));
     } else {
         put_floats(buf, item->data, count);
     }
@@ -162,7 +167,7 @@ static void put_dataset(ib_buf *buf, node *n) {
     put_dataspace(&body, item);
     put_message(&messages, 1, 0, &body);
     body.length = 0;
-    put_datatype(&body, item->integer);
+    put_datatype(&body, item);
     put_message(&messages, 3, 1, &body);
     body.length = 0;
     put(&body, 3, 1); /* fill value: space when needed, written if set, the default */

@@ -92,6 +92,7 @@ typedef struct ib_h5_out {
     const char *path;
     ib_shape shape;
     bool integer;
+    bool narrow;      /* an integer written as int32 */
     const void *data; /* float, or int64_t */
 } ib_h5_out;
 ib_status ib__h5_write(ib_buf *buf, const ib_h5_out *items, size_t n, ib_error *err);

@@ -2,7 +2,7 @@
  *
  * .keras and .weights.h5 files. A .keras file is a zip archive of metadata.json, config.json and
  * model.weights.h5. In the HDF5 part the weights of a layer are vars/0, vars/1 ... of its group, and the
- * optimizer's are optimizer/vars/i: 0 iterations, 1 the learning rate (not with a schedule), then the slots.
+ * optimizer's are optimizer/vars/i, in the order of Keras's optimizer.variables.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,80 +83,68 @@ static ib_status add_module(paths *p, const ib_module *module) {
 
 /* ---- Optimizer ---- */
 
-static bool has_schedule(const ib_model *model) {
-    const ib_value *config = ib__value_get(ib__optimizer_config(model->optimizer), "config");
-    return ib__value_is(ib__value_get(config, "learning_rate"), IB_MAP);
-}
-
-/* iterations, rate: where the first two go to or come from. */
-static ib_status add_optimizer(paths *p, const ib_model *model, int64_t *iterations, float *rate) {
-    size_t at = 0;
-    ib_shape scalar = {0};
-    ib_status status;
-    for (int step = 0; step < 2; step++) {
-        if (step == 1 && has_schedule(model)) break;
+/* optimizer/vars/i for each piece of state; early: only those that are there before the first step. */
+static ib_status add_optimizer(paths *p, const ib_model *model, bool early) {
+    const ib_state *state;
+    size_t n = ib__optimizer_state(model->optimizer, &state), at = 0;
+    ib_status status = IB_OK;
+    for (size_t i = 0; status == IB_OK && i < n; i++) {
+        if (early && !state[i].early) continue;
         const char *path = ib__arena_printf(&p->arena, "optimizer/vars/%zu", at++);
-        void *data = step ? (void *)rate : (void *)iterations;
+        const ib_variable *v = state[i].variable;
+        ib_shape shape = v ? v->shape : (ib_shape){0};
+        void *data = v ? (void *)v->data : (void *)state[i].integer;
         if (p->reading)
             status = add_item(
-                p, &(ib_h5_item){
-                       .path = path, .shape = scalar, .integer = !step, .optional = true, .data = data});
+                p,
+                &(ib_h5_item){.path = path, .shape = shape, .integer = !v, .optional = true, .data = data});
         else
-            status = add_out(p, &(ib_h5_out){.path = path, .shape = scalar, .integer = !step, .data = data});
-        if (status != IB_OK) return status;
+            status = add_out(
+                p, &(ib_h5_out){
+                       .path = path, .shape = shape, .integer = !v, .narrow = state[i].narrow, .data = data});
     }
-    ib_variable *const *slots = NULL;
-    size_t n = ib__optimizer_slots(model->optimizer, &slots);
-    for (size_t i = 0; i < n; i++) {
-        const char *path = ib__arena_printf(&p->arena, "optimizer/vars/%zu", at++);
-        const ib_variable *v = slots[i];
-        if (p->reading)
-            status = add_item(
-                p, &(ib_h5_item){.path = path, .shape = v->shape, .optional = true, .data = v->data});
-        else
-            status = add_out(p, &(ib_h5_out){.path = path, .shape = v->shape, .data = v->data});
-        if (status != IB_OK) return status;
-    }
-    return p->reading
-               ? add_item(p, &(ib_h5_item){.path = ib__arena_printf(&p->arena, "optimizer/vars/%zu", at),
-                                           .absent = true})
-               : IB_OK;
+    const char *end = ib__arena_printf(&p->arena, "optimizer/vars/%zu", at);
+    return status == IB_OK && p->reading ? add_item(p, &(ib_h5_item){.path = end, .absent = true}) : status;
 }
 
-/* The state is there as a whole, or the slots are missing (saved before the first step), or nothing is. */
-static ib_status take_optimizer(ib_model *model, paths *p, size_t first, int64_t iterations, float rate,
-                                const char *name, ib_error *err) {
-    size_t scalars = has_schedule(model) ? 1 : 2, end = p->n_items - 1, found = 0;
-    for (size_t i = first; i < end; i++)
+/* How many of the items from `first` on, but the last, were found; *expected: how many there are. */
+static size_t count_found(const paths *p, size_t first, size_t *expected) {
+    size_t found = 0;
+    *expected = p->n_items - 1 - first;
+    for (size_t i = first; i + 1 < p->n_items; i++)
         found += p->items[i].found;
-    if (found == 0) return IB_OK;
-    bool whole = found == end - first;
-    bool unbuilt = found == scalars && p->items[first].found && p->items[first + scalars - 1].found;
-    if (!whole && !unbuilt)
-        return ib__fail(err, IB_BAD_INPUT, name, "optimizer/vars: expected %zu arrays, found %zu",
-                        end - first, found);
-    if (iterations < 0 || iterations > INT64_MAX / 2)
-        return ib__fail(err, IB_BAD_INPUT, name, "optimizer/vars/0: expected a count of steps, found %lld",
-                        (long long)iterations);
-    ib__optimizer_set_iterations(model->optimizer, iterations);
-    if (scalars == 2) ib__optimizer_set_learning_rate(model->optimizer, (double)rate);
-    return IB_OK;
+    return found;
 }
 
 /* ---- Reading ---- */
 
-static ib_status read_weights(ib_model *model, const ib_buf *h5, const char *name, ib_error *err) {
+static ib_status read_once(ib_model *model, const ib_buf *h5, const char *name, bool early, size_t *found,
+                           size_t *expected, ib_error *err) {
     paths p = {.reading = true, .err = err};
-    int64_t iterations = 0;
-    float rate = 0;
     ib_status status = add_module(&p, model->root);
     size_t first = p.n_items;
-    if (status == IB_OK && model->optimizer) status = add_optimizer(&p, model, &iterations, &rate);
+    if (status == IB_OK && model->optimizer) status = add_optimizer(&p, model, early);
     if (status == IB_OK) status = ib__h5_read(h5->data, h5->length, p.items, p.n_items, name, err);
-    if (status == IB_OK && model->optimizer)
-        status = take_optimizer(model, &p, first, iterations, rate, name, err);
+    if (status == IB_OK && model->optimizer) *found = count_found(&p, first, expected);
     free_paths(&p);
     return status;
+}
+
+/* The optimizer's state is there as a whole, or without what its first step makes, or not at all. */
+static ib_status read_weights(ib_model *model, const ib_buf *h5, const char *name, ib_error *err) {
+    size_t found = 0, expected = 0, early = 0;
+    ib_status status = read_once(model, h5, name, false, &found, &expected, err);
+    if (!model->optimizer || (status == IB_OK && found == 0)) return status;
+    if (status == IB_BAD_INPUT || (status == IB_OK && found < expected)) {
+        size_t whole = found;
+        ib__optimizer_reset(model->optimizer);
+        if (read_once(model, h5, name, true, &found, &early, NULL) == IB_OK && found == early)
+            status = IB_OK;
+        else if (status == IB_OK)
+            status = ib__fail(err, IB_BAD_INPUT, name, "optimizer/vars: expected %zu arrays, found %zu",
+                              expected, whole);
+    }
+    return status == IB_OK ? ib__optimizer_restored(model->optimizer, name, err) : status;
 }
 
 /* The members of a .keras file, or of a folder into which one was unpacked. zip: NULL for a folder. */
@@ -232,14 +220,8 @@ ib_status ib__weights_load(ib_model *model, const char *path, ib_error *err) {
 
 static ib_status write_weights(const ib_model *model, ib_buf *buf, ib_error *err) {
     paths p = {.err = err};
-    int64_t iterations = 0;
-    float rate = 0;
     ib_status status = add_module(&p, model->root);
-    if (status == IB_OK && model->optimizer) {
-        iterations = ib__optimizer_iterations(model->optimizer);
-        rate = (float)ib__optimizer_learning_rate(model->optimizer);
-        status = add_optimizer(&p, model, &iterations, &rate);
-    }
+    if (status == IB_OK && model->optimizer) status = add_optimizer(&p, model, false);
     if (status == IB_OK) status = ib__h5_write(buf, p.outs, p.n_outs, err);
     free_paths(&p);
     return status;

@@ -42,7 +42,8 @@ ib_status ib__model_update(ib_model *model, ib_graph *g, ib_node loss, ib_error 
         (void)ib__model_weights(model, weights, true);
         for (size_t i = 0; i < n; i++)
             nodes[i] = ib__op_variable(g, &weights[i]->variable);
-        ib__graph_gradients(g, &loss, NULL, 1, nodes, n, gradients);
+        ib_node dy = ib__optimizer_loss_scale(model->optimizer, g);
+        ib__graph_gradients(g, &loss, &dy, 1, nodes, n, gradients);
         ib__optimizer_apply(model->optimizer, g, gradients);
     }
     ib__free(weights);

@@ -250,12 +250,12 @@ static void put_totals(const ib_model *model, ib_buf *out) {
     for (size_t i = 0; i < model->n_layers; i++)
         count_weights(model->layers[i], false, &trained, &frozen);
     if (model->optimizer) {
-        ib_variable *const *slots = NULL;
-        size_t n = ib__optimizer_slots(model->optimizer, &slots);
-        optimizer = 2; /* iterations, of 8 bytes, and the learning rate */
-        more = 4;
-        for (size_t i = 0; i < n; i++)
-            optimizer += (uint64_t)ib__shape_elements(&slots[i]->shape);
+        const ib_state *state;
+        size_t n = ib__optimizer_state(model->optimizer, &state);
+        for (size_t i = 0; i < n; i++) {
+            optimizer += state[i].variable ? (uint64_t)ib__shape_elements(&state[i].variable->shape) : 1;
+            more += state[i].integer && !state[i].narrow ? 4 : 0; /* integers of 8 bytes */
+        }
     }
     uint64_t total = trained + frozen + optimizer;
     put_total(out, "Total params", total, 4 * total + more);

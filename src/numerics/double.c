@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * log, exp, pow and the normal quantile in double. The steps below are the definition: no operation may be
- * contracted, reordered or left to the C library (sqrt is exact everywhere).
+ * log, exp, pow, cos, sin and the normal quantile in double. The steps below are the definition: no operation
+ * may be contracted, reordered or left to the C library (sqrt is exact everywhere).
  */
 #include "numerics/double.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -30,11 +31,8 @@ static double power_of_two(int k) {
     return double_of((uint64_t)(k + 1023) << 52);
 }
 
-/* x = 2^k m with m in (sqrt(1/2), sqrt(2)];  ln m = 2 atanh(s), s = (m - 1) / (m + 1), |s| < 0.1716: twelve
- * terms of the odd series leave less than 2^-58 of the first. */
-double ib__double_log(double x) {
-    if (!(x > 0.0)) return x == 0.0 ? -HUGE_VAL : (double)NAN;
-    if (!(x < HUGE_VAL)) return x;
+/* x = 2^k m with m in (sqrt(1/2), sqrt(2)], for finite x > 0. */
+static double split(double x, int *exponent) {
     int k = 0;
     if (x < 0x1p-1022) {
         x = x * 0x1p54;
@@ -47,13 +45,40 @@ double ib__double_log(double x) {
         m = m * 0.5;
         k += 1;
     }
-    double f = m - 1.0, s = f / (m + 1.0), z = s * s, series = 0.0;
+    *exponent = k;
+    return m;
+}
+
+/* atanh(s) = s + s^3/3 + s^5/5 ...: 2 atanh(s) - 2s. For |s| < 0.1716 twelve terms leave less than 2^-58 of
+ * the first. */
+static double atanh_tail(double s) {
+    double z = s * s, series = 0.0;
     for (int n = 25; n >= 3; n -= 2)
         series = series * z + 1.0 / (double)n;
-    double tail = 2.0 * s * z * series;
+    return 2.0 * s * z * series;
+}
+
+/* ln m = 2 atanh(s), s = (m - 1) / (m + 1). */
+double ib__double_log(double x) {
+    if (!(x > 0.0)) return x == 0.0 ? -HUGE_VAL : (double)NAN;
+    if (!(x < HUGE_VAL)) return x;
+    int k;
+    double m = split(x, &k), f = m - 1.0, s = f / (m + 1.0), tail = atanh_tail(s);
     /* 2s = f - s f exactly in the reals: f carries the leading bits */
     double low = tail - s * f + (double)k * LN2_LOW;
     return (double)k * LN2_HIGH + (f + low);
+}
+
+/* The same with s as a sum of two doubles, so that only the tail (at most 1 % of ln m) and the last addition
+ * are rounded. */
+double ib__double_log_close(double x) {
+    if (!(x > 0.0) || !(x < HUGE_VAL)) return ib__double_log(x);
+    int k;
+    double m = split(x, &k), f = m - 1.0, d = m + 1.0, d_low = m - (d - 1.0), s = f / d;
+    double s_low = (fma(-s, d, f) - s * d_low) / d;
+    double high = (double)k * LN2_HIGH, two = 2.0 * s, sum = high + two, t = sum - high;
+    double rest = (high - (sum - t)) + (two - t);
+    return sum + (rest + (2.0 * s_low + atanh_tail(s) + (double)k * LN2_LOW));
 }
 
 /* x = k ln 2 + r, |r| < 0.35: fourteen terms of e^r. */
@@ -76,6 +101,39 @@ double ib__double_pow(double x, double y) {
     if (y == 0.0) return 1.0;
     if (x == 0.0) return y > 0.0 ? 0.0 : HUGE_VAL;
     return ib__double_exp(y * ib__double_log(x));
+}
+
+/* x = k pi/2 + r, |r| <= 0.79. pi/2 as a sum of three: the first two have 33 bits, so their products with k
+ * are exact. */
+static double quarter(double x, int *quadrant) {
+    double k = floor(x * 0.63661977236758134308 + 0.5);
+    double r = ((x - k * 0x1.921fb54400000p+0) - k * 0x1.0b4611a600000p-34) - k * 0x1.3198a2e037073p-69;
+    *quadrant = (int)(k - 4.0 * floor(k * 0.25));
+    return r;
+}
+
+/* Taylor series: what is left out is below 2^-60. quadrant 1 turns a sine into a cosine. */
+static double turned(double r, int quadrant) {
+    double z = r * r, sum = 1.0;
+    bool odd = quadrant % 2 == 1;
+    for (int n = odd ? 18 : 19; n >= 2; n -= 2)
+        sum = 1.0 - sum * z / (double)(n * (n - 1));
+    if (!odd) sum = r * sum;
+    return quadrant % 4 >= 2 ? -sum : sum;
+}
+
+double ib__double_sin(double x) {
+    if (!(x > -0x1p1023 && x < 0x1p1023)) return (double)NAN;
+    int quadrant;
+    double r = quarter(x, &quadrant);
+    return turned(r, quadrant);
+}
+
+double ib__double_cos(double x) {
+    if (!(x > -0x1p1023 && x < 0x1p1023)) return (double)NAN;
+    int quadrant;
+    double r = quarter(x, &quadrant);
+    return turned(r, quadrant + 1);
 }
 
 static double polynomial(const double *c, int n, double r) {

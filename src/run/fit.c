@@ -246,6 +246,7 @@ ib_status ib__fitting_new(ib_fitting **out, ib_task *task, const ib_runtime *run
 
 ib_status ib__fitting_end(ib_fitting *f, ib_error *err) {
     ib_status status = run_all(f, err);
+    if (status == IB_OK) ib__optimizer_finalize(f->trainer->model->optimizer);
     if (status == IB_OK) status = ib__callbacks_train_end(f->callbacks, &f->moment, err);
     if (status == IB_OK) status = run_test(f, err);
     if (status == IB_OK) status = ib__trace_end(f->trace, f->trainer, err);

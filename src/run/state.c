@@ -32,19 +32,29 @@ static void pack_scores(ib_buf *out, const ib_scores *s) {
     }
 }
 
+static void pack_variable(ib_buf *out, const ib_variable *v) {
+    char shape[128];
+    ib__shape_print(shape, &v->shape);
+    ib__pack_text(out, v->path);
+    ib__pack_text(out, shape);
+    ib__pack_floats(out, v->data, (size_t)ib__shape_elements(&v->shape));
+}
+
 void ib__state_pack(ib_buf *out, const ib_trainer *t) {
-    const ib_variable *v;
     ib__pack_u64(out, t->step);
-    for (size_t i = 0; (v = ib__state_variable(t, i)) != NULL; i++) {
-        char shape[128];
-        ib__shape_print(shape, &v->shape);
-        ib__pack_text(out, v->path);
-        ib__pack_text(out, shape);
-        ib__pack_floats(out, v->data, (size_t)ib__shape_elements(&v->shape));
-    }
+    for (size_t i = 0; i < t->n_weights; i++)
+        pack_variable(out, &t->weights[i]->variable);
+    const ib_state *state;
+    size_t n = ib__optimizer_state(t->model->optimizer, &state);
     ib__pack_text(out, ib__optimizer_name(t->model->optimizer));
-    ib__pack_u64(out, (uint64_t)ib__optimizer_iterations(t->model->optimizer));
-    ib__pack_double(out, ib__optimizer_learning_rate(t->model->optimizer));
+    for (size_t i = 0; i < n; i++) {
+        if (state[i].variable) {
+            pack_variable(out, state[i].variable);
+        } else {
+            ib__pack_text(out, state[i].path);
+            ib__pack_u64(out, (uint64_t)*state[i].integer);
+        }
+    }
     pack_scores(out, &t->train);
 }
 
@@ -53,17 +63,33 @@ static ib_status other(const char *name, const char *what, const char *expected,
     return ib__fail(err, IB_BAD_INPUT, name, "%s: expected %.100s, found %.100s", what, expected, found);
 }
 
-static ib_status unpack_variables(ib_trainer *t, ib_unpack *u, const char *name, ib_error *err) {
-    ib_variable *v;
-    for (size_t i = 0; (v = ib__state_variable(t, i)) != NULL; i++) {
-        char shape[128];
-        ib__shape_print(shape, &v->shape);
-        const char *path = ib__unpack_text(u), *found = ib__unpack_text(u);
-        if (strcmp(path, v->path) != 0) return other(name, "variable", v->path, path, err);
-        if (strcmp(found, shape) != 0) return other(name, v->path, shape, found, err);
-        ib__unpack_floats(u, v->data, (size_t)ib__shape_elements(&v->shape));
-    }
+static ib_status unpack_variable(ib_unpack *u, ib_variable *v, const char *name, ib_error *err) {
+    char shape[128];
+    ib__shape_print(shape, &v->shape);
+    const char *path = ib__unpack_text(u), *found = ib__unpack_text(u);
+    if (strcmp(path, v->path) != 0) return other(name, "variable", v->path, path, err);
+    if (strcmp(found, shape) != 0) return other(name, v->path, shape, found, err);
+    ib__unpack_floats(u, v->data, (size_t)ib__shape_elements(&v->shape));
     return IB_OK;
+}
+
+static ib_status unpack_optimizer(ib_optimizer *o, ib_unpack *u, const char *name, ib_error *err) {
+    const char *found = ib__unpack_text(u);
+    if (strcmp(found, ib__optimizer_name(o)) != 0)
+        return other(name, "optimizer", ib__optimizer_name(o), found, err);
+    const ib_state *state;
+    size_t n = ib__optimizer_state(o, &state);
+    ib_status status = IB_OK;
+    for (size_t i = 0; status == IB_OK && i < n; i++) {
+        if (state[i].variable) {
+            status = unpack_variable(u, state[i].variable, name, err);
+            continue;
+        }
+        found = ib__unpack_text(u);
+        if (strcmp(found, state[i].path) != 0) status = other(name, "state", state[i].path, found, err);
+        *state[i].integer = (int64_t)ib__unpack_u64(u);
+    }
+    return status;
 }
 
 static ib_status unpack_scores(ib_scores *s, ib_unpack *u, const char *name, ib_error *err) {
@@ -93,21 +119,15 @@ ib_status ib__state_unpack(ib_trainer *t, const void *bytes, size_t n, const cha
     ib_unpack u = {bytes, (const unsigned char *)bytes + n, false};
     size_t step = ib__unpack_count(&u, t->steps);
     if (u.failed) return ib__fail(err, IB_BAD_INPUT, name, "expected a step up to %zu", t->steps);
-    ib_status status = unpack_variables(t, &u, name, err);
-    if (status != IB_OK) return status;
-    ib_optimizer *optimizer = t->model->optimizer;
-    const char *optimizer_name = ib__unpack_text(&u);
-    if (strcmp(optimizer_name, ib__optimizer_name(optimizer)) != 0)
-        return other(name, "optimizer", ib__optimizer_name(optimizer), optimizer_name, err);
-    uint64_t iterations = ib__unpack_u64(&u);
-    double rate = ib__unpack_double(&u);
-    status = unpack_scores(&t->train, &u, name, err);
+    ib_status status = IB_OK;
+    for (size_t i = 0; status == IB_OK && i < t->n_weights; i++)
+        status = unpack_variable(&u, &t->weights[i]->variable, name, err);
+    if (status == IB_OK) status = unpack_optimizer(t->model->optimizer, &u, name, err);
+    if (status == IB_OK) status = unpack_scores(&t->train, &u, name, err);
     if (status != IB_OK) return status;
     if (!ib__unpack_done(&u))
         return ib__fail(err, IB_BAD_INPUT, name,
                         "expected the state of a training run, found something else");
-    ib__optimizer_set_iterations(optimizer, (int64_t)iterations);
-    ib__optimizer_set_learning_rate(optimizer, rate);
     t->step = step;
-    return IB_OK;
+    return ib__optimizer_restored(t->model->optimizer, name, err);
 }

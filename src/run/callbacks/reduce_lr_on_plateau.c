@@ -44,6 +44,9 @@ static ib_status open_it(void *self, const ib_value *config, const char *where, 
 
 static ib_status train_begin(void *self, ib_moment *m, ib_error *err) {
     plateau *c = self;
+    if (!ib__optimizer_rate_is_settable(m->trainer->model->optimizer))
+        return ib__fail(err, IB_BAD_INPUT, c->where,
+                        "expected an optimizer whose learning_rate is a number, found another");
     return ib__monitor_begin(&c->monitor, m, c->where, err);
 }
 
