@@ -194,7 +194,8 @@ static float xla_erf(float x) {
 
 ib_status ib__jax_truncated_normal(const ib_jax *key, float low, float high, float *out, size_t n,
                                    ib_error *err) {
-    float a = xla_erf(low / sqrt_2), b = xla_erf(high / sqrt_2);
+    float half_root = 1.0f / sqrt_2; /* what XLA makes of the division */
+    float a = xla_erf(low * half_root), b = xla_erf(high * half_root);
     ib_status status = ib__jax_uniform(key, a, b, out, n, err);
     float least = nextafterf(low, INFINITY), most = nextafterf(high, -INFINITY);
     for (size_t i = 0; status == IB_OK && i < n; i++) {

@@ -50,12 +50,39 @@ static bool named(const char *key, const char *name, size_t count, double *argum
     return strspn(s, "0123456789x") == strlen(s);
 }
 
-static bool stateless_orders(expected *e, const ib_tf *at, int64_t seed0, int64_t seed1) {
+/* gamma_ALPHA, binomial_COUNT_P, and the long arrays normal, normal_double, truncated_normal (0.5, 2). */
+static bool stateless_more(expected *e, const ib_tf *at) {
+    float *out = e->found;
+    double alpha = 0;
+    float a = 0, b = 0;
+    if (sscanf(e->key, "gamma_%lf", &alpha) == 1) {
+        double y[16];
+        assert_true(e->n <= 16);
+        assert_int_equal(ib__tf_gamma(at, alpha, y, e->n, NULL), IB_OK);
+        for (size_t i = 0; i < e->n; i++)
+            out[i] = (float)y[i];
+    } else if (sscanf(e->key, "binomial_%f_%f", &a, &b) == 2) {
+        ib__tf_binomial(at, a, b, out, e->n);
+    } else if (strcmp(e->key, "normal") == 0) {
+        ib__tf_normal(at, 0.0f, 1.0f, out, e->n);
+    } else if (strcmp(e->key, "normal_double") == 0) {
+        ib__tf_normal_double(at, e->found, e->n);
+    } else if (strcmp(e->key, "truncated_normal") == 0) {
+        ib__tf_truncated_normal(at, 0.5f, 2.0f, out, e->n);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool stateless_orders(expected *e, const ib_tf *at) {
     double a[2];
-    uint32_t order[64];
-    if (named(e->key, "shuffle", 0, a)) {
+    if (begins(e->key, "shuffle")) {
+        uint32_t *order = ib__alloc(e->n + 1, sizeof *order);
+        assert_non_null(order);
         shuffled(at, order, e->n);
         put_order_as(e, order, e->n);
+        ib__free(order);
     } else if (strcmp(e->key, "key") == 0) {
         ((uint64_t *)e->found)[0] = (uint64_t)at->key[1] << 32 | at->key[0];
     } else if (strcmp(e->key, "counter") == 0) {
@@ -69,9 +96,8 @@ static bool stateless_orders(expected *e, const ib_tf *at, int64_t seed0, int64_
         const float logits[3] = {-0x1.26bb1cp+1f, -0x1.9c041p+0f, -0x1.6d3c32p-2f}; /* log(0.1, 0.2, 0.7) */
         assert_int_equal(ib__tf_categorical(at, logits, 3, e->found, e->n, NULL), IB_OK);
     } else {
-        return false;
+        return stateless_more(e, at);
     }
-    (void)seed0, (void)seed1;
     return true;
 }
 
@@ -111,7 +137,7 @@ static bool stateless_recipe(expected *e) {
     else if (named(e->key, "dropout", 1, a))
         dropout(&at, a[0], e->found, e->n);
     else
-        return stateless_orders(e, &at, seed0, seed1);
+        return stateless_orders(e, &at);
     return true;
 }
 
@@ -355,6 +381,9 @@ static void test_golden(void **state) {
     assert_int_equal(compare_family(&g, "tf-generator-", generator_recipe), 52);
     assert_int_equal(compare_family(&g, "tf-global-", global_recipe), 52);
     assert_int_equal(compare_family(&g, "tf-data-shuffle-", dataset_recipe), 48);
+    golden_close(&g);
+    golden_open(&g, "streams_more");
+    assert_int_equal(compare_family(&g, "tf-stateless-", stateless_recipe), little_endian() ? 30 : 22);
     golden_close(&g);
 }
 
