@@ -19,6 +19,8 @@ typedef struct words {
     int count;
     const char *out, *part, *data, *x, *y, *experiment;
     size_t batch_size, sample;
+    char **program; /* a program to run and its words, NULL at the end */
+    ib_script record;
     bool quiet;
     ib_judgement judgement;
     ib_options options;
@@ -27,7 +29,7 @@ typedef struct words {
 /* Commands get their parsed words; they give the exit code. */
 typedef int command_fn(const words *w);
 command_fn run_train, run_evaluate, run_predict, run_summary, run_env, run_kernels, run_show, run_verify,
-    run_audit, run_diff;
+    run_audit, run_diff, run_record;
 
 /* Prints an error, if there is one, and gives the exit code of a status. */
 int finish(ib_status status, const ib_error *err);

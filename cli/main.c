@@ -10,10 +10,12 @@
 
 #include "cli.h"
 
+#define RUNS (-1)
+
 typedef struct command {
     const char *name;
     command_fn *run;
-    int words; /* how many plain words it takes */
+    int words; /* how many plain words it takes; RUNS: a program and all words after it */
     const char *usage, *does;
     const char *options; /* letters of the options it takes, as in options[] */
 } command;
@@ -24,6 +26,8 @@ static const command commands[] = {
      "gvtij"},
     {"audit", run_audit, 1, "RUN", "recompute some random steps of a run from its checkpoints", "ktij"},
     {"diff", run_diff, 2, "RUN RUN", "find the first step, tensor and element where two runs part", "ti"},
+    {"record", run_record, RUNS, "[-o RUN] -- PROGRAM ...", "run a Keras script, held still, and record it",
+     "oHSEq"},
     {"show", run_show, 1, "RUN", "what a run was and what came out", ""},
     {"evaluate", run_evaluate, 1, "RUN|MODEL.keras", "loss and metrics on data", "tipdxyeb"},
     {"predict", run_predict, 1, "RUN|MODEL.keras -o FILE", "write predictions as .npy or .csv", "otipdxyeb"},
@@ -55,6 +59,9 @@ static const option options[] = {
     {'y', "--y", "NAME", "array of targets in the .npz, or label column of the .csv"},
     {'e', "--experiment", "FILE", "an experiment whose data are meant"},
     {'b', "--batch-size", "N", "samples at a time"},
+    {'H', "--hold", "LIST", "what is held: names, or +name and -name to change the default (doc/hold.md)"},
+    {'S', "--seed", "N", "the number that all that is held comes from (default: 0)"},
+    {'E', "--every", "N", "digests at steps 1, 2, 4 ... and each N (default: 100; 0: none)"},
 };
 #define N_OPTIONS (sizeof options / sizeof *options)
 
@@ -92,15 +99,21 @@ int finish(ib_status status, const ib_error *err) {
     return status == IB_DIFFERS ? EXIT_DIFFERS : EXIT_BAD;
 }
 
-static bool parse_count(const char *text, size_t *out) {
+static bool parse_number(const char *text, int64_t least, int64_t most, int64_t *out) {
     char *end;
     if (text == NULL) return false;
     errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value == 0 || value > 1ul << 24)
-        return false;
+    long long value = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || value < least || value > most) return false;
     *out = value;
     return true;
+}
+
+static bool parse_count(const char *text, size_t *out) {
+    int64_t value = 0;
+    bool good = parse_number(text, 1, 1 << 24, &value);
+    if (good) *out = (size_t)value;
+    return good;
 }
 
 /* false: the argument is not what the option takes. */
@@ -146,6 +159,20 @@ static bool take_option(words *w, char letter, const char *argument) {
     case 'e':
         w->experiment = argument;
         return true;
+    case 'H':
+        w->record.hold = argument;
+        return true;
+    case 'S': {
+        int64_t seed = 0;
+        bool good = parse_number(argument, 0, INT64_MAX, &seed);
+        w->record.seed = (uint64_t)seed;
+        return good;
+    }
+    case 'E': {
+        bool good = parse_number(argument, 0, INT64_MAX, &w->record.every);
+        if (w->record.every == 0) w->record.every = -1;
+        return good;
+    }
     default:
         return parse_count(argument, &w->batch_size);
     }
@@ -164,6 +191,10 @@ static int parse(words *w, const command *c, int n, char **argv) {
     bool only_plain = false;
     for (int i = 0; i < n; i++) {
         char *word = argv[i];
+        if (c->words == RUNS && (word[0] != '-' || strcmp(word, "--") == 0)) {
+            w->program = argv + i + (word[0] == '-');
+            break;
+        }
         if (only_plain || word[0] != '-' || word[1] == '\0') {
             if (w->count == c->words) return usage_error("one word too many: ", word);
             w->plain[w->count++] = word;
@@ -183,9 +214,11 @@ static int parse(words *w, const command *c, int n, char **argv) {
             argument = argv[i];
         }
         if (!take_option(w, o->letter, argument))
-            return usage_error("expected a number from 1 on, found ", argument);
+            return usage_error(strchr("SE", o->letter) != NULL ? "expected a number from 0 on, found "
+                                                               : "expected a number from 1 on, found ",
+                               argument);
     }
-    if (w->count < c->words) {
+    if (w->count < c->words || (c->words == RUNS && (w->program == NULL || w->program[0] == NULL))) {
         fprintf(stderr, "isobit: expected: isobit %s %s\n", c->name, c->usage);
         return EXIT_BAD;
     }
@@ -217,7 +250,7 @@ int main(int argc, char **argv) {
     }
     const command *c = find_command(argv[1]);
     if (c == NULL) return usage_error("unknown command ", argv[1]);
-    for (int i = 2; i < argc; i++) {
+    for (int i = 2; i < (c->words == RUNS && argc > 3 ? 3 : argc); i++) {
         if (!asks_help(argv[i])) continue;
         print_help(c);
         return EXIT_SAME;

@@ -122,6 +122,23 @@ IB_API ib_status ib_audit(const char *run, size_t sample, const ib_options *opti
  * Trains both again up to that step where their inputs are still there. IB_DIFFERS: they part. */
 IB_API ib_status ib_diff(const char *run_a, const char *run_b, const ib_options *options, ib_error *err);
 
+/* ---- Programs of others: Keras, TensorFlow, JAX and PyTorch scripts (doc/hold.md) ---- */
+
+/* What is held and recorded. Zero-initialised: all defaults. */
+typedef struct ib_script {
+    const char *run;  /* the folder to write; NULL: the first of run-1, run-2 ... that is not there */
+    const char *hold; /* "seeds,hash", "-workers", "+time", "none", "all"; NULL: the default */
+    uint64_t seed;
+    int64_t every; /* digests at steps 1, 2, 4, 8 ... and each so many; 0: 100; negative: none */
+} ib_script;
+
+/* Runs argv (NULL at its end) held still, with standard input, output and error as they are, and records it.
+ * wait_status: how it ended, as waitpid tells; the call is IB_OK however it ended, if it was recorded. The
+ * call takes the signals that are for the program and passes them on. Text: what could not be held, and the
+ * result. */
+IB_API ib_status ib_script_record(char *const *argv, const ib_script *program, const ib_options *options,
+                                  int *wait_status, ib_error *err);
+
 /* ---- Using what was trained ---- */
 
 /* Which samples. All NULL: the part "test" of the experiment in the run. */

@@ -36,6 +36,17 @@ void ib__sha256_add(ib_sha256 *state, const void *bytes, size_t n) {
     if (n > 0 && EVP_DigestUpdate(state->context, bytes, n) != 1) state->failed = true;
 }
 
+void ib__sha256_u64(ib_sha256 *state, uint64_t value) {
+    uint8_t bytes[8];
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(value >> (8 * i));
+    ib__sha256_add(state, bytes, sizeof bytes);
+}
+
+void ib__sha256_text(ib_sha256 *state, const char *text) {
+    ib__sha256_add(state, text, strlen(text) + 1);
+}
+
 ib_digest ib__sha256_end(ib_sha256 *state) {
     ib_digest digest = {{0}};
     if (EVP_DigestFinal_ex(state->context, digest.bytes, NULL) != 1 || state->failed)

@@ -9,22 +9,10 @@
 
 #include "run/state.h"
 
-/* Little-endian, whatever the machine. */
-static void add_u64(ib_sha256 *state, uint64_t value) {
-    uint8_t bytes[8];
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    ib__sha256_add(state, bytes, sizeof bytes);
-}
-
-static void add_text(ib_sha256 *state, const char *text) {
-    ib__sha256_add(state, text, strlen(text) + 1);
-}
-
 static void add_double(ib_sha256 *state, double value) {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    add_u64(state, value != value ? UINT64_C(0x7ff8000000000000) : bits);
+    ib__sha256_u64(state, value != value ? UINT64_C(0x7ff8000000000000) : bits);
 }
 
 uint32_t ib__float_bits(float value) {
@@ -86,12 +74,12 @@ static ib_status digest_state(ib_trace *t, const ib_trainer *trainer, ib_step_re
 static void add_state(ib_sha256 *state, const ib_trace *t, const ib_trainer *trainer,
                       const ib_step_record *record) {
     for (size_t i = 0; i < t->n_paths; i++) {
-        add_text(state, t->paths[i]);
+        ib__sha256_text(state, t->paths[i]);
         ib__sha256_add(state, &t->tensors[record->tensors + i], sizeof(ib_digest));
     }
     const ib_optimizer *optimizer = trainer->model->optimizer;
-    add_text(state, ib__optimizer_name(optimizer));
-    add_u64(state, (uint64_t)ib__optimizer_iterations(optimizer));
+    ib__sha256_text(state, ib__optimizer_name(optimizer));
+    ib__sha256_u64(state, (uint64_t)ib__optimizer_iterations(optimizer));
     add_double(state, ib__optimizer_learning_rate(optimizer));
 }
 
@@ -113,10 +101,10 @@ ib_status ib__trace_step(ib_trace *t, const ib_trainer *trainer, bool last, ib_e
     }
     ib_sha256 *state = ib__sha256_new();
     if (state == NULL) return ib__fail_memory(err);
-    add_text(state, "isobit step 1");
+    ib__sha256_text(state, "isobit step 1");
     ib__sha256_add(state, step == 0 ? &trainer->task->digest : &t->steps[step - 1].chain, sizeof(ib_digest));
-    add_u64(state, step);
-    add_u64(state, record->loss);
+    ib__sha256_u64(state, step);
+    ib__sha256_u64(state, record->loss);
     if (record->state) add_state(state, t, trainer, record);
     record->chain = ib__sha256_end(state);
     t->n_steps++;
@@ -168,7 +156,7 @@ static void add_changed_weights(ib_sha256 *state, const ib_trace *t, const ib_tr
             ib_digest digest = ib__tensor_digest(&(ib_tensor){IB_F32, v->shape, v->data});
             if (memcmp(&digest, &recorded[i], sizeof digest) != 0) changed = true;
             if (pass == 0) continue;
-            add_text(state, t->paths[i]);
+            ib__sha256_text(state, t->paths[i]);
             ib__sha256_add(state, &digest, sizeof digest);
         }
     }
@@ -177,16 +165,16 @@ static void add_changed_weights(ib_sha256 *state, const ib_trace *t, const ib_tr
 ib_status ib__trace_end(ib_trace *t, const ib_trainer *trainer, ib_error *err) {
     ib_sha256 *state = ib__sha256_new();
     if (state == NULL) return ib__fail_memory(err);
-    add_text(state, "isobit result 1");
-    add_u64(state, IB_CONTRACT_VERSION);
+    ib__sha256_text(state, "isobit result 1");
+    ib__sha256_u64(state, IB_CONTRACT_VERSION);
     ib__sha256_add(state, &trainer->task->digest, sizeof(ib_digest));
     ib__sha256_add(state, &t->steps[t->n_steps - 1].chain, sizeof(ib_digest));
     for (size_t i = 0; i < t->n_names; i++)
-        add_text(state, t->names[i]);
+        ib__sha256_text(state, t->names[i]);
     for (size_t i = 0; i < t->n_epochs * t->n_names; i++)
         add_double(state, t->history[i]);
     for (size_t i = 0; i < t->n_test; i++) {
-        add_text(state, t->test_names[i]);
+        ib__sha256_text(state, t->test_names[i]);
         add_double(state, t->test[i]);
     }
     add_changed_weights(state, t, trainer);
