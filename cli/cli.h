@@ -31,6 +31,9 @@ typedef int command_fn(const words *w);
 command_fn run_train, run_evaluate, run_predict, run_summary, run_env, run_kernels, run_show, run_verify,
     run_audit, run_diff, run_record;
 
+/* isobit lint has options of its own: its words go to the linter as they are. */
+int run_lint(int n, char **words);
+
 /* Prints an error, if there is one, and gives the exit code of a status. */
 int finish(ib_status status, const ib_error *err);
 

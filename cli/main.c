@@ -28,6 +28,7 @@ static const command commands[] = {
     {"diff", run_diff, 2, "RUN RUN", "find the first step, tensor and element where two runs part", "ti"},
     {"record", run_record, RUNS, "[-o RUN] -- PROGRAM ...", "run a Keras script, held still, and record it",
      "oHSEq"},
+    {"lint", NULL, 0, "PATH...", "what keeps a Python script from repeating its bits", ""},
     {"show", run_show, 1, "RUN", "what a run was and what came out", ""},
     {"evaluate", run_evaluate, 1, "RUN|MODEL.keras", "loss and metrics on data", "tipdxyeb"},
     {"predict", run_predict, 1, "RUN|MODEL.keras -o FILE", "write predictions as .npy or .csv", "otipdxyeb"},
@@ -248,6 +249,7 @@ int main(int argc, char **argv) {
         printf("isobit %s, arithmetic contract %d\n", ib_version(), IB_CONTRACT_VERSION);
         return EXIT_SAME;
     }
+    if (strcmp(argv[1], "lint") == 0) return run_lint(argc - 2, argv + 2);
     const command *c = find_command(argv[1]);
     if (c == NULL) return usage_error("unknown command ", argv[1]);
     for (int i = 2; i < (c->words == RUNS && argc > 3 ? 3 : argc); i++) {
