@@ -136,6 +136,39 @@ ib_value *ib__value_copy(const ib_value *value) {
     return copy;
 }
 
+/* Where the item at the path is kept, or NULL. Keys may hold dots and brackets themselves, so all keys that
+ * the path begins with are tried. */
+static ib_value **find_place(ib_value *tree, const char *path) {
+    if (tree->kind == IB_LIST) {
+        char *end;
+        if (path[0] != '[' || path[1] < '0' || path[1] > '9') return NULL;
+        unsigned long index = strtoul(path + 1, &end, 10);
+        if (*end != ']' || index >= tree->count) return NULL;
+        end += end[1] == '.' ? 2 : 1;
+        return *end == '\0' ? &tree->items[index] : find_place(tree->items[index], end);
+    }
+    for (size_t i = 0; tree->kind == IB_MAP && i < tree->count; i++) {
+        size_t n = strlen(tree->keys[i]);
+        if (strncmp(path, tree->keys[i], n) != 0) continue;
+        if (path[n] == '\0') return &tree->items[i];
+        if (path[n] != '.' && path[n] != '[') continue;
+        ib_value **place = find_place(tree->items[i], path + n + (path[n] == '.'));
+        if (place != NULL) return place;
+    }
+    return NULL;
+}
+
+bool ib__value_put(ib_value *tree, const char *path, ib_value *child) {
+    ib_value **place = tree == NULL || child == NULL ? NULL : find_place(tree, path);
+    if (place == NULL) {
+        ib__value_free(child);
+        return false;
+    }
+    ib__value_free(*place);
+    *place = child;
+    return true;
+}
+
 ib_value *ib__value_get(const ib_value *map, const char *key) {
     if (map == NULL || map->kind != IB_MAP) return NULL;
     for (size_t i = 0; i < map->count; i++)

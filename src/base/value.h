@@ -53,6 +53,10 @@ bool ib__value_set(ib_value *map, const char *key, ib_value *child);
 /* As set, but key is not looked for: for parsers, which know that it is new. */
 bool ib__value_append(ib_value *map, const char *key, ib_value *child);
 
+/* Replaces what stands at a path as "data.train.zip[1].npz" (keys joined by '.', numbers in lists) and takes
+ * over child. false: there is nothing at the path (or child is NULL); child is then freed. */
+bool ib__value_put(ib_value *tree, const char *path, ib_value *child);
+
 /* Looking. get: NULL when map is not a map (or NULL) or has no such key. at: NULL outside. is: value may be
  * NULL. number: int or real, else false. */
 ib_value *ib__value_get(const ib_value *map, const char *key);

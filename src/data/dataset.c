@@ -14,14 +14,17 @@
 
 #define JOINED_MAX 1024
 #define DEPTH_MAX 8
+/* Always the same, for a position in the data holds what was drawn ahead, and checkpoints of two machines are
+ * compared. */
 #define PREFETCH_DEFAULT 2
 
 struct ib_dataset {
     ib_value *entry;
     char *name, *place, *folder;
-    uint64_t seed, count;
-    ib_source_part *sources; /* in the order of the tree */
-    char **prefixes;         /* where each stands in the entry: "zip[1]." */
+    uint64_t seed, count, batches; /* batches: of its own, in a pass */
+    bool batched;                  /* its pipeline makes batches */
+    size_t threads;
+    ib_dataset_source *sources; /* in the order of the tree */
     size_t n_sources;
     ib_data_field *fields; /* of a sample */
     size_t n_fields;
@@ -59,22 +62,16 @@ static const char *const common[] = {"pipeline"};
 static ib_status open_tree(ib_dataset *d, const ib_entry *q, const char *prefix, size_t depth);
 
 static ib_status open_source(ib_dataset *d, const ib_entry *q, const char *prefix) {
-    ib_source_part part;
-    ib_status status = ib__source_open(&part, q, common, 1);
-    if (status != IB_OK) return status;
-    ib_source_part *sources = realloc(d->sources, (d->n_sources + 1) * sizeof *sources);
-    if (sources != NULL) d->sources = sources;
-    char **prefixes = realloc(d->prefixes, (d->n_sources + 1) * sizeof *prefixes);
-    if (prefixes != NULL) d->prefixes = prefixes;
-    char *copy = strdup(prefix);
-    if (sources == NULL || prefixes == NULL || copy == NULL) {
-        free(copy);
-        ib__elements_free(part.elements);
-        return ib__fail_memory(q->err);
-    }
-    sources[d->n_sources] = part;
-    prefixes[d->n_sources++] = copy;
-    return ib__source_check_finite(&part, q);
+    ib_dataset_source *grown = realloc(d->sources, (d->n_sources + 1) * sizeof *grown);
+    if (grown == NULL) return ib__fail_memory(q->err);
+    d->sources = grown;
+    ib_dataset_source *s = &grown[d->n_sources];
+    *s = (ib_dataset_source){.prefix = strdup(prefix)};
+    if (s->prefix == NULL) return ib__fail_memory(q->err);
+    d->n_sources++;
+    ib_status status = ib__source_open(&s->part, q, common, 1);
+    if (status == IB_OK) status = ib__source_audit(&s->audit, &s->part, d->threads, q->err);
+    return status == IB_OK ? ib__source_check_finite(&s->part, s->audit, q) : status;
 }
 
 static ib_status open_joined(ib_dataset *d, const ib_entry *q, size_t join, const char *prefix,
@@ -183,7 +180,7 @@ static ib_status build_tree(ib_stage **out, building *b, const ib_entry *q) {
     if (which < N_JOINS) {
         status = build_joined(&p.stage, b, q, which);
     } else {
-        const ib_source_part *part = &b->d->sources[b->next++];
+        const ib_source_part *part = &b->d->sources[b->next++].part;
         p.stage = ib__stage_elements(part->elements, part->first, part->count);
         if (p.stage == NULL) status = ib__fail_memory(q->err);
     }
@@ -194,14 +191,16 @@ static ib_status build_tree(ib_stage **out, building *b, const ib_entry *q) {
 }
 
 /* A pass with its order, counted without making any element but for a filter. */
-static ib_status count_tickets(ib_stage *s, uint64_t *count, ib_error *err) {
+static ib_status count_tickets(ib_stage *s, uint64_t *count, uint64_t *tickets, ib_error *err) {
     uint64_t *ticket = calloc(s->words, sizeof *ticket);
     bool more = true;
-    *count = 0;
+    *count = *tickets = 0;
     ib_status status = ticket == NULL ? ib__fail_memory(err) : ib__stage_begin(s, 0, err);
-    while (status == IB_OK && more) {
+    while (status == IB_OK) {
         status = ib__stage_next(s, ticket, &more, err);
-        if (status == IB_OK && more) *count += ib__stage_samples(s, ticket);
+        if (status != IB_OK || !more) break;
+        *count += ib__stage_samples(s, ticket);
+        (*tickets)++;
     }
     free(ticket);
     return status;
@@ -228,9 +227,10 @@ static ib_status try_out(ib_dataset *d, ib_error *err) {
     ib_status status = build_tree(&s, &b, &q);
     if (status != IB_OK) return status;
     status = learn_fields(d, s, err);
-    d->count = s->count;
+    d->count = d->batches = s->count;
+    d->batched = s->samples > 0;
     bool known = s->count == IB_COUNT_INFINITE || (s->count != IB_COUNT_UNKNOWN && s->samples == 0);
-    if (status == IB_OK && !known) status = count_tickets(s, &d->count, err);
+    if (status == IB_OK && !known) status = count_tickets(s, &d->count, &d->batches, err);
     if (status == IB_OK && d->count == 0)
         status = ib__entry_fail(&q, NULL, "", "expected samples, found none after the pipeline");
     ib__stage_free(s);
@@ -240,14 +240,14 @@ static ib_status try_out(ib_dataset *d, ib_error *err) {
 static ib_status list_files(ib_dataset *d, ib_error *err) {
     size_t n = 0;
     for (size_t i = 0; i < d->n_sources; i++)
-        n += d->sources[i].elements->n_files;
+        n += d->sources[i].part.elements->n_files;
     d->files = calloc(n + 1, sizeof *d->files);
     if (d->files == NULL) return ib__fail_memory(err);
     for (size_t i = 0; i < d->n_sources; i++) {
-        const ib_elements *e = d->sources[i].elements;
+        const ib_elements *e = d->sources[i].part.elements;
         for (size_t k = 0; k < e->n_files; k++) {
             ib_buf place = {0};
-            ib__buf_printf(&place, "%s%s", d->prefixes[i], e->files[k].place);
+            ib__buf_printf(&place, "%s%s", d->sources[i].prefix, e->files[k].place);
             if (place.failed) return ib__fail_memory(err);
             d->files[d->n_files++] = (ib_data_file){place.data, e->files[k].path, e->files[k].digest};
         }
@@ -256,10 +256,11 @@ static ib_status list_files(ib_dataset *d, ib_error *err) {
 }
 
 ib_status ib__dataset_open(ib_dataset **out, const ib_value *entry, const char *name, const char *place,
-                           const char *folder, uint64_t seed, ib_error *err) {
+                           const char *folder, uint64_t seed, size_t threads, ib_error *err) {
     ib_dataset *d = calloc(1, sizeof *d);
     if (d == NULL) return ib__fail_memory(err);
     d->seed = seed;
+    d->threads = threads;
     d->name = strdup(name);
     d->place = strdup(place);
     d->folder = strdup(folder != NULL ? folder : "");
@@ -282,15 +283,15 @@ ib_status ib__dataset_open(ib_dataset **out, const ib_value *entry, const char *
 void ib__dataset_free(ib_dataset *d) {
     if (d == NULL) return;
     for (size_t i = 0; i < d->n_sources; i++) {
-        ib__elements_free(d->sources[i].elements);
-        free(d->prefixes[i]);
+        ib__elements_free(d->sources[i].part.elements);
+        free(d->sources[i].audit);
+        free(d->sources[i].prefix);
     }
     for (size_t i = 0; i < d->n_fields; i++)
         free(d->fields[i].name);
     for (size_t i = 0; i < d->n_files; i++)
         free(d->files[i].place);
     free(d->sources);
-    free(d->prefixes);
     free(d->fields);
     free(d->files);
     ib__value_free(d->entry);
@@ -330,13 +331,35 @@ const ib_data_file *ib__dataset_file(const ib_dataset *d, size_t i) {
     return i < d->n_files ? &d->files[i] : NULL;
 }
 
+uint64_t ib__dataset_batch_count(const ib_dataset *d, size_t batch_size) {
+    if (d->batched || d->count == IB_COUNT_INFINITE) return d->batches;
+    return d->count / batch_size + (d->count % batch_size != 0);
+}
+
+const ib_dataset_source *ib__dataset_source(const ib_dataset *d, size_t i) {
+    return i < d->n_sources ? &d->sources[i] : NULL;
+}
+
+ib_status ib__dataset_find_no_class(const ib_dataset *d, size_t field, uint64_t first, uint64_t count,
+                                    int64_t classes, uint64_t *sample, double *value, ib_error *err) {
+    *sample = UINT64_MAX;
+    *value = 0;
+    if (ib__dataset_piped(d) || join_of(d->entry) != N_JOINS) return IB_OK;
+    const ib_field_audit *audit = &d->sources[0].audit[field];
+    if (audit->whole && audit->low >= 0 && audit->high < (double)classes) return IB_OK;
+    ib_source_part part = d->sources[0].part;
+    part.first += first;
+    part.count = count;
+    return ib__source_find_no_class(&part, field, classes, sample, value, err);
+}
+
 /* ---- Batches ---- */
 
 /* Copies from memory are made by the thread that asks: others would cost more than they do. */
 static bool is_cheap(const ib_dataset *d) {
     bool cheap = !ib__dataset_piped(d);
     for (size_t i = 0; i < d->n_sources; i++)
-        cheap = cheap && d->sources[i].elements->cheap;
+        cheap = cheap && d->sources[i].part.elements->cheap;
     return cheap;
 }
 
@@ -356,7 +379,7 @@ static ib_status order_arrays(ib_stage **out, ib_stage *s, const ib_batching *ho
 static ib_status build_arrays(ib_stage **out, building *b, const ib_batching *how, const ib_entry *q) {
     ib_stage *s = NULL;
     if (join_of(q->map) == N_JOINS) {
-        const ib_source_part *part = &b->d->sources[0];
+        const ib_source_part *part = &b->d->sources[0].part;
         s = ib__stage_elements(part->elements, part->first + how->first, how->count);
     } else {
         ib_status status = build_tree(&s, b, q);
@@ -370,12 +393,13 @@ ib_status ib__dataset_batches(ib_batches **out, const ib_dataset *d, const ib_ba
     ib_stage *s = NULL;
     building b = {.d = d, .prefetch = -1};
     ib_entry q = entry_at(d, d->entry, d->place, err);
+    ib_batching capped = *how;
+    if (d->count < how->batch_size) capped.batch_size = (size_t)d->count;
+    how = &capped;
     ib_status status = ib__dataset_piped(d) ? build_tree(&s, &b, &q) : build_arrays(&s, &b, how, &q);
     if (status != IB_OK) return status;
-    size_t size = how->batch_size;
-    if (s->count < size) size = s->count > 0 ? (size_t)s->count : 1;
-    if (s->samples == 0) s = ib__stage_batch(s, size, false);
+    if (s->samples == 0) s = ib__stage_batch(s, how->batch_size, false);
     bool cheap = is_cheap(d);
-    size_t prefetch = b.prefetch >= 0 ? (size_t)b.prefetch : cheap ? 0 : PREFETCH_DEFAULT;
+    size_t prefetch = b.prefetch >= 0 ? (size_t)b.prefetch : PREFETCH_DEFAULT;
     return ib__batches_new(out, s, prefetch, cheap ? 1 : how->threads, err);
 }

@@ -11,16 +11,16 @@
 #ifndef IB_DATA_DATASET_H
 #define IB_DATA_DATASET_H
 
+#include "data/audit.h"
 #include "data/batches.h"
-#include "data/source.h"
 
 typedef struct ib_dataset ib_dataset;
 
-/* place says where the entry stands ("data.train"), name which file it is in ("exp.yaml"), folder what
- * relative paths are relative to (NULL: the current one). seed: the experiment's. *out: yours, release with
- * ib__dataset_free. */
+/* Opens and audits the sources: all of them are read once. place says where the entry stands ("data.train"),
+ * name which file it is in ("exp.yaml"), folder what relative paths are relative to (NULL: the current one).
+ * seed: the experiment's. threads: 0: one for each CPU. *out: yours, release with ib__dataset_free. */
 ib_status ib__dataset_open(ib_dataset **out, const ib_value *entry, const char *name, const char *place,
-                           const char *folder, uint64_t seed, ib_error *err);
+                           const char *folder, uint64_t seed, size_t threads, ib_error *err);
 void ib__dataset_free(ib_dataset *d); /* NULL is fine */
 
 const char *ib__dataset_place(const ib_dataset *d);
@@ -28,10 +28,24 @@ const char *ib__dataset_place(const ib_dataset *d);
 const ib_data_field *ib__dataset_fields(const ib_dataset *d, size_t *n);
 /* Samples in a pass (those of iteration 0, where it depends on that), or IB_COUNT_INFINITE. */
 uint64_t ib__dataset_count(const ib_dataset *d);
+/* Batches in a pass, if they have this size where the data set does not say; IB_COUNT_INFINITE likewise. */
+uint64_t ib__dataset_batch_count(const ib_dataset *d, size_t batch_size);
 /* It has a pipeline: order and batches are said there. */
 bool ib__dataset_piped(const ib_dataset *d);
 /* Number i of the files that were read, or NULL. place: within the entry ("npz", "zip[1].csv"). */
 const ib_data_file *ib__dataset_file(const ib_dataset *d, size_t i);
+
+/* Source number i with its audit, or NULL. prefix: where it stands in the entry ("zip[1]."), or "". */
+typedef struct ib_dataset_source {
+    ib_source_part part;
+    ib_field_audit *audit; /* one a field */
+    char *prefix;
+} ib_dataset_source;
+const ib_dataset_source *ib__dataset_source(const ib_dataset *d, size_t i);
+/* The first of these samples whose field is no class number, as ib__source_find_no_class; *sample UINT64_MAX:
+ * there is none, or it is seen only when batches are made, as behind a pipeline. */
+ib_status ib__dataset_find_no_class(const ib_dataset *d, size_t field, uint64_t first, uint64_t count,
+                                    int64_t classes, uint64_t *sample, double *value, ib_error *err);
 
 /* Keras's fit(shuffle=): nothing; all samples of a pass; those within each batch. */
 typedef enum ib_shuffling { IB_SHUFFLE_NONE, IB_SHUFFLE_ALL, IB_SHUFFLE_BATCH } ib_shuffling;

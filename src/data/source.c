@@ -5,13 +5,12 @@
 #include "data/source.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/mem.h"
+#include "data/audit.h"
 #include "data/kinds.h"
 
 static const ib_source_kind *const kinds[] = {
@@ -151,60 +150,17 @@ static ib_status fail_not_finite(const ib_source_part *part, const ib_entry *q, 
     return status;
 }
 
-static bool all_finite(const ib_tensor *t, size_t n, size_t *at) {
-    if (t->dtype < IB_F16) return true;
-    for (*at = 0; *at < n; (*at)++)
-        if (!isfinite(ib__tensor_at(t, *at))) return false;
-    return true;
-}
-
-/* Memory for `n` elements: out[field]. */
-static ib_status buffers_new(void **out, const ib_elements *e, size_t n, ib_error *err) {
-    for (size_t i = 0; i < e->n_fields; i++)
-        if ((out[i] = ib__alloc(n, ib__data_field_bytes(&e->fields[i]))) == NULL) return ib__fail_memory(err);
-    return IB_OK;
-}
-
-static void buffers_free(void **out, const ib_elements *e) {
-    for (size_t i = 0; i < e->n_fields; i++)
-        ib__free(out[i]);
-}
-
-/* So many elements that a block has about a megabyte. */
-static size_t block_size(const ib_elements *e, uint64_t count) {
-    size_t bytes = 1;
-    for (size_t i = 0; i < e->n_fields; i++)
-        bytes += ib__data_field_bytes(&e->fields[i]);
-    size_t n = ((size_t)1 << 20) / bytes + 1;
-    return n < count ? n : (size_t)count;
-}
-
-static ib_status check_block(const ib_source_part *part, const ib_entry *q, void *const *block,
-                             uint64_t first, size_t n) {
-    const ib_elements *e = part->elements;
-    for (size_t i = 0; i < e->n_fields; i++) {
-        ib_tensor t = {e->fields[i].dtype, e->fields[i].shape, block[i]};
-        size_t each = (size_t)ib__shape_elements(&t.shape), at;
-        if (all_finite(&t, n * each, &at)) continue;
-        return fail_not_finite(part, q, &e->fields[i], first - part->first + at / each, at % each,
-                               ib__tensor_at(&t, at));
-    }
-    return IB_OK;
-}
-
-ib_status ib__source_check_finite(const ib_source_part *part, const ib_entry *q) {
-    const ib_elements *e = part->elements;
-    void *block[IB_DATA_FIELDS_MAX] = {NULL};
-    size_t most = block_size(e, part->count);
-    ib_status status = buffers_new(block, e, most, q->err);
-    uint64_t end = part->first + part->count;
-    for (uint64_t at = part->first; at < end && status == IB_OK; at += most) {
-        size_t n = end - at < most ? (size_t)(end - at) : most;
-        status = ib__elements_read(e, at, n, block, q->err);
-        if (status == IB_OK) status = check_block(part, q, block, at, n);
-    }
-    buffers_free(block, e);
-    return status;
+ib_status ib__source_check_finite(const ib_source_part *part, const ib_field_audit *audit,
+                                  const ib_entry *q) {
+    size_t field = SIZE_MAX, at;
+    uint64_t sample, bad = audit == NULL;
+    double value;
+    for (size_t i = 0; audit != NULL && i < part->elements->n_fields; i++)
+        bad += audit[i].nans + audit[i].infinities;
+    if (bad == 0) return IB_OK;
+    ib_status status = ib__source_find_not_finite(part, &field, &sample, &at, &value, q->err);
+    if (status != IB_OK || field == SIZE_MAX) return status;
+    return fail_not_finite(part, q, &part->elements->fields[field], sample, at, value);
 }
 
 /* ---- Whole arrays ---- */
@@ -233,7 +189,7 @@ ib_status ib__source_read(ib_source *out, const ib_value *entry, const char *nam
     ib_source s = {0};
     ib_source_part part = {0};
     ib_status status = ib__source_open(&part, &q, NULL, 0);
-    if (status == IB_OK) status = ib__source_check_finite(&part, &q);
+    if (status == IB_OK) status = ib__source_check_finite(&part, NULL, &q);
     if (status == IB_OK) status = take_arrays(&s, &part, err);
     if (status == IB_OK) {
         s.digest = part.elements->files[0].digest;

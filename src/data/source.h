@@ -24,8 +24,10 @@ typedef struct ib_source_part {
 ib_status ib__source_open(ib_source_part *out, const ib_entry *q, const char *const *more, size_t n_more);
 
 /* Refuses the first NaN or infinity in elements of the part, by its index: {npz: FILE, x: bad}, "x[3, 1] of
- * FILE is nan". */
-ib_status ib__source_check_finite(const ib_source_part *part, const ib_entry *q);
+ * FILE is nan". audit (may be NULL): the part's, which knows whether there is any. */
+struct ib_field_audit;
+ib_status ib__source_check_finite(const ib_source_part *part, const struct ib_field_audit *audit,
+                                  const ib_entry *q);
 
 /* What a source may keep in memory for a field: a quarter of the machine's, at most 4 GiB. */
 size_t ib__source_memory(void);

@@ -129,6 +129,7 @@ static void print_found(char out[96], const ib_value *value) {
 }
 
 static bool kind_fits(const field *f, const ib_value *value) {
+    if (strcmp(f->key, "shuffle") == 0 && ib__value_is_string(value, "batch")) return true;
     if (f->kind == IB_NULL) return value->kind == IB_STRING || value->kind == IB_MAP;
     if (f->kind == IB_REAL) return value->kind == IB_REAL || value->kind == IB_INT;
     return value->kind == f->kind;
@@ -272,7 +273,10 @@ static ib_status take_fit(ib_experiment *e, ib_error *err) {
     e->fit.steps_per_epoch = integer_or_zero(fit, "steps_per_epoch");
     e->fit.lanes = integer_or_zero(fit, "lanes");
     e->fit.record_every = integer_or_zero(fit, "record_every");
-    e->fit.shuffle = ib__value_get(fit, "shuffle")->boolean;
+    const ib_value *shuffle = ib__value_get(fit, "shuffle");
+    e->fit.shuffle = shuffle->kind == IB_STRING ? IB_SHUFFLE_BATCH
+                     : shuffle->boolean         ? IB_SHUFFLE_ALL
+                                                : IB_SHUFFLE_NONE;
     const ib_value *split = ib__value_get(fit, "validation_split");
     e->fit.validation_split = split->real;
     reader r = {e->name, "fit.", err};

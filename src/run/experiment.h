@@ -7,13 +7,14 @@
 #define IB_RUN_EXPERIMENT_H
 
 #include "base/value.h"
+#include "data/dataset.h"
 
 typedef struct ib_fit_settings {
     int64_t batch_size, validation_batch_size, epochs;
     int64_t steps_per_epoch; /* 0: one pass over the data */
     int64_t lanes;           /* 0: by batch size, ib__lanes_default */
     int64_t record_every;    /* 0: state digests at the ends of epochs only */
-    bool shuffle;
+    ib_shuffling shuffle;
     double validation_split;
     const ib_value *class_weight; /* {"0": 1.0, ...}, within the tree; NULL: none */
 } ib_fit_settings;

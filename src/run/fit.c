@@ -79,7 +79,7 @@ static ib_status end_epoch(ib_fitting *f, ib_error *err) {
     f->moment.epoch = f->epoch - 1;
     ib__logs_clear(&f->logs);
     if (!ib__logs_scores(&f->logs, &t->train, "")) return ib__fail_memory(err);
-    if (validation->source != NULL) {
+    if (validation->data != NULL) {
         status = ib__trainer_evaluate(t, validation, batch_size, err);
         if (status == IB_OK && !ib__logs_scores(&f->logs, &t->held, "val_")) status = ib__fail_memory(err);
     }
@@ -183,7 +183,7 @@ ib_status ib__fitting_watch(ib_fitting *f, ib_watch_fn *watch, void *context, bo
 
 static ib_status run_test(ib_fitting *f, ib_error *err) {
     const ib_task *task = f->trainer->task;
-    if (task->test.source == NULL) return IB_OK;
+    if (task->test.data == NULL) return IB_OK;
     size_t batch_size = (size_t)task->experiment->fit.validation_batch_size;
     ib_status status = ib__trainer_evaluate(f->trainer, &task->test, batch_size, err);
     return status == IB_OK ? ib__trace_test(f->trace, f->trainer, err) : status;

@@ -362,16 +362,9 @@ static ib_status place_inputs(ib_value *tree, const ib_record *r, ib_error *err)
         if (!ib__value_is(name, IB_STRING) || !ib__value_is(path, IB_STRING)) continue;
         if (!ib__file_exists(path->string))
             return ib__fail(err, IB_IO, path->string, "%s of the run is not there any more", name->string);
-        char field[64];
-        ib_value *map = tree;
-        snprintf(field, sizeof field, "%s", name->string);
-        char *key = field;
-        for (char *dot; (dot = strchr(key, '.')) != NULL; key = dot + 1) {
-            *dot = '\0';
-            map = ib__value_get(map, key);
-        }
-        if (!ib__value_is(map, IB_MAP)) continue;
-        if (!ib__value_set(map, key, ib__value_string(path->string))) return ib__fail_memory(err);
+        ib_value *value = ib__value_string(path->string);
+        if (value == NULL) return ib__fail_memory(err);
+        (void)ib__value_put(tree, name->string, value);
     }
     return IB_OK;
 }

@@ -40,6 +40,16 @@ static void pack_variable(ib_buf *out, const ib_variable *v) {
     ib__pack_floats(out, v->data, (size_t)ib__shape_elements(&v->shape));
 }
 
+/* Where training is in its data. */
+static void pack_position(ib_buf *out, const ib_trainer *t) {
+    ib_buf position = {0};
+    ib__batches_save(t->batches, &position);
+    ib__pack_u64(out, t->pass);
+    ib__pack_bytes(out, position.data, position.length);
+    out->failed = out->failed || position.failed;
+    ib__buf_free(&position);
+}
+
 void ib__state_pack(ib_buf *out, const ib_trainer *t) {
     ib__pack_u64(out, t->step);
     for (size_t i = 0; i < t->n_weights; i++)
@@ -56,6 +66,7 @@ void ib__state_pack(ib_buf *out, const ib_trainer *t) {
         }
     }
     pack_scores(out, &t->train);
+    pack_position(out, t);
 }
 
 static ib_status other(const char *name, const char *what, const char *expected, const char *found,
@@ -125,9 +136,13 @@ ib_status ib__state_unpack(ib_trainer *t, const void *bytes, size_t n, const cha
     if (status == IB_OK) status = unpack_optimizer(t->model->optimizer, &u, name, err);
     if (status == IB_OK) status = unpack_scores(&t->train, &u, name, err);
     if (status != IB_OK) return status;
+    size_t n_position;
+    t->pass = ib__unpack_count(&u, UINT32_MAX);
+    const void *position = ib__unpack_bytes(&u, &n_position);
     if (!ib__unpack_done(&u))
         return ib__fail(err, IB_BAD_INPUT, name,
                         "expected the state of a training run, found something else");
     t->step = step;
-    return ib__optimizer_restored(t->model->optimizer, name, err);
+    status = ib__optimizer_restored(t->model->optimizer, name, err);
+    return status == IB_OK ? ib__batches_restore(t->batches, position, n_position, name, err) : status;
 }

@@ -2,10 +2,8 @@
  *
  * From an experiment to data and a model that fit each other, and to the canonical form that is hashed.
  */
-#include "run/scores.h"
 #include "run/task.h"
 
-#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,13 +11,12 @@
 #include <unistd.h>
 
 #include "run/callbacks.h"
+#include "run/scores.h"
 
 #define THREADS_MAX 1024
 
 static const char *const part_names[3] = {"train", "validation", "test"};
 static const char *const part_places[3] = {"data.train", "data.validation", "data.test"};
-static const char *const npz_places[3] = {"data.train.npz", "data.validation.npz", "data.test.npz"};
-static const char *const csv_places[3] = {"data.train.csv", "data.validation.csv", "data.test.csv"};
 
 ib_status ib__runtime_init(ib_runtime *out, size_t threads, const char *isa, ib_error *err) {
     *out = (ib_runtime){.threads = threads, .isa = ib__isa_default()};
@@ -53,13 +50,24 @@ char *ib__path_within(const char *folder, const char *path) {
 
 static ib_status add_input(ib_task *task, const char *field, const char *path, const ib_digest *digest,
                            ib_error *err) {
-    ib_input_file *input = &task->inputs[task->n_inputs];
-    input->path = ib__path_within(".", path);
-    if (input->path == NULL) return ib__fail_memory(err);
-    input->field = field;
-    input->digest = *digest;
-    task->n_inputs++;
-    return IB_OK;
+    if (!ib__grow(&task->inputs, &task->inputs_capacity, task->n_inputs + 1, sizeof *task->inputs))
+        return ib__fail_memory(err);
+    ib_input_file *input = &task->inputs[task->n_inputs++];
+    *input = (ib_input_file){strdup(field), ib__path_within(".", path), *digest};
+    return input->field != NULL && input->path != NULL ? IB_OK : ib__fail_memory(err);
+}
+
+static ib_status add_inputs(ib_task *task, const ib_dataset *data, ib_error *err) {
+    const ib_data_file *file;
+    ib_status status = IB_OK;
+    for (size_t i = 0; status == IB_OK && (file = ib__dataset_file(data, i)) != NULL; i++) {
+        ib_buf field = {0};
+        ib__buf_printf(&field, "%s.%s", ib__dataset_place(data), file->place);
+        status =
+            field.failed ? ib__fail_memory(err) : add_input(task, field.data, file->path, &file->digest, err);
+        ib__buf_free(&field);
+    }
+    return status;
 }
 
 static ib_status open_data(ib_task *task, ib_error *err) {
@@ -68,29 +76,12 @@ static ib_status open_data(ib_task *task, ib_error *err) {
     for (size_t i = 0; i < 3; i++) {
         const ib_value *entry = ib__experiment_data(e, part_names[i]);
         if (entry == NULL) continue;
-        ib_source *source = &task->sources[i];
-        ib_status status = ib__source_read(source, entry, e->name, part_places[i], e->folder, err);
+        ib_status status = ib__dataset_open(&task->data[i], entry, e->name, part_places[i], e->folder,
+                                            (uint64_t)e->seed, 0, err);
+        if (status == IB_OK) status = add_inputs(task, task->data[i], err);
         if (status != IB_OK) return status;
-        *parts[i] = (ib_part){source, part_places[i], 0, (size_t)source->x.shape.dims[0]};
-        bool npz = ib__value_get(entry, "npz") != NULL;
-        status = add_input(task, npz ? npz_places[i] : csv_places[i], source->file, &source->digest, err);
-        if (status != IB_OK) return status;
+        *parts[i] = ib__part_whole(task->data[i]);
     }
-    return IB_OK;
-}
-
-ib_status ib__part_split(ib_part *part, double split, bool tail, const char *name, ib_error *err) {
-    size_t n = part->count, cut = (size_t)floor((double)n * (1.0 - split));
-    if (cut == 0 || cut == n) {
-        char where[256];
-        ib__experiment_where(where, name, NULL, "fit.validation_split");
-        return ib__fail(
-            err, IB_BAD_INPUT, where,
-            "%zu samples are cut in %zu to train and %zu to validate; expected at least one of each", n, cut,
-            n - cut);
-    }
-    if (tail) part->first += cut;
-    part->count = tail ? n - cut : cut;
     return IB_OK;
 }
 
@@ -103,10 +94,10 @@ static ib_status split_validation(ib_task *task, ib_error *err) {
 }
 
 /* Content instead of path: {npz: mnist5k.npz} becomes {npz: "sha256:..."}. */
-static bool put_digest(ib_value *map, const char *key, const ib_digest *digest) {
+static bool put_digest(ib_value *canonical, const char *field, const ib_digest *digest) {
     char text[72] = "sha256:";
     ib__digest_hex(text + 7, digest);
-    return ib__value_set(map, key, ib__value_string(text));
+    return ib__value_put(canonical, field, ib__value_string(text));
 }
 
 /* The part of the experiment that its result is a function of: no name, notes or goal, no callbacks that only
@@ -127,15 +118,8 @@ static ib_status make_canonical(ib_task *task, ib_error *err) {
         else
             good = ib__value_set(task->canonical, "callbacks", callbacks);
     }
-    for (size_t i = 0; good && i < task->n_inputs; i++) {
-        char part[64];
-        snprintf(part, sizeof part, "%s", task->inputs[i].field);
-        char *key = strrchr(part, '.');
-        *key++ = '\0';
-        ib_value *map = ib__value_get(task->canonical, part);
-        if (map == NULL) map = ib__value_get(ib__value_get(task->canonical, "data"), strchr(part, '.') + 1);
-        good = put_digest(map, key, &task->inputs[i].digest);
-    }
+    for (size_t i = 0; good && i < task->n_inputs; i++)
+        good = put_digest(task->canonical, task->inputs[i].field, &task->inputs[i].digest);
     ib_buf text = {0};
     good = good && ib__json_write(&text, task->canonical, IB_JSON_CANONICAL);
     if (good) task->digest = ib__sha256(text.data, text.length);
@@ -178,8 +162,8 @@ static ib_status build_model(ib_task *task, ib_error *err) {
     const ib_value *entry = ib__value_get(e->tree, "model"), *compile = ib__value_get(e->tree, "compile");
     char where[256];
     bool has_weights = false;
-    ib_shape input = task->sources[0].x.shape;
-    input.dims[0] = -1;
+    ib_samples samples = ib__part_samples(&task->train);
+    ib_shape input = samples.shapes[0];
     ib_status status = note_model_file(task, &has_weights, err);
     if (status != IB_OK) return status;
     ib__experiment_where(where, e->name, entry, "model");
@@ -197,116 +181,12 @@ static ib_status build_model(ib_task *task, ib_error *err) {
     return IB_OK;
 }
 
-ib_samples ib__part_samples(const ib_part *part) {
-    ib_samples s = {.n = 1, .names = {"x", "y"}, .fields = {&part->source->x, &part->source->y}};
-    if (part->source->y.data != NULL) s.n = 2;
-    return s;
-}
-
-/* Class numbers come as integers or as floats that hold integers. */
-static ib_status check_labels(const ib_part *part, const ib_tensor *y, const char *field, int64_t classes,
-                              ib_error *err) {
-    size_t per_sample = (size_t)ib__shape_elements(&y->shape) / (size_t)y->shape.dims[0];
-    for (size_t i = part->first * per_sample; i < (part->first + part->count) * per_sample; i++) {
-        double label = ib__tensor_at(y, i);
-        if (label >= 0 && label < (double)classes && label == floor(label)) continue;
-        char where[256], number[32];
-        ib__double_print(number, label);
-        snprintf(where, sizeof where, "%.160s, %s.%.40s[%zu]", part->source->file, part->place, field,
-                 i / per_sample);
-        return ib__fail(err, IB_BAD_INPUT, where, "expected a class from 0 to %lld, found %s",
-                        (long long)classes - 1, number);
-    }
-    return IB_OK;
-}
-
-ib_status ib__target_shapes(const ib_model *model, const ib_samples *data, const ib_ports *ports,
-                            ib_shape *out, ib_error *err) {
-    for (size_t i = 0; i < model->n_outputs; i++) {
-        const ib_shape output = model->tensors[model->outputs[i]].shape;
-        out[i] = output;
-        if (model->ends[i].loss == NULL || ports->y[i] == IB_NO_FIELD) continue;
-        ib_shape given = data->fields[ports->y[i]]->shape;
-        given.dims[0] = -1;
-        ib_type type;
-        ib_status status = ib__loss_target(model->ends[i].loss, &output, &given, &type, &out[i], err);
-        if (status != IB_OK) return status;
-    }
-    return IB_OK;
-}
-
-static ib_status check_input(const ib_model *model, size_t input, const ib_tensor *x, const char *where,
-                             ib_error *err) {
-    char wanted[128], found[128];
-    ib_shape shape = x->shape;
-    shape.dims[0] = -1;
-    const ib_spec *spec = &model->tensors[model->inputs[input]];
-    bool same = spec->shape.rank == shape.rank;
-    for (int i = 1; same && i < shape.rank; i++)
-        same = spec->shape.dims[i] == shape.dims[i] || spec->shape.dims[i] < 0;
-    ib__shape_print(wanted, &spec->shape);
-    ib__shape_print(found, &shape);
-    if (!same)
-        return ib__fail(err, IB_BAD_INPUT, where, "expected samples of shape %s, found %s", wanted, found);
-    if (spec->type != IB_TYPE_F32 && (x->dtype == IB_F16 || x->dtype == IB_F32 || x->dtype == IB_F64))
-        return ib__fail(err, IB_BAD_INPUT, where, "expected integers, found %s", ib__dtype_name(x->dtype));
-    return IB_OK;
-}
-
-static ib_status check_target(const ib_model *model, size_t output, const ib_part *part, const ib_tensor *y,
-                              const char *field, const char *where, ib_error *err) {
-    const ib_loss *loss = model->ends[output].loss;
-    const ib_shape *shape = &model->tensors[model->outputs[output]].shape;
-    if (loss == NULL) return IB_OK;
-    ib_type type;
-    ib_shape given = y->shape, target;
-    given.dims[0] = -1;
-    ib_status status = ib__loss_target(loss, shape, &given, &type, &target, err);
-    if (status != IB_OK) return ib__fail_within(err, status, where);
-    int64_t classes = ib__loss_classes(loss, shape);
-    return classes > 0 ? check_labels(part, y, field, classes, err) : IB_OK;
-}
-
-ib_status ib__part_check(const ib_model *model, const ib_part *part, ib_error *err) {
-    char where[256];
-    ib_samples data = ib__part_samples(part);
-    ib_ports ports;
-    snprintf(where, sizeof where, "%.160s, %s", part->source->file, part->place);
-    ib_status status = ib__ports_match(&ports, model, data.names, data.n, where, err);
-    if (status != IB_OK) return status;
-    for (size_t i = 0; status == IB_OK && i < model->n_inputs; i++) {
-        snprintf(where, sizeof where, "%.160s, %s.%.40s", part->source->file, part->place,
-                 data.names[ports.x[i]]);
-        status = check_input(model, i, data.fields[ports.x[i]], where, err);
-    }
-    for (size_t i = 0; status == IB_OK && i < model->n_outputs; i++) {
-        if (ports.y[i] == IB_NO_FIELD) continue;
-        const char *field = data.names[ports.y[i]];
-        snprintf(where, sizeof where, "%.160s, %s.%.40s", part->source->file, part->place, field);
-        status = check_target(model, i, part, data.fields[ports.y[i]], field, where, err);
-    }
-    ib__ports_free(&ports);
-    return status;
-}
-
-/* Training and scoring need a target for every output that has a loss. */
-ib_status ib__part_check_targets(const ib_model *model, const ib_part *part, const char *where,
-                                 ib_error *err) {
-    ib_samples data = ib__part_samples(part);
-    ib_ports ports;
-    ib_status status = ib__ports_match(&ports, model, data.names, data.n, where, err);
-    if (status == IB_OK && !ports.targets)
-        status = ib__fail(err, IB_BAD_INPUT, where, "expected targets (y, or label), found none");
-    ib__ports_free(&ports);
-    return status;
-}
-
 static ib_status check_parts(ib_task *task, ib_error *err) {
     ib_part *parts[3] = {&task->train, &task->validation, &task->test};
     for (size_t i = 0; i < 3; i++) {
-        if (parts[i]->source == NULL) continue;
+        if (parts[i]->data == NULL) continue;
         char where[256];
-        ib__experiment_where(where, task->experiment->name, NULL, parts[i]->place);
+        ib__experiment_where(where, task->experiment->name, NULL, ib__part_place(parts[i]));
         ib_status status = ib__part_check_targets(task->model, parts[i], where, err);
         if (status == IB_OK) status = ib__part_check(task->model, parts[i], err);
         if (status != IB_OK) return status;
@@ -321,7 +201,7 @@ static ib_status check_metrics(const ib_task *task, ib_error *err) {
     ib_ports ports;
     ib_shape *targets = calloc(model->n_outputs + 1, sizeof *targets);
     if (targets == NULL) return ib__fail_memory(err);
-    ib_status status = ib__ports_match(&ports, model, data.names, data.n, task->train.place, err);
+    ib_status status = ib__ports_match(&ports, model, data.names, data.n, ib__part_place(&task->train), err);
     if (status == IB_OK) status = ib__target_shapes(model, &data, &ports, targets, err);
     if (status == IB_OK) {
         ib_scores scores;
@@ -353,9 +233,12 @@ ib_status ib__task_open(ib_task **out, const ib_experiment *experiment, ib_error
 void ib__task_free(ib_task *task) {
     if (task == NULL) return;
     for (size_t i = 0; i < 3; i++)
-        ib__source_free(&task->sources[i]);
-    for (size_t i = 0; i < task->n_inputs; i++)
+        ib__dataset_free(task->data[i]);
+    for (size_t i = 0; i < task->n_inputs; i++) {
+        free(task->inputs[i].field);
         free(task->inputs[i].path);
+    }
+    free(task->inputs);
     ib__model_free(task->model);
     ib__value_free(task->canonical);
     free(task);

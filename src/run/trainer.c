@@ -27,7 +27,7 @@ static void add_inputs(ib_trainer *t, ib_step_plan *p, const ib_samples *data, c
     for (size_t i = 0; i < t->model->n_inputs; i++) {
         ib_port *port = &p->x[i];
         port->type = ib__model_input_type(t->model, i);
-        port->shape = with_batch(data->fields[ports->x[i]]->shape, p->samples);
+        port->shape = with_batch(data->shapes[ports->x[i]], p->samples);
         port->node = ib__op_input(p->g, t->model->input_names[i], port->type, &port->shape, true);
         nodes[i] = port->node;
     }
@@ -41,7 +41,7 @@ static ib_status add_targets(ib_trainer *t, ib_step_plan *p, const ib_samples *d
         targets[i] = weights[i] = IB_NO_NODE;
         const ib_loss *loss = model->ends[i].loss;
         if (loss == NULL) continue;
-        ib_shape given = with_batch(data->fields[ports->y[i]]->shape, p->samples), target;
+        ib_shape given = with_batch(data->shapes[ports->y[i]], p->samples), target;
         ib_shape output = ib__node_shape(p->g, p->predictions[i].node);
         ib_port *y = &p->y[i], *w = &p->weight[i];
         ib_status status = ib__graph_status(p->g, err);
@@ -53,7 +53,7 @@ static ib_status add_targets(ib_trainer *t, ib_step_plan *p, const ib_samples *d
         if (ports->weight[i] == IB_NO_FIELD && !by_class) continue;
         w->type = IB_TYPE_F32;
         w->shape = by_class ? (ib_shape){.rank = 1, .dims = {(int64_t)p->samples}}
-                            : with_batch(data->fields[ports->weight[i]]->shape, p->samples);
+                            : with_batch(data->shapes[ports->weight[i]], p->samples);
         weights[i] = w->node = ib__op_input(p->g, "sample_weight", w->type, &w->shape, true);
     }
     return IB_OK;
@@ -119,7 +119,7 @@ static void free_plan(ib_step_plan *p) {
 static bool same_shapes(const ib_trainer *t, const ib_step_plan *p, const ib_samples *data,
                         const ib_ports *ports) {
     for (size_t i = 0; i < t->model->n_inputs; i++) {
-        ib_shape shape = with_batch(data->fields[ports->x[i]]->shape, p->samples);
+        ib_shape shape = with_batch(data->shapes[ports->x[i]], p->samples);
         if (!ib__shape_equal(&shape, &p->x[i].shape)) return false;
     }
     for (size_t i = 0; p->loss != IB_NO_NODE && i < t->model->n_outputs; i++)
@@ -156,42 +156,26 @@ static size_t per_sample(const ib_tensor *tensor) {
     return (size_t)(ib__shape_elements(&tensor->shape) / tensor->shape.dims[0]);
 }
 
-/* n elements from `start` on, as the input's type wants them. */
-static void convert(void *to, ib_type type, const ib_tensor *from, size_t start, size_t n) {
-    if (type == IB_TYPE_F32) {
-        ib__tensor_to_float(to, from, start, n);
+/* All of a field, as the input's type wants it. */
+static void fill_port(ib_step_plan *p, const ib_port *port, const ib_tensor *field) {
+    size_t n = (size_t)ib__shape_elements(&field->shape);
+    void *to = ib__plan_input(p->plan, port->node);
+    if (port->type == IB_TYPE_F32) {
+        ib__tensor_to_float(to, field, 0, n);
         return;
     }
     for (size_t i = 0; i < n; i++)
-        ((int32_t *)to)[i] = (int32_t)ib__tensor_at(from, start + i);
-}
-
-/* Which samples of a part a batch holds: sample i is number rows[i], or first + i. */
-typedef struct chosen {
-    const ib_part *part;
-    const uint32_t *rows;
-    size_t first, n;
-} chosen;
-
-static size_t row_of(const chosen *c, size_t i) {
-    return c->part->first + (c->rows != NULL ? c->rows[i] : c->first + i);
-}
-
-static void fill_port(ib_step_plan *p, const ib_port *port, const ib_tensor *field, const chosen *c) {
-    size_t n = per_sample(field);
-    uint32_t *to = ib__plan_input(p->plan, port->node);
-    for (size_t i = 0; i < c->n; i++)
-        convert(to + i * n, port->type, field, row_of(c, i) * n, n);
+        ((int32_t *)to)[i] = (int32_t)ib__tensor_at(field, i);
 }
 
 /* Keras's class_weight: the class is the label, or the first largest of a one-hot target; others weigh 1. */
-static void fill_class_weights(const ib_trainer *t, ib_step_plan *p, const ib_port *port, const ib_tensor *y,
-                               const chosen *c) {
+static void fill_class_weights(const ib_trainer *t, ib_step_plan *p, const ib_port *port,
+                               const ib_tensor *y) {
     const ib_value *weights = t->task->experiment->fit.class_weight;
     size_t n = per_sample(y);
     float *to = ib__plan_input(p->plan, port->node);
-    for (size_t i = 0; i < c->n; i++) {
-        size_t at = row_of(c, i) * n, best = 0;
+    for (size_t i = 0; i < p->samples; i++) {
+        size_t at = i * n, best = 0;
         for (size_t k = 1; k < n; k++)
             if (ib__tensor_at(y, at + k) > ib__tensor_at(y, at + best)) best = k;
         char label[32];
@@ -202,19 +186,42 @@ static void fill_class_weights(const ib_trainer *t, ib_step_plan *p, const ib_po
     }
 }
 
-static void fill(ib_trainer *t, ib_step_plan *p, const ib_samples *data, const ib_ports *ports,
-                 const chosen *c) {
+/* Class numbers behind a pipeline are seen only now. */
+static ib_status check_classes(const ib_trainer *t, size_t output, const ib_step_plan *p, const ib_tensor *y,
+                               const char *place, const char *field, ib_error *err) {
+    ib_shape shape = ib__node_shape(p->g, p->predictions[output].node);
+    int64_t classes = ib__loss_classes(t->model->ends[output].loss, &shape);
+    size_t n = classes > 0 ? (size_t)ib__shape_elements(&y->shape) : 0;
+    for (size_t i = 0; i < n; i++) {
+        double label = ib__tensor_at(y, i);
+        if (label >= 0 && label < (double)classes && label == floor(label)) continue;
+        char where[256], number[32];
+        ib__double_print(number, label);
+        snprintf(where, sizeof where, "%.160s, %.60s", place, field);
+        return ib__fail(err, IB_BAD_INPUT, where,
+                        "expected a class from 0 to %lld, found %s in sample %zu of a batch, after %zu steps",
+                        (long long)classes - 1, number, i * p->samples / n, t->step);
+    }
+    return IB_OK;
+}
+
+static ib_status fill(ib_trainer *t, ib_step_plan *p, const ib_samples *data, const ib_ports *ports,
+                      const ib_batch *batch, const char *place, ib_error *err) {
+    ib_status status = IB_OK;
     for (size_t i = 0; i < t->model->n_inputs; i++)
-        fill_port(p, &p->x[i], data->fields[ports->x[i]], c);
-    for (size_t i = 0; p->loss != IB_NO_NODE && i < t->model->n_outputs; i++) {
+        fill_port(p, &p->x[i], &batch->fields[ports->x[i]]);
+    for (size_t i = 0; p->loss != IB_NO_NODE && i < t->model->n_outputs && status == IB_OK; i++) {
         if (p->y[i].node == IB_NO_NODE) continue;
-        fill_port(p, &p->y[i], data->fields[ports->y[i]], c);
+        const ib_tensor *y = &batch->fields[ports->y[i]];
+        status = check_classes(t, i, p, y, place, data->names[ports->y[i]], err);
+        fill_port(p, &p->y[i], y);
         if (p->weight[i].node == IB_NO_NODE) continue;
         if (ports->weight[i] != IB_NO_FIELD)
-            fill_port(p, &p->weight[i], data->fields[ports->weight[i]], c);
+            fill_port(p, &p->weight[i], &batch->fields[ports->weight[i]]);
         else
-            fill_class_weights(t, p, &p->weight[i], data->fields[ports->y[i]], c);
+            fill_class_weights(t, p, &p->weight[i], y);
     }
+    return status;
 }
 
 static ib_tensor view(ib_dtype dtype, const ib_shape *shape, const void *data) {
@@ -242,30 +249,38 @@ static ib_status scores_add(ib_trainer *t, ib_scores *s, const ib_step_plan *p, 
     return ib__scores_add(s, p->samples, loss, t->scored, err);
 }
 
-/* The order of a pass is a function of the seed and the number of the pass. With steps_per_epoch, passes run
- * on over the ends of epochs, as Keras's iterator does; without it a pass is an epoch. */
-static void make_order(ib_trainer *t, size_t pass) {
-    if (t->order_pass == pass + 1) return;
-    size_t n = t->task->train.count;
-    if (t->task->experiment->fit.shuffle) {
-        ib__stream_shuffle(&t->shuffle, (uint32_t)pass, t->order, n);
-    } else {
-        for (size_t i = 0; i < n; i++)
-            t->order[i] = (uint32_t)i;
-    }
-    t->order_pass = pass + 1;
+static ib_status begin_pass(ib_trainer *t, size_t pass, ib_error *err) {
+    t->pass = pass + 1;
+    return ib__batches_begin(t->batches, (uint32_t)pass, err);
+}
+
+/* With steps_per_epoch, passes run on over the ends of epochs, as Keras's iterator does; without it a pass is
+ * an epoch. */
+static ib_status next_batch(ib_trainer *t, const ib_batch **out, ib_error *err) {
+    bool runs_on = t->task->experiment->fit.steps_per_epoch > 0;
+    size_t epoch = t->step / t->steps_per_epoch;
+    ib_status status = IB_OK;
+    if (runs_on ? t->pass == 0 : t->pass != epoch + 1) status = begin_pass(t, runs_on ? 0 : epoch, err);
+    if (status == IB_OK) status = ib__batches_next(t->batches, out, err);
+    if (status != IB_OK || *out != NULL) return status;
+    if (runs_on) status = begin_pass(t, t->pass, err);
+    if (runs_on && status == IB_OK) status = ib__batches_next(t->batches, out, err);
+    if (status != IB_OK || *out != NULL) return status;
+    return ib__fail(err, IB_BAD_INPUT, ib__part_place(&t->task->train),
+                    "expected %zu batches in a pass, as in the first one, found %zu in pass %zu: with "
+                    "fit.steps_per_epoch passes may differ",
+                    t->steps_per_epoch, t->step % t->steps_per_epoch, t->pass);
 }
 
 ib_status ib__trainer_step(ib_trainer *t, ib_watch_fn *watch, void *context, ib_error *err) {
-    size_t batch_size = (size_t)t->task->experiment->fit.batch_size;
-    size_t start = t->step % t->batches * batch_size;
-    size_t left = t->task->train.count - start, n = left < batch_size ? left : batch_size;
     ib_samples data = ib__part_samples(&t->task->train);
+    const char *place = ib__part_place(&t->task->train);
+    const ib_batch *batch;
     ib_step_plan *p;
-    ib_status status = plan_for(t, n, true, true, &data, &t->ports, &p, err);
+    ib_status status = next_batch(t, &batch, err);
+    if (status == IB_OK) status = plan_for(t, batch->samples, true, true, &data, &t->ports, &p, err);
+    if (status == IB_OK) status = fill(t, p, &data, &t->ports, batch, place, err);
     if (status != IB_OK) return status;
-    make_order(t, t->step / t->batches);
-    fill(t, p, &data, &t->ports, &(chosen){&t->task->train, t->order + start, 0, n});
     size_t in_epoch = t->step % t->steps_per_epoch, epoch = t->step / t->steps_per_epoch;
     if (in_epoch == 0) ib__scores_reset(&t->train);
     ib_stream_at at = {.step = (uint32_t)in_epoch, .epoch = (uint32_t)epoch};
@@ -280,25 +295,63 @@ ib_status ib__trainer_step(ib_trainer *t, ib_watch_fn *watch, void *context, ib_
     return status;
 }
 
-ib_status ib__trainer_evaluate(ib_trainer *t, const ib_part *part, size_t batch_size, ib_error *err) {
+/* Batches of a part from its beginning, in the order of its first pass. */
+static ib_status open_batches(ib_trainer *t, const ib_part *part, size_t batch_size, ib_batches **out,
+                              ib_error *err) {
+    ib_batching how = {
+        .first = part->first, .count = part->count, .batch_size = batch_size, .threads = t->runtime.threads};
+    if (part->count == IB_COUNT_INFINITE)
+        return ib__fail(err, IB_BAD_INPUT, ib__part_place(part), "expected data with an end: add take");
+    ib_status status = ib__dataset_batches(out, part->data, &how, err);
+    return status == IB_OK ? ib__batches_begin(*out, 0, err) : status;
+}
+
+/* Runs the model over a part; take gets each batch's plan after its run. */
+typedef ib_status batch_fn(ib_trainer *t, const ib_step_plan *p, size_t first, void *context, ib_error *err);
+
+static ib_status for_each_batch(ib_trainer *t, const ib_part *part, size_t batch_size, bool loss,
+                                batch_fn *take, void *context, ib_error *err) {
     ib_samples data = ib__part_samples(part);
     ib_ports ports;
-    ib_status status = ib__ports_match(&ports, t->model, data.names, data.n, part->place, err);
+    ib_batches *batches = NULL;
+    const ib_batch *batch = NULL;
+    ib_step_plan *p;
+    size_t first = 0;
+    const char *place = ib__part_place(part);
+    ib_status status = ib__ports_match(&ports, t->model, data.names, data.n, place, err);
     if (status != IB_OK) return status;
-    ib__scores_reset(&t->held);
-    for (size_t start = 0; status == IB_OK && start < part->count; start += batch_size) {
-        size_t left = part->count - start, n = left < batch_size ? left : batch_size;
-        ib_step_plan *p;
-        status = plan_for(t, n, false, true, &data, &ports, &p, err);
+    status = open_batches(t, part, batch_size, &batches, err);
+    while (status == IB_OK) {
+        status = ib__batches_next(batches, &batch, err);
+        if (status != IB_OK || batch == NULL) break;
+        status = plan_for(t, batch->samples, false, loss, &data, &ports, &p, err);
+        if (status == IB_OK) status = fill(t, p, &data, &ports, batch, place, err);
         if (status != IB_OK) break;
-        fill(t, p, &data, &ports, &(chosen){part, NULL, start, n});
         ib__plan_run(p->plan, &(ib_stream_at){0});
-        float loss;
-        status = scores_add(t, &t->held, p, &loss, err);
+        status = take(t, p, first, context, err);
+        first += batch->samples;
     }
+    ib__batches_free(batches);
     ib__ports_free(&ports);
     return status;
 }
+
+static ib_status add_held(ib_trainer *t, const ib_step_plan *p, size_t first, void *context, ib_error *err) {
+    float loss;
+    (void)first;
+    (void)context;
+    return scores_add(t, &t->held, p, &loss, err);
+}
+
+ib_status ib__trainer_evaluate(ib_trainer *t, const ib_part *part, size_t batch_size, ib_error *err) {
+    ib__scores_reset(&t->held);
+    return for_each_batch(t, part, batch_size, true, add_held, NULL, err);
+}
+
+typedef struct predicting {
+    ib_tensor *out; /* one an output */
+    size_t count;
+} predicting;
 
 /* Room for all predictions of an output, when the first batch has told its shape. */
 static ib_status make_room(ib_tensor *out, const ib_step_plan *p, size_t output, size_t count,
@@ -308,46 +361,42 @@ static ib_status make_room(ib_tensor *out, const ib_step_plan *p, size_t output,
     return ib__tensor_new(out, IB_F32, &shape, err);
 }
 
+static ib_status keep_predictions(ib_trainer *t, const ib_step_plan *p, size_t first, void *context,
+                                  ib_error *err) {
+    predicting *all = context;
+    for (size_t i = 0; i < t->model->n_outputs; i++) {
+        ib_tensor *out = &all->out[i];
+        ib_status status = make_room(out, p, i, all->count, err);
+        if (status != IB_OK) return status;
+        size_t row = per_sample(out);
+        memcpy((float *)out->data + first * row, ib__plan_value(p->plan, p->predictions[i].node),
+               p->samples * row * sizeof(float));
+    }
+    return IB_OK;
+}
+
 ib_status ib__trainer_predict(ib_trainer *t, const ib_part *part, size_t batch_size, ib_tensor *out,
                               ib_error *err) {
-    ib_samples data = ib__part_samples(part);
-    ib_ports ports;
-    ib_status status = ib__ports_match(&ports, t->model, data.names, data.n, part->place, err);
-    if (status != IB_OK) return status;
+    predicting all = {out, (size_t)part->count};
     for (size_t i = 0; i < t->model->n_outputs; i++)
         out[i] = (ib_tensor){0};
-    for (size_t start = 0; status == IB_OK && start < part->count; start += batch_size) {
-        size_t left = part->count - start, n = left < batch_size ? left : batch_size;
-        ib_step_plan *p;
-        status = plan_for(t, n, false, false, &data, &ports, &p, err);
-        if (status != IB_OK) break;
-        fill(t, p, &data, &ports, &(chosen){part, NULL, start, n});
-        ib__plan_run(p->plan, &(ib_stream_at){0});
-        for (size_t i = 0; status == IB_OK && i < t->model->n_outputs; i++) {
-            status = make_room(&out[i], p, i, part->count, err);
-            if (status != IB_OK) break;
-            size_t row = per_sample(&out[i]);
-            memcpy((float *)out[i].data + start * row, ib__plan_value(p->plan, p->predictions[i].node),
-                   n * row * sizeof(float));
-        }
-    }
+    ib_status status = for_each_batch(t, part, batch_size, false, keep_predictions, &all, err);
     for (size_t i = 0; status != IB_OK && i < t->model->n_outputs; i++)
         ib__tensor_free(&out[i]);
-    ib__ports_free(&ports);
     return status;
 }
 
 static ib_status make_scores(ib_trainer *t, const ib_part *part, ib_error *err) {
     ib_samples data = ib__part_samples(part);
-    ib_status status = ib__ports_match(&t->ports, t->model, data.names, data.n, part->place, err);
+    ib_status status = ib__ports_match(&t->ports, t->model, data.names, data.n, ib__part_place(part), err);
     if (status != IB_OK || !t->model->compiled) return status;
     ib_shape *targets = calloc(t->model->n_outputs + 1, sizeof *targets);
     t->scored = calloc(t->model->n_outputs + 1, sizeof *t->scored);
     status = targets == NULL || t->scored == NULL
                  ? ib__fail_memory(err)
                  : ib__target_shapes(t->model, &data, &t->ports, targets, err);
-    if (status == IB_OK) status = ib__scores_new(&t->train, t->model, targets, part->source->file, err);
-    if (status == IB_OK) status = ib__scores_new(&t->held, t->model, targets, part->source->file, err);
+    if (status == IB_OK) status = ib__scores_new(&t->train, t->model, targets, ib__part_file(part), err);
+    if (status == IB_OK) status = ib__scores_new(&t->held, t->model, targets, ib__part_file(part), err);
     free(targets);
     return status;
 }
@@ -373,23 +422,37 @@ ib_status ib__trainer_for_model(ib_trainer **out, ib_model *model, const ib_part
     return status;
 }
 
+static ib_status open_training(ib_trainer *t, ib_error *err) {
+    const ib_experiment *e = t->task->experiment;
+    const ib_part *part = &t->task->train;
+    const ib_fit_settings *fit = &e->fit;
+    ib_batching how = {.first = part->first,
+                       .count = part->count,
+                       .batch_size = (size_t)fit->batch_size,
+                       .shuffle = fit->shuffle,
+                       .stream = ib__stream((uint64_t)e->seed, "fit", "shuffle"),
+                       .threads = t->runtime.threads};
+    uint64_t batches = ib__dataset_batch_count(part->data, how.batch_size);
+    if (!ib__dataset_piped(part->data)) batches = (part->count + how.batch_size - 1) / how.batch_size;
+    if (batches == IB_COUNT_INFINITE && fit->steps_per_epoch == 0)
+        return ib__fail(err, IB_BAD_INPUT, ib__part_place(part),
+                        "the data have no end: expected fit.steps_per_epoch, or take behind repeat");
+    t->steps_per_epoch = fit->steps_per_epoch > 0 ? (size_t)fit->steps_per_epoch : (size_t)batches;
+    t->steps = t->steps_per_epoch * (size_t)fit->epochs;
+    return ib__dataset_batches(&t->batches, part->data, &how, err);
+}
+
 ib_status ib__trainer_new(ib_trainer **out, ib_task *task, const ib_runtime *runtime, ib_error *err) {
     ib_trainer *t = NULL;
     ib_status status = ib__trainer_for_model(&t, task->model, &task->train, runtime, err);
     if (status != IB_OK) return status;
-    const ib_fit_settings *fit = &task->experiment->fit;
     t->task = task;
-    t->batches = (task->train.count + (size_t)fit->batch_size - 1) / (size_t)fit->batch_size;
-    t->steps_per_epoch = fit->steps_per_epoch > 0 ? (size_t)fit->steps_per_epoch : t->batches;
-    t->steps = t->steps_per_epoch * (size_t)fit->epochs;
-    t->shuffle = ib__stream((uint64_t)task->experiment->seed, "fit", "shuffle");
-    t->order = calloc(task->train.count, sizeof *t->order);
-    if (t->order == NULL) {
+    status = open_training(t, err);
+    if (status == IB_OK)
+        *out = t;
+    else
         ib__trainer_free(t);
-        return ib__fail_memory(err);
-    }
-    *out = t;
-    return IB_OK;
+    return status;
 }
 
 void ib__trainer_free(ib_trainer *t) {
@@ -403,6 +466,6 @@ void ib__trainer_free(ib_trainer *t) {
     ib__scores_free(&t->held);
     ib__pool_free(t->pool);
     free(t->weights);
-    free(t->order);
+    ib__batches_free(t->batches);
     free(t);
 }

@@ -44,10 +44,8 @@ typedef struct ib_trainer {
     ib_scored *scored;     /* room for one an output */
     ib_weight **weights;
     size_t n_weights;
-    ib_stream shuffle;
-    uint32_t *order;
-    size_t order_pass; /* which pass over the data `order` is for, plus 1; 0: none */
-    size_t batches;    /* in one pass over the training data */
+    ib_batches *batches; /* of the training data; NULL: none */
+    size_t pass;         /* which pass over them is on, plus 1; 0: none has begun */
     size_t steps_per_epoch, steps;
     size_t step;      /* done so far */
     size_t last_plan; /* index of the plan of the last training step */

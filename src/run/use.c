@@ -22,13 +22,13 @@ typedef struct opened {
     ib_record *run;
     ib_experiment *experiment;
     ib_model *model;
-    ib_source source;
+    ib_dataset *data;
     ib_part part;
     size_t batch_size;
 } opened;
 
 static void close_all(opened *o) {
-    ib__source_free(&o->source);
+    ib__dataset_free(o->data);
     ib__model_free(o->model);
     ib__experiment_free(o->experiment);
     ib__record_free(o->run);
@@ -56,17 +56,18 @@ static ib_value *file_entry(const ib_data *data) {
     return NULL;
 }
 
-static ib_status open_file(opened *o, const ib_data *data, ib_error *err) {
+static ib_status open_file(opened *o, const ib_data *data, size_t threads, ib_error *err) {
     ib_value *entry = file_entry(data);
-    ib_status status = entry == NULL ? ib__fail_memory(err)
-                                     : ib__source_read(&o->source, entry, data->file, "data", NULL, err);
+    ib_status status = entry == NULL
+                           ? ib__fail_memory(err)
+                           : ib__dataset_open(&o->data, entry, data->file, "data", NULL, 0, threads, err);
     ib__value_free(entry);
-    if (status == IB_OK) o->part = (ib_part){&o->source, "data", 0, (size_t)o->source.x.shape.dims[0]};
+    if (status == IB_OK) o->part = ib__part_whole(o->data);
     return status;
 }
 
 /* A part of an experiment's data; validation_split is cut off train as in training. */
-static ib_status open_part(opened *o, const char *part, ib_error *err) {
+static ib_status open_part(opened *o, const char *part, size_t threads, ib_error *err) {
     const ib_experiment *e = o->experiment;
     const ib_value *entry = ib__experiment_data(e, part);
     double split = e->fit.validation_split;
@@ -85,14 +86,15 @@ static ib_status open_part(opened *o, const char *part, ib_error *err) {
         entry = ib__experiment_data(e, "train");
     }
     if (entry == NULL) return ib__fail(err, IB_BAD_INPUT, e->name, "expected %s, found none", place);
-    ib_status status = ib__source_read(&o->source, entry, e->name, place, e->folder, err);
+    ib_status status =
+        ib__dataset_open(&o->data, entry, e->name, place, e->folder, (uint64_t)e->seed, threads, err);
     if (status != IB_OK) return status;
-    o->part = (ib_part){&o->source, place, 0, (size_t)o->source.x.shape.dims[0]};
+    o->part = ib__part_whole(o->data);
     return split > 0 && strcmp(place, "data.train") == 0 ? ib__part_split(&o->part, split, tail, e->name, err)
                                                          : IB_OK;
 }
 
-static ib_status open_data(opened *o, const ib_data *data, ib_error *err) {
+static ib_status open_data(opened *o, const ib_data *data, size_t threads, ib_error *err) {
     ib_status status = IB_OK;
     if (data->experiment != NULL)
         status = ib__experiment_read(&o->experiment, data->experiment, err);
@@ -103,10 +105,10 @@ static ib_status open_data(opened *o, const ib_data *data, ib_error *err) {
         o->batch_size =
             o->experiment == NULL ? DEFAULT_BATCH : (size_t)o->experiment->fit.validation_batch_size;
     if (status != IB_OK) return status;
-    if (data->file != NULL) return open_file(o, data, err);
+    if (data->file != NULL) return open_file(o, data, threads, err);
     if (o->experiment == NULL)
         return ib__fail(err, IB_BAD_INPUT, "data", "expected a data file or an experiment, found neither");
-    return open_part(o, data->part != NULL ? data->part : "test", err);
+    return open_part(o, data->part != NULL ? data->part : "test", threads, err);
 }
 
 /* Everything for one call; a trainer for it in *trainer. */
@@ -116,11 +118,11 @@ static ib_status open_all(opened *o, ib_trainer **trainer, const char *model, co
     ib_runtime runtime;
     ib_status status = ib__runtime_init(&runtime, options->threads, options->isa, err);
     if (status == IB_OK) status = open_model(o, model, scores, err);
-    if (status == IB_OK) status = open_data(o, data != NULL ? data : &nothing, err);
+    if (status == IB_OK) status = open_data(o, data != NULL ? data : &nothing, runtime.threads, err);
     if (status != IB_OK) return status;
     if (scores && !o->model->compiled)
         return ib__fail(err, IB_BAD_INPUT, model, "expected a compiled model, found one without a loss");
-    if (scores) status = ib__part_check_targets(o->model, &o->part, o->source.file, err);
+    if (scores) status = ib__part_check_targets(o->model, &o->part, ib__part_file(&o->part), err);
     if (status == IB_OK) status = ib__part_check(o->model, &o->part, err);
     return status == IB_OK ? ib__trainer_for_model(trainer, o->model, scores ? &o->part : NULL, &runtime, err)
                            : status;

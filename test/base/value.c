@@ -270,6 +270,28 @@ static void check_print(double value, const char *expected) {
 }
 
 /* Expected texts are Python's repr. */
+static void test_put(void **state) {
+    (void)state;
+    const char *text = "{\"a\": {\"b.c\": 1, \"b\": {\"c\": 2, \"d\": [3, {\"e\": 4}, [5]]}}, \"z[0]\": 6}";
+    static const char *const paths[] = {"a.b.c", "a.b.d[0]", "a.b.d[1].e", "a.b.d[2][0]", "z[0]"};
+    static const char *const absent[] = {"",       "b",          "a.",      "a.b.x", "a.b.d[3]",
+                                         "a.b.d[", "a.b.d[0].x", "a.b.d.e", "z"};
+    ib_value *tree = NULL;
+    ib_buf out = {0};
+    assert_int_equal(ib__json_parse(&tree, text, strlen(text), "t", NULL), IB_OK);
+    for (int i = 0; i < 5; i++)
+        assert_true(ib__value_put(tree, paths[i], ib__value_int(10 + i)));
+    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
+        assert_false(ib__value_put(tree, absent[i], ib__value_int(99)));
+    assert_false(ib__value_put(tree, "a", NULL));
+    assert_true(ib__json_write(&out, tree, IB_JSON_PYTHON));
+    /* the first key that fits is taken */
+    assert_string_equal(out.data, "{\"a\": {\"b.c\": 10, \"b\": {\"c\": 2, \"d\": [11, {\"e\": 12}, [13]]}}, "
+                                  "\"z[0]\": 14}");
+    ib__buf_free(&out);
+    ib__value_free(tree);
+}
+
 static void test_double_print(void **state) {
     (void)state;
     check_print(0.0, "0.0");
@@ -424,14 +446,23 @@ static void test_fuzz(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json_read),      cmocka_unit_test(test_json_special_numbers),
-        cmocka_unit_test(test_json_styles),    cmocka_unit_test(test_json_refused),
-        cmocka_unit_test(test_yaml_read),      cmocka_unit_test(test_yaml_scalars),
-        cmocka_unit_test(test_yaml_refused),   cmocka_unit_test(test_many_keys),
-        cmocka_unit_test(test_build),          cmocka_unit_test(test_double_print),
-        cmocka_unit_test(test_double_parse),   cmocka_unit_test(test_double_round_trip),
-        cmocka_unit_test(test_short_decimals), cmocka_unit_test(test_locale),
-        cmocka_unit_test(test_nearest),        cmocka_unit_test(test_fuzz),
+        cmocka_unit_test(test_json_read),
+        cmocka_unit_test(test_json_special_numbers),
+        cmocka_unit_test(test_json_styles),
+        cmocka_unit_test(test_json_refused),
+        cmocka_unit_test(test_yaml_read),
+        cmocka_unit_test(test_yaml_scalars),
+        cmocka_unit_test(test_yaml_refused),
+        cmocka_unit_test(test_many_keys),
+        cmocka_unit_test(test_put),
+        cmocka_unit_test(test_build),
+        cmocka_unit_test(test_double_print),
+        cmocka_unit_test(test_double_parse),
+        cmocka_unit_test(test_double_round_trip),
+        cmocka_unit_test(test_short_decimals),
+        cmocka_unit_test(test_locale),
+        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_fuzz),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,7 @@ static int remove_files(void **state) {
 static ib_status open_text(ib_dataset **out, const char *yaml, ib_error *err) {
     ib_value *entry = NULL;
     ib_status status = ib__yaml_parse(&entry, yaml, strlen(yaml), "exp.yaml", err);
-    if (status == IB_OK) status = ib__dataset_open(out, entry, "exp.yaml", "data.train", folder, 812, err);
+    if (status == IB_OK) status = ib__dataset_open(out, entry, "exp.yaml", "data.train", folder, 812, 2, err);
     ib__value_free(entry);
     return status;
 }

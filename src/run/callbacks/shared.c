@@ -82,13 +82,13 @@ static ib_status check_name(const ib_moment *m, const char *name, const char *wh
     double value;
     const ib_trainer *t = m->trainer;
     bool good = ib__logs_scores(&logs, &t->train, "") && ib__logs_set(&logs, "", "learning_rate", 0);
-    if (good && t->task->validation.source != NULL) good = ib__logs_scores(&logs, &t->held, "val_");
+    if (good && t->task->validation.data != NULL) good = ib__logs_scores(&logs, &t->held, "val_");
     ib_status status = IB_OK;
     if (!good) {
         status = ib__fail_memory(err);
     } else if (!ib__logs_get(&logs, name, &value)) {
         const char *near = ib__nearest(name, (const char *const *)logs.names, logs.n);
-        bool validation = strncmp(name, "val_", 4) == 0 && t->task->validation.source == NULL;
+        bool validation = strncmp(name, "val_", 4) == 0 && t->task->validation.data == NULL;
         status = ib__fail(err, IB_BAD_INPUT, where, "monitor: there is no value \"%.60s\"%s%s%s", name,
                           validation     ? ", for there are no data to validate on"
                           : near != NULL ? ", did you mean "
