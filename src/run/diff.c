@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/cause.h"
 #include "run/commands.h"
 #include "run/lockstep.h"
 
@@ -18,6 +19,26 @@ static bool is_file_field(const char *place) {
                            strcmp(dot, ".keras") == 0 || strcmp(dot, ".config") == 0);
 }
 
+/* What the difference points to, for the last line. */
+typedef struct causes {
+    ib_buf text;
+    size_t settings, data;
+    bool seed; /* the seed differs */
+} causes;
+
+static void add_cause(causes *c, const char *kind, const char *what) {
+    ib__buf_printf(&c->text, "%s%s%s%s", c->text.length > 0 ? "; " : "", kind, what[0] != '\0' ? ": " : "",
+                   what);
+}
+
+static void add_setting(causes *c, const char *place) {
+    bool seed = strcmp(place, "seed") == 0;
+    c->settings++;
+    c->seed = c->seed || seed;
+    if (c->settings > 4) return;
+    add_cause(c, seed ? "seed" : "experiment field", seed ? "the streams that it gives" : place);
+}
+
 static void say_values(const char *place, const ib_value *a, const ib_value *b, const ib_options *options) {
     ib_buf x = {0}, y = {0};
     if (a != NULL) ib__json_write(&x, a, IB_JSON_CANONICAL);
@@ -28,33 +49,42 @@ static void say_values(const char *place, const ib_value *a, const ib_value *b, 
     ib__buf_free(&y);
 }
 
-/* Says every leaf that differs; gives how many. */
-static size_t diff_values(const char *place, const ib_value *a, const ib_value *b,
-                          const ib_options *options) {
+/* Says every leaf that differs. */
+static void diff_values(const char *place, const ib_value *a, const ib_value *b, causes *c,
+                        const ib_options *options) {
     char inner[256];
-    size_t count = 0;
-    if (a != NULL && b != NULL && ib__value_equal(a, b)) return 0;
-    if (is_file_field(place) && ib__value_is(a, IB_STRING) && ib__value_is(b, IB_STRING)) return 0;
+    if (a != NULL && b != NULL && ib__value_equal(a, b)) return;
+    if (is_file_field(place) && ib__value_is(a, IB_STRING) && ib__value_is(b, IB_STRING)) return;
     bool both = a != NULL && b != NULL;
     bool maps = both && a->kind == IB_MAP && b->kind == IB_MAP;
     bool lists = both && a->kind == IB_LIST && b->kind == IB_LIST && a->count == b->count;
     if (!maps && !lists) {
         say_values(place, a, b, options);
-        return 1;
+        add_setting(c, place);
+        return;
     }
     for (size_t i = 0; i < a->count; i++) {
         if (lists)
             snprintf(inner, sizeof inner, "%.200s[%zu]", place, i);
         else
             snprintf(inner, sizeof inner, "%.150s%s%.80s", place, *place ? "." : "", a->keys[i]);
-        count += diff_values(inner, a->items[i], lists ? b->items[i] : ib__value_get(b, a->keys[i]), options);
+        diff_values(inner, a->items[i], lists ? b->items[i] : ib__value_get(b, a->keys[i]), c, options);
     }
     for (size_t i = 0; maps && i < b->count; i++) {
         if (ib__value_get(a, b->keys[i]) != NULL) continue;
         snprintf(inner, sizeof inner, "%.150s%s%.80s", place, *place ? "." : "", b->keys[i]);
-        count += diff_values(inner, NULL, b->items[i], options);
+        diff_values(inner, NULL, b->items[i], c, options);
     }
-    return count;
+}
+
+/* The fields that a result is a function of. */
+static void diff_settings(const ib_record *a, const ib_record *b, causes *c, const ib_options *options) {
+    static const char *const fields[] = {"isobit", "seed", "model", "compile", "data", "fit", "callbacks"};
+    const ib_value *x = ib__value_get(a->tree, "experiment"), *y = ib__value_get(b->tree, "experiment");
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const ib_value *p = ib__value_get(x, fields[i]), *q = ib__value_get(y, fields[i]);
+        if (p != NULL || q != NULL) diff_values(fields[i], p, q, c, options);
+    }
 }
 
 /* ---- Data ---- */
@@ -117,7 +147,64 @@ static bool read_recorded(ib_source *out, const ib_record *r, const char *field,
     return false;
 }
 
-static size_t diff_inputs(const ib_record *a, const ib_record *b, const ib_options *options) {
+static ib_digest row_digest(const ib_source *s, size_t row) {
+    ib_digest parts[2] = {{{0}}, {{0}}};
+    const ib_tensor *tensors[2] = {&s->x, &s->y};
+    for (size_t i = 0; i < 2; i++) {
+        if (tensors[i]->data == NULL) continue;
+        size_t n = (size_t)ib__shape_elements(&tensors[i]->shape) / (size_t)tensors[i]->shape.dims[0] *
+                   ib__dtype_size(tensors[i]->dtype);
+        parts[i] = ib__sha256((const char *)tensors[i]->data + row * n, n);
+    }
+    return ib__sha256(parts, sizeof parts);
+}
+
+static int by_bytes(const void *a, const void *b) {
+    return memcmp(a, b, sizeof(ib_digest));
+}
+
+/* Are these the same samples in another order? Then says so. */
+static bool is_reordered(const ib_source *s, const ib_source *t, const char *field, causes *c,
+                         const ib_options *options) {
+    size_t n = (size_t)s->x.shape.dims[0], moved = 0, first[2] = {0, 0};
+    if (!ib__shape_equal(&s->x.shape, &t->x.shape) || s->x.dtype != t->x.dtype) return false;
+    if ((s->y.data == NULL) != (t->y.data == NULL)) return false;
+    ib_digest *a = calloc(2 * n, sizeof *a), *b = a + n;
+    if (a == NULL) return false;
+    for (size_t i = 0; i < n; i++) {
+        a[i] = row_digest(s, i);
+        b[i] = row_digest(t, i);
+        if (memcmp(&a[i], &b[i], sizeof *a) == 0) continue;
+        if (moved < 2) first[moved] = i;
+        moved++;
+    }
+    qsort(a, n, sizeof *a, by_bytes);
+    qsort(b, n, sizeof *b, by_bytes);
+    bool same = moved > 0 && memcmp(a, b, n * sizeof *a) == 0;
+    free(a);
+    if (!same) return false;
+    char text[200];
+    if (moved == 2)
+        snprintf(text, sizeof text, "%.60s: rows %zu and %zu are swapped", field, first[0], first[1]);
+    else
+        snprintf(text, sizeof text, "%.60s: the same rows in another order, %zu of %zu are moved", field,
+                 moved, n);
+    ib__say(options, "  %s\n", text);
+    add_cause(c, "order of the data", text);
+    return true;
+}
+
+/* Both were read as they were recorded: what differs in them. */
+static void diff_sources(const ib_source *s, const ib_source *t, const char *field, causes *c,
+                         const ib_options *options) {
+    if (is_reordered(s, t, field, c, options)) return;
+    size_t elements = say_element("x", &s->x, &t->x, field, options);
+    if (s->y.data != NULL && t->y.data != NULL) elements += say_element("y", &s->y, &t->y, field, options);
+    if (elements == 0) ib__say(options, "  no sample in use differs\n");
+    add_cause(c, elements > 0 ? "data" : "data that are not in use", field);
+}
+
+static size_t diff_inputs(const ib_record *a, const ib_record *b, causes *c, const ib_options *options) {
     static const char *const fields[] = {"data.train.npz", "data.validation.npz", "data.test.npz",
                                          "data.train.csv", "data.validation.csv", "data.test.csv",
                                          "model.keras",    "model.config"};
@@ -129,13 +216,12 @@ static size_t diff_inputs(const ib_record *a, const ib_record *b, const ib_optio
         count++;
         ib__say(options, "input %s: %s against %s, other content\n", fields[i], pa, pb);
         ib_source s = {0}, t = {0};
-        if (strncmp(fields[i], "data.", 5) == 0 && read_recorded(&s, a, fields[i], options) &&
-            read_recorded(&t, b, fields[i], options)) {
-            size_t elements = say_element("x", &s.x, &t.x, fields[i], options);
-            if (s.y.data != NULL && t.y.data != NULL)
-                elements += say_element("y", &s.y, &t.y, fields[i], options);
-            if (elements == 0) ib__say(options, "  no sample in use differs\n");
-        }
+        if (strncmp(fields[i], "data.", 5) != 0)
+            add_cause(c, strcmp(fields[i], "model.keras") == 0 ? "initial weights" : "model", fields[i]);
+        else if (read_recorded(&s, a, fields[i], options) && read_recorded(&t, b, fields[i], options))
+            diff_sources(&s, &t, fields[i], c, options);
+        else
+            add_cause(c, "data, the file is another", fields[i]);
         ib__source_free(&s);
         ib__source_free(&t);
     }
@@ -177,48 +263,17 @@ static void say_step(const ib_record *a, const ib_record *b, size_t step, const 
 
 /* ---- Training again ---- */
 
-typedef struct witness {
-    const ib_trace *traces[2];
-    size_t parts[2]; /* where each record leaves the re-execution; SIZE_MAX: not so far */
-    size_t limit;
-} witness;
-
-static bool see_step(void *context, const ib_trainer *trainer, const ib_trace *trace) {
-    witness *w = context;
-    (void)trainer;
-    size_t step = trace->n_steps - 1;
-    for (int i = 0; i < 2; i++) {
-        if (!ib__trace_same_step(w->traces[i], trace, step) && w->parts[i] == SIZE_MAX) w->parts[i] = step;
-    }
-    return step < w->limit;
-}
-
-/* The same experiment twice, other digests: at least one of them was disturbed. Its re-execution tells which.
- */
-static ib_status name_disturbed(const ib_record *a, const ib_record *b, const ib_experiment *e,
-                                const ib_runtime *runtime, size_t step, const ib_options *options,
-                                ib_error *err) {
-    ib_task *task = NULL;
-    ib_trace trace = {0};
-    witness w = {{&a->trace, &b->trace}, {SIZE_MAX, SIZE_MAX}, step};
-    ib_fit_hooks hooks = {.check = see_step, .context = &w, .options = options};
-    ib_status status = ib__task_open(&task, e, err);
-    if (status == IB_OK) status = ib__fit(task, runtime, &hooks, &trace, err);
-    if (status == IB_DIFFERS) status = IB_OK;
+/* The same experiment twice, other digests: at least one of them was disturbed. Its re-execution tells which,
+ * and what disturbed it. */
+static ib_status name_disturbed(const ib_record *a, const ib_record *b, const ib_runtime *runtime,
+                                size_t step, const ib_options *options, ib_error *err) {
     const ib_record *records[2] = {a, b};
+    ib_status status = IB_OK;
     for (int i = 0; status == IB_OK && i < 2; i++) {
-        if (w.parts[i] == SIZE_MAX)
-            ib__say(options, "trained again: %s is reproduced up to step %zu\n", records[i]->folder,
-                    trace.n_steps - 1);
-        else
-            ib__say(
-                options,
-                "trained again: %s is not reproduced from step %zu on: it was disturbed while it ran, or its "
-                "record was changed\n",
-                records[i]->folder, w.parts[i]);
+        bool reproduced;
+        ib__say(options, "trained again: ");
+        status = ib__cause_find(records[i], runtime, step, options, &reproduced, err);
     }
-    ib__trace_free(&trace);
-    ib__task_free(task);
     return status;
 }
 
@@ -250,7 +305,7 @@ static ib_status train_again(const ib_record *a, const ib_record *b, bool same, 
     if (ib__record_experiment(&ea, a, &reason) != IB_OK || ib__record_experiment(&eb, b, &reason) != IB_OK) {
         ib__say(options, "not trained again: %s: %s\n", reason.where, reason.text);
     } else if (same) {
-        status = name_disturbed(a, b, ea, &runtime, step, options, err);
+        status = name_disturbed(a, b, &runtime, step, options, err);
     } else {
         bool found = false;
         status = ib__lockstep(ea, eb, &runtime, step, options, &found, err);
@@ -265,25 +320,42 @@ static ib_status train_again(const ib_record *a, const ib_record *b, bool same, 
     return status;
 }
 
+/* The result differs, but no step: history or results, as the experiment or a change of the record gives
+ * them. */
+static void say_results(const ib_record *a, const ib_record *b, bool same, const ib_options *options) {
+    ib__say(options, "recorded: no step differs; the results differ in settings, history or test results\n");
+    if (same)
+        ib__say(options,
+                "cause: the record was changed: history or results of %s or %s; isobit verify tells which\n",
+                a->folder, b->folder);
+}
+
 static ib_status diff_records(const ib_record *a, const ib_record *b, const ib_options *options,
                               ib_error *err) {
     const ib_value *x = ib__value_get(a->tree, "experiment_sha256"),
                    *y = ib__value_get(b->tree, "experiment_sha256");
     bool same = strcmp(x->string, y->string) == 0;
+    causes c = {0};
+    ib_status status = IB_OK;
     int64_t u = ib__value_get(a->tree, "contract")->integer, v = ib__value_get(b->tree, "contract")->integer;
-    if (u != v) ib__say(options, "contract: version %lld against %lld\n", (long long)u, (long long)v);
+    if (u != v) {
+        ib__say(options, "contract: version %lld against %lld\n", (long long)u, (long long)v);
+        add_cause(&c, "contract version", "");
+    }
     if (!same) {
-        diff_values("", ib__value_get(a->tree, "experiment"), ib__value_get(b->tree, "experiment"), options);
-        diff_inputs(a, b, options);
+        diff_settings(a, b, &c, options);
+        c.data = diff_inputs(a, b, &c, options);
+        if (c.settings + c.data == 0) add_cause(&c, "the record was changed", "experiment_sha256");
     }
     size_t step = ib__trace_first_difference(&a->trace, &b->trace, !same);
     if (step == SIZE_MAX) {
-        ib__say(options,
-                "recorded: no step differs; the results differ in settings, history or test results\n");
-        return IB_DIFFERS;
+        say_results(a, b, same && u == v, options);
+    } else {
+        say_step(a, b, step, options);
+        status = train_again(a, b, same && u == v, step, options, err);
     }
-    say_step(a, b, step, options);
-    ib_status status = train_again(a, b, same, step, options, err);
+    if (c.text.length > 0) ib__say(options, "cause: %s\n", c.text.data);
+    ib__buf_free(&c.text);
     return status == IB_OK ? IB_DIFFERS : status;
 }
 
@@ -291,7 +363,11 @@ ib_status ib__diff(const char *run_a, const char *run_b, const ib_options *optio
     ib_record *a = NULL, *b = NULL;
     ib_status status = ib__record_read(&a, run_a, err);
     if (status == IB_OK) status = ib__record_read(&b, run_b, err);
-    if (status == IB_OK && memcmp(&a->trace.result, &b->trace.result, sizeof a->trace.result) == 0 &&
+    if (status == IB_OK &&
+        ib__value_equal(ib__value_get(a->tree, "contract"), ib__value_get(b->tree, "contract")) &&
+        ib__value_equal(ib__value_get(a->tree, "experiment_sha256"),
+                        ib__value_get(b->tree, "experiment_sha256")) &&
+        memcmp(&a->trace.result, &b->trace.result, sizeof a->trace.result) == 0 &&
         ib__trace_first_difference(&a->trace, &b->trace, false) == SIZE_MAX) {
         ib__say(options, "same: result sha256:%s\n", ib__value_get(a->tree, "result")->string);
     } else if (status == IB_OK) {

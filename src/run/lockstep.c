@@ -13,7 +13,7 @@
 #include "run/state.h"
 
 /* Index of an element as "[3, 0, 7]". */
-static void print_index(char out[160], const ib_shape *shape, size_t element) {
+void ib__print_index(char out[160], const ib_shape *shape, size_t element) {
     size_t index[IB_RANK_MAX], used = 1;
     for (int i = shape->rank - 1; i >= 0; i--) {
         size_t dim = shape->dims[i] > 0 ? (size_t)shape->dims[i] : 1;
@@ -42,7 +42,7 @@ void ib__say_elements(const ib_options *options, const ib_shape *shape, const vo
     }
     if (count == 0) return;
     char index[160];
-    print_index(index, shape, first);
+    ib__print_index(index, shape, first);
     ib__say(options,
             "  element %s: %.9g (0x%08" PRIx32 ") against %.9g (0x%08" PRIx32 "), %" PRIu64
             " ulp; %zu of %zu elements differ\n",

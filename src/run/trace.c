@@ -89,6 +89,19 @@ static bool records(const ib_trainer *t, size_t step) {
     return step % t->steps_per_epoch == 0 || step == t->steps || (every > 0 && step % every == 0);
 }
 
+bool ib__trace_link(ib_digest *out, const ib_trace *t, size_t step, const ib_trainer *trainer) {
+    const ib_step_record *record = &t->steps[step];
+    ib_sha256 *state = ib__sha256_new();
+    if (state == NULL) return false;
+    ib__sha256_text(state, "isobit step 1");
+    ib__sha256_add(state, step == 0 ? &trainer->task->digest : &t->steps[step - 1].chain, sizeof(ib_digest));
+    ib__sha256_u64(state, step);
+    ib__sha256_u64(state, record->loss);
+    if (record->state) add_state(state, t, trainer, record);
+    *out = ib__sha256_end(state);
+    return true;
+}
+
 ib_status ib__trace_step(ib_trace *t, const ib_trainer *trainer, bool last, ib_error *err) {
     if (!ib__grow(&t->steps, &t->steps_capacity, t->n_steps + 1, sizeof *t->steps))
         return ib__fail_memory(err);
@@ -99,14 +112,7 @@ ib_status ib__trace_step(ib_trace *t, const ib_trainer *trainer, bool last, ib_e
         ib_status status = digest_state(t, trainer, record, err);
         if (status != IB_OK) return status;
     }
-    ib_sha256 *state = ib__sha256_new();
-    if (state == NULL) return ib__fail_memory(err);
-    ib__sha256_text(state, "isobit step 1");
-    ib__sha256_add(state, step == 0 ? &trainer->task->digest : &t->steps[step - 1].chain, sizeof(ib_digest));
-    ib__sha256_u64(state, step);
-    ib__sha256_u64(state, record->loss);
-    if (record->state) add_state(state, t, trainer, record);
-    record->chain = ib__sha256_end(state);
+    if (!ib__trace_link(&record->chain, t, step, trainer)) return ib__fail_memory(err);
     t->n_steps++;
     return IB_OK;
 }

@@ -8,6 +8,7 @@
 
 #include "base/nearest.h"
 #include "run/again.h"
+#include "run/cause.h"
 #include "run/commands.h"
 #include "run/report.h"
 
@@ -64,6 +65,13 @@ static ib_status reexecute(verification *v, const ib_runtime *runtime, size_t st
         ib__say(options, "same: %s (%zu steps)\n", label, steps);
     else if (status == IB_DIFFERS)
         ib__say(options, "not the same: %s\n", label);
+    if (status == IB_DIFFERS && again.differs != SIZE_MAX) {
+        bool reproduced;
+        status = ib__cause_find(v->record, runtime, again.differs, options, &reproduced, err);
+        if (status == IB_OK) status = IB_DIFFERS;
+        if (status == IB_DIFFERS && reproduced)
+            ib__say(options, "cause: memory: this re-execution was disturbed, another one was not\n");
+    }
     if (status == IB_OK || status == IB_DIFFERS) ib__report_check(&v->report, label, status == IB_OK);
     ib__again_free(&again);
     return status;
