@@ -43,8 +43,8 @@ void ib__trace_free(ib_trace *trace);
 ib_status ib__trace_step(ib_trace *trace, const ib_trainer *trainer, bool last, ib_error *err);
 /* The bits of a float, every NaN as 0x7fc00000. */
 uint32_t ib__float_bits(float value);
-/* The link that `step` must have: from the one before it (step 0: the experiment's digest), its loss and, where the
- * state was recorded, the digests of the trace with the trainer's optimizer. false: no memory. */
+/* The link that `step` must have: from the one before it (step 0: the experiment's digest), its loss and,
+ * where the state was recorded, the digests of the trace with the trainer's optimizer. false: no memory. */
 bool ib__trace_link(ib_digest *out, const ib_trace *trace, size_t step, const ib_trainer *trainer);
 /* Adds a line of history. seconds: how long the epoch took. */
 ib_status ib__trace_epoch(ib_trace *trace, const ib_logs *logs, double seconds, ib_error *err);

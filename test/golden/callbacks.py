@@ -26,6 +26,8 @@ CASES = [
     ("plateau-restore", 30, None, [
         ("ReduceLROnPlateau", dict(monitor="loss", factor=0.2, patience=2, min_delta=0.03)),
         ("EarlyStopping", dict(monitor="loss", patience=5, min_delta=0.02, restore_best_weights=True))]),
+    ("schedule", 6, None, [("LearningRateScheduler", dict(schedule={"ExponentialDecay": dict(
+        initial_learning_rate=0.1, decay_steps=2, decay_rate=0.5, staircase=True)}))]),
     ("files", 6, None, [
         ("CSVLogger", dict(filename="log.csv", separator=";")),
         ("ModelCheckpoint", dict(filepath="best/{epoch:02d}-{val_accuracy:.2f}.keras", save_best_only=True,
@@ -38,6 +40,15 @@ CASES = [
 ]
 
 
+def make(name, settings):
+    """A schedule by name becomes a Python function of the epoch."""
+    if name != "LearningRateScheduler":
+        return getattr(keras.callbacks, name)(**settings)
+    kind, config = next(iter(settings["schedule"].items()))
+    schedule = getattr(keras.optimizers.schedules, kind)(**config)
+    return keras.callbacks.LearningRateScheduler(lambda epoch, rate: float(schedule(epoch)))
+
+
 def run(name, epochs, rate, callbacks):
     model = keras.models.load_model("test/golden/training/mlp.keras")
     if rate is not None:
@@ -46,7 +57,7 @@ def run(name, epochs, rate, callbacks):
     home = os.getcwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        made = [getattr(keras.callbacks, c)(**settings) for c, settings in callbacks]
+        made = [make(c, settings) for c, settings in callbacks]
         logs = []
         made.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, values: logs.append(dict(values))))
         model.fit(data["x0"], data["y0"], batch_size=16, epochs=epochs, shuffle=False, validation_data=held,

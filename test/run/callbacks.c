@@ -240,6 +240,9 @@ static void refused(void **state) {
     refuse("[EarlyStopping]", "no data to validate on");
     refuse("[EarlyStopping: {monitor: learning_rate}]", "give min or max");
     refuse("[ReduceLROnPlateau: {monitor: loss, factor: 1.0}]", "a number below 1");
+    refuse("[LearningRateScheduler]", "\"schedule\" is missing");
+    refuse("[LearningRateScheduler: {schedule: lambda}]", "Python functions are not supported");
+    refuse("[LearningRateScheduler: {schedule: {ExponentialDekay: {}}}]", "ExponentialDecay");
     refuse("[CSVLogger]", "\"filename\" is missing");
     refuse("[CSVLogger: {filename: ../log.csv}]", "a path within the run's folder");
     refuse("[CSVLogger: {filename: /tmp/log.csv}]", "a path within the run's folder");
