@@ -8,35 +8,125 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/nearest.h"
+#include "initializers/internal.h"
+#include "initializers/window.h"
 #include "layers/layer.h"
 #include "layers/settings.h"
 
-typedef enum shape_of_values { UNIFORM, NORMAL, TRUNCATED, VARIANCE, CONSTANT, IDENTITY } shape_of_values;
+typedef enum shape_of_values {
+    UNIFORM,
+    NORMAL,
+    TRUNCATED,
+    VARIANCE,
+    CONSTANT,
+    ARRAY,
+    IDENTITY,
+    ORTHOGONAL,
+    WAVES
+} shape_of_values;
 enum { FAN_IN, FAN_OUT, FAN_AVG };
 enum { SCALED_TRUNCATED, SCALED_UNTRUNCATED, SCALED_UNIFORM };
+
+/* Axes whose sizes are multiplied; n < 0: none given. */
+typedef struct axes {
+    int64_t list[IB_RANK_MAX];
+    int n;
+} axes;
 
 typedef struct settings {
     double low, high;    /* uniform */
     double mean, stddev; /* normal, truncated */
     double value;        /* constant; gain of the identity, NaN: 1 */
+    double gain;         /* orthogonal */
     double scale;        /* variance */
     int mode, distribution;
+    axes in, out;
+    ib_stft stft;
     int64_t seed; /* -1: the experiment's */
 } settings;
+
+/* ---- Fields ---- */
+
+/* A number; an array is read again when it is used, as it stands in the config. */
+static ib_status read_array(const ib_field *field, const ib_value *value, const char *where, void *out,
+                            ib_value **canonical, ib_error *err) {
+    (void)field, (void)out, (void)canonical;
+    ib_numbers numbers;
+    return ib__numbers_read(&numbers, value, where, err);
+}
+
+/* An integer, null, or a serialized SeedGenerator that holds an integer. */
+static ib_status read_seed(const ib_field *field, const ib_value *value, const char *where, void *out,
+                           ib_value **canonical, ib_error *err) {
+    const ib_value *class_name = ib__value_get(value, "class_name");
+    if (class_name && !ib__value_is_string(class_name, "SeedGenerator"))
+        return ib__fail(err, IB_BAD_INPUT, where, "expected an integer, null or a SeedGenerator");
+    const ib_value *seed = class_name ? ib__value_get(ib__value_get(value, "config"), "seed") : value;
+    if (!seed) return ib__fail(err, IB_BAD_INPUT, where, "expected a SeedGenerator with a seed");
+    return ib__read_optional_int(field, seed, where, out, canonical, err);
+}
+
+static ib_status read_axes(const ib_field *field, const ib_value *value, const char *where, void *out,
+                           ib_value **canonical, ib_error *err) {
+    (void)field, (void)canonical;
+    axes *axes = out;
+    axes->n = -1;
+    if (value->kind == IB_NULL) return IB_OK;
+    bool good = value->kind == IB_LIST && value->count <= IB_RANK_MAX;
+    for (size_t i = 0; good && i < value->count; i++) {
+        const ib_value *item = value->items[i];
+        good = item->kind == IB_INT && item->integer >= -IB_RANK_MAX && item->integer < IB_RANK_MAX;
+        if (good) axes->list[i] = item->integer;
+    }
+    if (!good) return ib__fail(err, IB_BAD_INPUT, where, "expected null or a list of axes");
+    axes->n = (int)value->count;
+    return IB_OK;
+}
+
+/* In any case; "normal" is the truncated one. */
+static ib_status read_distribution(const ib_field *field, const ib_value *value, const char *where, void *out,
+                                   ib_value **canonical, ib_error *err) {
+    static const char *const names[] = {"truncated_normal", "untruncated_normal", "uniform", "normal"};
+    for (int i = 0; value->kind == IB_STRING && i < 4; i++) {
+        if (strcasecmp(value->string, names[i]) != 0) continue;
+        *(int *)out = i % 3;
+        *canonical = ib__value_string(names[i % 3]);
+        return *canonical ? IB_OK : ib__fail_memory(err);
+    }
+    return ib__read_choice(field, value, where, out, canonical, err);
+}
+
+static ib_status read_window(const ib_field *field, const ib_value *value, const char *where, void *out,
+                             ib_value **canonical, ib_error *err) {
+    if (value->kind == IB_NULL) return IB_OK;
+    if (value->kind == IB_STRING) return ib__window_check(value->string, where, err);
+    return read_array(field, value, where, out, canonical, err);
+}
+
+/* "density", "spectrum" or null: 1, 2, 0. */
+static ib_status read_scaling(const ib_field *field, const ib_value *value, const char *where, void *out,
+                              ib_value **canonical, ib_error *err) {
+    int *scaling = out;
+    *scaling = -1;
+    ib_status status =
+        value->kind == IB_NULL ? IB_OK : ib__read_choice(field, value, where, out, canonical, err);
+    *scaling += 1;
+    return status;
+}
 
 #define AT(member) .offset = offsetof(settings, member)
 #define ANY .low = -0x1p1023, .high = 0x1p1023
 #define SEED                                                                                                 \
-    { .key = "seed", .fallback = "null", .read = ib__read_optional_int, AT(seed), .high = 0x1p53 }
+    { .key = "seed", .fallback = "null", .read = read_seed, AT(seed), .high = 0x1p53 }
 #define AXES                                                                                                 \
-    {.key = "input_axes", .fallback = "null", .read = ib__read_null}, {                                      \
-        .key = "output_axes", .fallback = "null", .read = ib__read_null                                      \
+    {.key = "input_axes", .fallback = "null", .read = read_axes, AT(in)}, {                                  \
+        .key = "output_axes", .fallback = "null", .read = read_axes, AT(out)                                 \
     }
 
-static const ib_field constant_fields[] = {
-    {.key = "value", .fallback = "0.0", .read = ib__read_real, AT(value), ANY}};
+static const ib_field constant_fields[] = {{.key = "value", .fallback = "0.0", .read = read_array}};
 static const ib_field identity_fields[] = {
     {.key = "gain", .fallback = "null", .read = ib__read_optional_real, AT(value), ANY, .omit_null = true}};
 static const ib_field uniform_fields[] = {
@@ -58,10 +148,22 @@ static const ib_field scaling_fields[] = {
      .choices = "fan_in fan_out fan_avg"},
     {.key = "distribution",
      .fallback = "\"truncated_normal\"",
-     .read = ib__read_choice,
+     .read = read_distribution,
      AT(distribution),
      .choices = "truncated_normal untruncated_normal uniform"},
     AXES};
+
+static const ib_field orthogonal_fields[] = {
+    SEED, {.key = "gain", .fallback = "1.0", .read = ib__read_real, AT(gain), ANY}};
+static const ib_field stft_fields[] = {
+    {.key = "side", .fallback = "\"real\"", .read = ib__read_choice, AT(mode), .choices = "real imag"},
+    {.key = "window", .fallback = "\"hann\"", .read = read_window},
+    {.key = "periodic", .fallback = "false", .read = ib__read_bool, AT(stft.periodic)},
+    {.key = "scaling",
+     .fallback = "\"density\"",
+     .read = read_scaling,
+     AT(stft.scaling),
+     .choices = "density spectrum"}};
 
 typedef struct class_row {
     const char *name, *alias; /* alias: besides the name in snake case */
@@ -77,7 +179,7 @@ typedef struct class_row {
 static const class_row classes[] = {
     {"Zeros", "zero", CONSTANT, NULL, 0, {.seed = -1}},
     {"Ones", "one", CONSTANT, NULL, 0, {.value = 1.0, .seed = -1}},
-    {"Constant", NULL, CONSTANT, FIELDS(constant_fields), {.seed = -1}},
+    {"Constant", NULL, ARRAY, FIELDS(constant_fields), {.seed = -1}},
     {"Identity", "IdentityInitializer", IDENTITY, FIELDS(identity_fields), {.seed = -1}},
     {"RandomUniform", "uniform", UNIFORM, FIELDS(uniform_fields), {.seed = -1}},
     {"RandomNormal", "normal", NORMAL, FIELDS(normal_fields), {.seed = -1}},
@@ -89,6 +191,8 @@ static const class_row classes[] = {
     {"HeNormal", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(2, FAN_IN, SCALED_TRUNCATED)},
     {"LecunUniform", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(1, FAN_IN, SCALED_UNIFORM)},
     {"LecunNormal", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(1, FAN_IN, SCALED_TRUNCATED)},
+    {"Orthogonal", "OrthogonalInitializer", ORTHOGONAL, FIELDS(orthogonal_fields), {.seed = -1}},
+    {"STFT", "STFTInitializer", WAVES, FIELDS(stft_fields), {.seed = -1}},
 };
 enum { CLASSES = sizeof classes / sizeof *classes };
 
@@ -102,10 +206,6 @@ static const class_row *find(const char *name) {
 }
 
 static ib_status unknown(const char *name, const char *where, ib_error *err) {
-    static const char *const later[] = {"Orthogonal", "OrthogonalInitializer", "STFT"};
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
-        if (ib__name_means(name, later[i]))
-            return ib__fail(err, IB_UNSUPPORTED, where, "initializer %s is not supported yet", name);
     const char *names[CLASSES];
     for (size_t i = 0; i < CLASSES; i++)
         names[i] = classes[i].name;
@@ -146,10 +246,26 @@ ib_status ib__initializer_check(const ib_value *initializer, const char *where, 
     return status;
 }
 
+/* The product of the sizes of these axes; -1: one is outside. */
+static double product(const axes *axes, const ib_shape *shape) {
+    double size = 1.0;
+    for (int i = 0; i < axes->n; i++) {
+        int64_t axis = axes->list[i] < 0 ? axes->list[i] + shape->rank : axes->list[i];
+        if (axis < 0 || axis >= shape->rank) return -1.0;
+        size *= (double)shape->dims[axis];
+    }
+    return size;
+}
+
 /* Keras's compute_fans: convolution kernels (..., in, out) count the receptive field on both sides. */
-static void fans(const ib_shape *shape, double *in, double *out) {
+static void fans(const settings *s, const ib_shape *shape, double *in, double *out) {
     int rank = shape->rank;
     double field = 1.0;
+    if (s->in.n >= 0 && s->out.n >= 0) {
+        *in = product(&s->in, shape);
+        *out = product(&s->out, shape);
+        return;
+    }
     for (int i = 0; i < rank - 2; i++)
         field *= (double)shape->dims[i];
     *out = rank > 0 ? (double)shape->dims[rank - 1] * field : 1.0;
@@ -160,7 +276,7 @@ static void fans(const ib_shape *shape, double *in, double *out) {
  * deviation of a standard normal cut at two. */
 static shape_of_values resolve_scaling(settings *s, const ib_shape *shape) {
     double in, out;
-    fans(shape, &in, &out);
+    fans(s, shape, &in, &out);
     double fan = s->mode == FAN_IN ? in : s->mode == FAN_OUT ? out : (in + out) / 2.0;
     double scale = s->scale / (fan > 1.0 ? fan : 1.0);
     s->mean = 0.0;
@@ -182,32 +298,58 @@ static double truncated(const ib_stream *stream, uint64_t i) {
     }
 }
 
+/* Element by element. */
+static void fill(float *data, const ib_shape *shape, const settings *s, shape_of_values kind,
+                 const ib_stream *stream) {
+    size_t n = (size_t)ib__shape_elements(shape);
+    for (size_t i = 0; i < n; i++) {
+        double x = s->value;
+        if (kind == UNIFORM)
+            x = s->low + (s->high - s->low) * ib__stream_uniform(stream, i, 0, 0);
+        else if (kind == NORMAL)
+            x = s->mean + s->stddev * ib__stream_normal(stream, i, 0, 0);
+        else if (kind == TRUNCATED)
+            x = s->mean + s->stddev * truncated(stream, i);
+        else if (kind == IDENTITY)
+            x = i / (size_t)shape->dims[1] == i % (size_t)shape->dims[1] ? (isnan(s->value) ? 1.0 : s->value)
+                                                                         : 0.0;
+        data[i] = (float)x;
+    }
+}
+
+static ib_status make(float *data, const ib_shape *shape, const class_row *row, settings *s,
+                      const ib_value *config, const ib_stream *stream, const char *path, ib_error *err) {
+    if (row->kind == ARRAY) {
+        ib_numbers numbers;
+        ib_status status = ib__numbers_read(&numbers, ib__value_get(config, "value"), path, err);
+        return status == IB_OK ? ib__numbers_fill(data, shape, &numbers, path, err) : status;
+    }
+    if (row->kind == ORTHOGONAL) return ib__orthogonal(data, shape, stream, s->gain, path, err);
+    if (row->kind == WAVES) {
+        s->stft.window = ib__value_get(config, "window");
+        s->stft.imaginary = s->mode == 1;
+        return ib__stft_kernel(data, shape, &s->stft, path, err);
+    }
+    if (row->kind == IDENTITY && shape->rank != 2)
+        return ib__fail(err, IB_BAD_INPUT, path, "initializer Identity needs two dimensions, found %d",
+                        shape->rank);
+    if (row->kind == VARIANCE && (product(&s->in, shape) < 0.0 || product(&s->out, shape) < 0.0))
+        return ib__fail(err, IB_BAD_INPUT, path, "input_axes or output_axes lie outside of %d dimensions",
+                        shape->rank);
+    fill(data, shape, s, row->kind == VARIANCE ? resolve_scaling(s, shape) : row->kind, stream);
+    return IB_OK;
+}
+
 ib_status ib__initialize(float *data, const ib_shape *shape, const ib_value *initializer, uint64_t seed,
                          const char *path, ib_error *err) {
     const class_row *row;
     settings s;
     ib_value *canonical = NULL;
     ib_status status = parse(initializer, path, &row, &s, &canonical, err);
-    ib__value_free(canonical);
-    if (status != IB_OK) return status;
-    if (row->kind == IDENTITY && shape->rank != 2)
-        return ib__fail(err, IB_BAD_INPUT, path, "initializer Identity needs two dimensions, found %d",
-                        shape->rank);
-    shape_of_values kind = row->kind == VARIANCE ? resolve_scaling(&s, shape) : row->kind;
-    ib_stream stream = ib__stream(s.seed >= 0 ? (uint64_t)s.seed : seed, path, "initializer");
-    size_t n = (size_t)ib__shape_elements(shape);
-    for (size_t i = 0; i < n; i++) {
-        double x = s.value;
-        if (kind == UNIFORM)
-            x = s.low + (s.high - s.low) * ib__stream_uniform(&stream, i, 0, 0);
-        else if (kind == NORMAL)
-            x = s.mean + s.stddev * ib__stream_normal(&stream, i, 0, 0);
-        else if (kind == TRUNCATED)
-            x = s.mean + s.stddev * truncated(&stream, i);
-        else if (kind == IDENTITY)
-            x = i / (size_t)shape->dims[1] == i % (size_t)shape->dims[1] ? (isnan(s.value) ? 1.0 : s.value)
-                                                                         : 0.0;
-        data[i] = (float)x;
+    if (status == IB_OK) {
+        ib_stream stream = ib__stream(s.seed >= 0 ? (uint64_t)s.seed : seed, path, "initializer");
+        status = make(data, shape, row, &s, ib__value_get(canonical, "config"), &stream, path, err);
     }
-    return IB_OK;
+    ib__value_free(canonical);
+    return status;
 }
