@@ -137,7 +137,7 @@ static const ib_field prelu_fields[] = {
     IB_LAYER_FIELDS,
     {.key = "alpha_initializer", .fallback = "\"zeros\"", .read = ib__read_initializer},
     {.key = "alpha_regularizer", .fallback = "null", .read = ib__read_regularizer},
-    {.key = "alpha_constraint", .fallback = "null", .read = ib__read_null},
+    {.key = "alpha_constraint", .fallback = "null", .read = ib__read_constraint},
     {.key = "shared_axes", .fallback = "null", .read = read_shared, AT(axes), .choices = "list"}};
 
 static ib_status prelu_configure(ib_layer *layer, const ib_value *config, ib_error *err) {

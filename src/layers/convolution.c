@@ -27,8 +27,8 @@ typedef struct convolution {
     { .key = name "_initializer", .fallback = default_, .read = ib__read_initializer }
 #define REGULARIZER(name)                                                                                    \
     { .key = name "_regularizer", .fallback = "null", .read = ib__read_regularizer }
-#define NOT_YET(name)                                                                                        \
-    { .key = name, .fallback = "null", .read = ib__read_null }
+#define CONSTRAINT(name)                                                                                     \
+    { .key = name "_constraint", .fallback = "null", .read = ib__read_constraint }
 #define SIZES_1D(key, fallback, member) IB_WINDOW_SIZES(key, fallback, ib__read_single, member)
 #define SIZES_2D(key, fallback, member) IB_WINDOW_SIZES(key, fallback, ib__read_pair, member)
 
@@ -37,23 +37,23 @@ typedef struct convolution {
         sizes("strides", ones, strides), PADDING(paddings), IB_WINDOW_FORMAT,                                \
         sizes("dilation_rate", ones, dilation), COUNT("groups", "1", groups), ACTIVATION_AND_BIAS,           \
         INITIALIZER("kernel", "\"glorot_uniform\""), INITIALIZER("bias", "\"zeros\""),                       \
-        REGULARIZER("kernel"), REGULARIZER("bias"), REGULARIZER("activity"), NOT_YET("kernel_constraint"),   \
-        NOT_YET("bias_constraint")
+        REGULARIZER("kernel"), REGULARIZER("bias"), REGULARIZER("activity"), CONSTRAINT("kernel"),           \
+        CONSTRAINT("bias")
 #define DEPTHWISE(sizes, ones, paddings)                                                                     \
     IB_LAYER_FIELDS, COUNT("depth_multiplier", "1", multiplier), sizes("kernel_size", NULL, taps),           \
         sizes("strides", ones, strides), PADDING(paddings), IB_WINDOW_FORMAT,                                \
         sizes("dilation_rate", ones, dilation), ACTIVATION_AND_BIAS,                                         \
         INITIALIZER("depthwise", "\"glorot_uniform\""), INITIALIZER("bias", "\"zeros\""),                    \
-        REGULARIZER("depthwise"), REGULARIZER("bias"), REGULARIZER("activity"),                              \
-        NOT_YET("depthwise_constraint"), NOT_YET("bias_constraint")
+        REGULARIZER("depthwise"), REGULARIZER("bias"), REGULARIZER("activity"), CONSTRAINT("depthwise"),     \
+        CONSTRAINT("bias")
 #define SEPARABLE(sizes, ones, paddings)                                                                     \
     IB_LAYER_FIELDS, COUNT("depth_multiplier", "1", multiplier), COUNT("filters", NULL, filters),            \
         sizes("kernel_size", NULL, taps), sizes("strides", ones, strides), PADDING(paddings),                \
         IB_WINDOW_FORMAT, sizes("dilation_rate", ones, dilation), ACTIVATION_AND_BIAS,                       \
         INITIALIZER("depthwise", "\"glorot_uniform\""), INITIALIZER("pointwise", "\"glorot_uniform\""),      \
         INITIALIZER("bias", "\"zeros\""), REGULARIZER("depthwise"), REGULARIZER("pointwise"),                \
-        REGULARIZER("bias"), REGULARIZER("activity"), NOT_YET("depthwise_constraint"),                       \
-        NOT_YET("pointwise_constraint"), NOT_YET("bias_constraint")
+        REGULARIZER("bias"), REGULARIZER("activity"), CONSTRAINT("depthwise"), CONSTRAINT("pointwise"),      \
+        CONSTRAINT("bias")
 
 static const ib_field plain_1d[] = {PLAIN(SIZES_1D, "1", PADDINGS_1D)};
 static const ib_field plain_2d[] = {PLAIN(SIZES_2D, "[1, 1]", PADDINGS_2D)};
@@ -116,11 +116,13 @@ static ib_shape kernel_shape(const convolution *s, int64_t a, int64_t b) {
 
 static ib_status add_weight(ib_layer *layer, const char *name, const char *configured, const ib_shape *dims,
                             ib_error *err) {
-    char initializer[64], regularizer[64];
+    char initializer[64], regularizer[64], constraint[64];
     (void)snprintf(initializer, sizeof initializer, "%s_initializer", configured);
     (void)snprintf(regularizer, sizeof regularizer, "%s_regularizer", configured);
+    (void)snprintf(constraint, sizeof constraint, "%s_constraint", configured);
     return ib__layer_add_weight(layer, name, dims, true, ib__value_get(layer->config, initializer),
-                                ib__value_get(layer->config, regularizer), NULL, NULL, err);
+                                ib__value_get(layer->config, regularizer),
+                                ib__value_get(layer->config, constraint), NULL, err);
 }
 
 static ib_status add_bias(ib_layer *layer, int64_t channels, ib_error *err) {

@@ -88,8 +88,8 @@ static const ib_field fields[] = {
     {.key = "bias_initializer", .fallback = "\"zeros\"", .read = ib__read_initializer},
     {.key = "kernel_regularizer", .fallback = "null", .read = ib__read_regularizer},
     {.key = "bias_regularizer", .fallback = "null", .read = ib__read_regularizer},
-    {.key = "kernel_constraint", .fallback = "null", .read = ib__read_null},
-    {.key = "bias_constraint", .fallback = "null", .read = ib__read_null},
+    {.key = "kernel_constraint", .fallback = "null", .read = ib__read_constraint},
+    {.key = "bias_constraint", .fallback = "null", .read = ib__read_constraint},
     {.key = "quantization_config", .fallback = "null", .read = ib__read_null}};
 
 IB_CONFIGURE(fields)

@@ -63,8 +63,8 @@ static const ib_field batch_fields[] = {
     {.key = "moving_variance_initializer", .fallback = "\"ones\"", .read = ib__read_initializer},
     {.key = "beta_regularizer", .fallback = "null", .read = ib__read_regularizer},
     {.key = "gamma_regularizer", .fallback = "null", .read = ib__read_regularizer},
-    {.key = "beta_constraint", .fallback = "null", .read = ib__read_null},
-    {.key = "gamma_constraint", .fallback = "null", .read = ib__read_null},
+    {.key = "beta_constraint", .fallback = "null", .read = ib__read_constraint},
+    {.key = "gamma_constraint", .fallback = "null", .read = ib__read_constraint},
     {.key = "synchronized", .fallback = "false", .read = ib__read_null},
     {.key = "renorm", .fallback = "false", .read = ib__read_null},
     {.key = "renorm_clipping", .fallback = "null", .read = ib__read_null},
@@ -184,8 +184,8 @@ static const ib_field layer_fields[] = {
     {.key = "gamma_initializer", .fallback = "\"ones\"", .read = ib__read_initializer},
     {.key = "beta_regularizer", .fallback = "null", .read = ib__read_regularizer},
     {.key = "gamma_regularizer", .fallback = "null", .read = ib__read_regularizer},
-    {.key = "beta_constraint", .fallback = "null", .read = ib__read_null},
-    {.key = "gamma_constraint", .fallback = "null", .read = ib__read_null}};
+    {.key = "beta_constraint", .fallback = "null", .read = ib__read_constraint},
+    {.key = "gamma_constraint", .fallback = "null", .read = ib__read_constraint}};
 
 static ib_status layer_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
     settings *s = layer->settings;
@@ -254,8 +254,8 @@ static const ib_field group_fields[] = {
     {.key = "gamma_initializer", .fallback = "\"ones\"", .read = ib__read_initializer},
     {.key = "beta_regularizer", .fallback = "null", .read = ib__read_regularizer},
     {.key = "gamma_regularizer", .fallback = "null", .read = ib__read_regularizer},
-    {.key = "beta_constraint", .fallback = "null", .read = ib__read_null},
-    {.key = "gamma_constraint", .fallback = "null", .read = ib__read_null}};
+    {.key = "beta_constraint", .fallback = "null", .read = ib__read_constraint},
+    {.key = "gamma_constraint", .fallback = "null", .read = ib__read_constraint}};
 
 static ib_status group_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
     settings *s = layer->settings;

@@ -192,6 +192,9 @@ static ib_status build_optimizer(ib_model *model, ib_optimizer *optimizer, ib_er
             variables[i] = &weights[i]->variable;
         status = ib__optimizer_build(optimizer, variables, n, err);
     }
+    for (size_t i = 0; status == IB_OK && i < n; i++)
+        status =
+            ib__optimizer_constrain(optimizer, i, weights[i]->constraint, weights[i]->variable.path, err);
     ib__free(weights);
     ib__free(variables);
     return status;

@@ -8,15 +8,34 @@
 #include <unistd.h>
 
 /* Cases that must load; the others may say that something is not supported yet. */
-static const char *const must_load[] = {"legacy-h5",           "directory-unzipped",
-                                        "uncompiled",          "without-optimizer",
-                                        "compiled-adam",       "zip-deflated",
-                                        "nested-three-levels", "sequential-of-models",
-                                        "h5-big-endian",       "h5-chunked-gzip-shuffle",
-                                        "h5-float64",          "h5-latest-format",
-                                        "weights-h5",          "names-odd",
+static const char *const must_load[] = {"legacy-h5",
+                                        "directory-unzipped",
+                                        "uncompiled",
+                                        "without-optimizer",
+                                        "compiled-adam",
+                                        "compiled-accumulation",
+                                        "compiled-adafactor",
+                                        "compiled-adamw-amsgrad-ema",
+                                        "compiled-constraints",
+                                        "compiled-ftrl",
+                                        "compiled-loss-scale",
+                                        "compiled-multi",
+                                        "compiled-muon",
+                                        "compiled-nadam",
+                                        "compiled-rmsprop-centered-clip",
+                                        "compiled-sgd-momentum-schedule",
+                                        "zip-deflated",
+                                        "nested-three-levels",
+                                        "sequential-of-models",
+                                        "h5-big-endian",
+                                        "h5-chunked-gzip-shuffle",
+                                        "h5-float64",
+                                        "h5-latest-format",
+                                        "weights-h5",
+                                        "names-odd",
 
-                                        "dict-inputs-outputs", "nested-input-structure",
+                                        "dict-inputs-outputs",
+                                        "nested-input-structure",
                                         "many-layers"};
 
 static bool must(const char *name) {
