@@ -35,6 +35,7 @@ void ib__graph_free(ib_graph *g) {
     free(g->outputs);
     free(g->assignments);
     free(g->effects);
+    ib__scans_free(g);
     ib__arena_free(&g->arena);
     free(g);
 }
@@ -137,6 +138,9 @@ ib_node_data *ib__node_add(ib_graph *g, ib_op op, ib_type type, const ib_shape *
     *node = (ib_node_data){.op = op, .type = type, .shape = *shape, .n_in = n, .place = g->place};
     node->backward = g->backward;
     node->logits = IB_NO_NODE;
+    for (int i = 0; i < n; i++)
+        if (g->nodes[in[i]].region > node->region) node->region = g->nodes[in[i]].region;
+    if (node->region && g->building) node->region = g->building;
     for (int i = 0; i < 3; i++)
         node->in[i] = i < n && n <= 3 ? in[i] : IB_NO_NODE;
     return node;

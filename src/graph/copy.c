@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Strided copies: transposes, slices, concatenations, pads. They move words and do no arithmetic.
+ * Strided copies: transposes, slices, concatenations, pads; and rows by number. They move words and do no
+ * arithmetic.
  */
 #include "graph/plan.h"
 
@@ -51,5 +52,14 @@ void ib__copy_run(const ib_copy *c, const float *src, float *dst, size_t row0, s
         else
             for (size_t i = 0; i < n; i++)
                 memcpy(dst + to + i * ds, src + from + i * ss, sizeof *dst);
+    }
+}
+
+void ib__gather_run(const float *table, size_t rows, size_t width, const int32_t *indices, float *out,
+                    size_t first, size_t end) {
+    for (size_t i = first; i < end; i++) {
+        int64_t index = indices[i], last = (int64_t)rows - 1;
+        size_t r = (size_t)(index < 0 ? 0 : index > last ? last : index);
+        memcpy(out + i * width, table + r * width, width * sizeof *out);
     }
 }

@@ -15,6 +15,13 @@ ib_node ib__alias_base(const ib_graph *g, ib_node a) {
     return a;
 }
 
+ib_node ib__array_base(const ib_graph *g, ib_node a) {
+    a = ib__alias_base(g, a);
+    while (g->nodes[a].op == IB_OP_broadcast_in_dim)
+        a = ib__alias_base(g, g->nodes[a].in[0]);
+    return g->nodes[a].op == IB_OP_constant ? IB_NO_NODE : a;
+}
+
 bool ib__is_member(const ib_fusion *f, ib_node a) {
     return f->nodes[a].class == IB_CLASS_ELEMENTWISE;
 }
@@ -24,6 +31,7 @@ static ib_class classify(const ib_node_data *n) {
     case IB_OP_input:
     case IB_OP_variable:
     case IB_OP_constant_array:
+    case IB_OP_outside:
         return IB_CLASS_SOURCE;
     case IB_OP_constant:
     case IB_OP_broadcast_in_dim:
@@ -41,6 +49,14 @@ static ib_class classify(const ib_node_data *n) {
 
 static ib_node input_of(const ib_node_data *n, int i) {
     return n->many ? n->many[i] : n->in[i];
+}
+
+/* Input i of a heavy op as the array it reads; IB_NO_NODE: none. What a scan's body reads from outside may be
+ * virtual, it goes into the body as it is; first carries and arrays may not. */
+static ib_node heavy_input(const ib_graph *g, const ib_node_data *n, int i) {
+    ib_node a = input_of(n, i);
+    bool captured = n->op == IB_OP_scan && (size_t)i >= n->u.scan->n_carries + n->u.scan->n_xs;
+    return captured ? ib__array_base(g, a) : a;
 }
 
 /* Marks what outputs, assignments and effects need. Walking down the numbers sees consumers first. */
@@ -92,7 +108,7 @@ static void mark_arrays(ib_fusion *f, const ib_graph *g) {
         if (!f->nodes[i].live) continue;
         if (f->nodes[i].class == IB_CLASS_HEAVY) {
             for (int k = 0; k < n->n_in; k++)
-                need_array(f, g, input_of(n, k));
+                if (heavy_input(g, n, k) != IB_NO_NODE) need_array(f, g, heavy_input(g, n, k));
         } else if (n->op == IB_OP_broadcast_in_dim) {
             if (broken_chain(g, n)) need_array(f, g, n->in[0]);
         }
@@ -144,7 +160,8 @@ static void assign_stages(ib_fusion *f, const ib_graph *g) {
         if (fused->class == IB_CLASS_HEAVY) {
             stage = 1;
             for (int k = 0; k < n->n_in; k++) {
-                ib_node base = ib__alias_base(g, input_of(n, k));
+                if (heavy_input(g, n, k) == IB_NO_NODE) continue;
+                ib_node base = ib__alias_base(g, heavy_input(g, n, k));
                 ib_class class = f->nodes[base].class;
                 if (class == IB_CLASS_SOURCE) continue;
                 if (f->nodes[base].stage + 1 > stage) stage = f->nodes[base].stage + 1;
@@ -215,14 +232,6 @@ static ib_status add_to_group(ib_fusion *f, const ib_graph *g, ib_node a, ib_err
     return IB_OK;
 }
 
-/* The array a group reads for an operand: past aliases and virtual nodes; IB_NO_NODE: a constant. */
-static ib_node read_base(const ib_graph *g, ib_node a) {
-    a = ib__alias_base(g, a);
-    while (g->nodes[a].op == IB_OP_broadcast_in_dim)
-        a = ib__alias_base(g, g->nodes[a].in[0]);
-    return g->nodes[a].op == IB_OP_constant ? IB_NO_NODE : a;
-}
-
 /* Marks the members that are read from outside of their group. */
 static void mark_stored(ib_fusion *f, const ib_graph *g) {
     for (size_t i = 0; i < g->n_nodes; i++) {
@@ -231,7 +240,7 @@ static void mark_stored(ib_fusion *f, const ib_graph *g) {
         if (f->nodes[i].array_needed) f->nodes[i].stored = true;
         if (f->nodes[i].class != IB_CLASS_ELEMENTWISE) continue;
         for (int k = 0; k < n->n_in; k++) {
-            ib_node direct = ib__alias_base(g, n->in[k]), base = read_base(g, n->in[k]);
+            ib_node direct = ib__alias_base(g, n->in[k]), base = ib__array_base(g, n->in[k]);
             if (base == IB_NO_NODE || f->nodes[base].class != IB_CLASS_ELEMENTWISE) continue;
             if (base != direct || f->nodes[base].group != f->nodes[i].group ||
                 n->op == IB_OP_broadcast_in_dim)
@@ -256,7 +265,7 @@ static void attach_epilogues(ib_fusion *f, const ib_graph *g) {
         for (size_t j = 0; j < group->n_nodes && good; j++) {
             const ib_node_data *n = &g->nodes[group->nodes[j]];
             for (int k = 0; k < n->n_in; k++) {
-                ib_node base = read_base(g, n->in[k]);
+                ib_node base = ib__array_base(g, n->in[k]);
                 if (base == IB_NO_NODE || f->nodes[base].class != IB_CLASS_HEAVY ||
                     f->nodes[base].stage != group->stage)
                     continue;

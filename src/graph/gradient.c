@@ -3,20 +3,49 @@
  * Gradients: one rule an op, written with ops. The walk goes from the last node to the first, so a node's
  * adjoint is complete when its turn comes; contributions are added in that order.
  */
-#include "graph/internal.h"
+#include "graph/walk.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct walk {
-    ib_graph *g;
-    ib_node *adjoint; /* a node's adjoint so far; IB_NO_NODE: none */
-    bool *needed;     /* the node depends on an x */
-} walk;
+bool ib__walk_new(ib_walk *w, ib_graph *g, size_t n) {
+    *w = (ib_walk){.g = g, .n = n};
+    w->adjoint = malloc((n + 1) * sizeof *w->adjoint);
+    w->slice = malloc((n + 1) * sizeof *w->slice);
+    w->needed = calloc(n + 1, sizeof *w->needed);
+    if (!w->adjoint || !w->needed || !w->slice) return false;
+    for (size_t i = 0; i < n; i++)
+        w->adjoint[i] = w->slice[i] = IB_NO_NODE;
+    return true;
+}
 
-static void contribute(walk *w, ib_node to, ib_node d) {
+void ib__walk_free(ib_walk *w) {
+    free(w->adjoint);
+    free(w->slice);
+    free(w->needed);
+    free(w->pending);
+    *w = (ib_walk){0};
+}
+
+static void postpone(ib_walk *w, ib_node to, ib_node d, ib_node rule) {
     if (!w->needed[to] || d == IB_NO_NODE) return;
-    w->adjoint[to] = w->adjoint[to] == IB_NO_NODE ? d : ib__op_add(w->g, w->adjoint[to], d);
+    if (ib__grow(&w->pending, &w->pending_capacity, w->n_pending + 1, sizeof *w->pending))
+        w->pending[w->n_pending++] = (ib_pending){to, d, rule};
+    else
+        (void)ib__graph_fail(w->g, IB_NO_MEMORY, "out of memory");
+}
+
+/* Is it a node that the body reads from outside? */
+static bool from_outside(const ib_walk *w, ib_node a) {
+    return w->region && w->g->nodes[a].region == 0;
+}
+
+void ib__walk_contribute(ib_walk *w, ib_node to, ib_node d) {
+    if (!w->needed[to] || d == IB_NO_NODE) return;
+    if (from_outside(w, to))
+        postpone(w, to, d, IB_NO_NODE);
+    else
+        w->adjoint[to] = w->adjoint[to] == IB_NO_NODE ? d : ib__op_add(w->g, w->adjoint[to], d);
 }
 
 #define NO IB_NO_NODE
@@ -66,52 +95,52 @@ static ib_node where(ib_graph *g, ib_node predicate, ib_node dy) {
     return ib__op_select(g, predicate, dy, zero(g));
 }
 
-static void map_rule(walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
+static void map_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
     ib_graph *g = w->g;
     ib_node a = n->in[0], b = n->in[1], c = n->in[2];
     switch (n->map) {
     case IB_MAP_add:
-        contribute(w, a, dy);
-        contribute(w, b, dy);
+        ib__walk_contribute(w, a, dy);
+        ib__walk_contribute(w, b, dy);
         break;
     case IB_MAP_subtract:
-        contribute(w, a, dy);
-        if (w->needed[b]) contribute(w, b, ib__op_negate(g, dy));
+        ib__walk_contribute(w, a, dy);
+        if (w->needed[b]) ib__walk_contribute(w, b, ib__op_negate(g, dy));
         break;
     case IB_MAP_multiply:
-        if (w->needed[a]) contribute(w, a, ib__op_multiply(g, dy, b));
-        if (w->needed[b]) contribute(w, b, ib__op_multiply(g, dy, a));
+        if (w->needed[a]) ib__walk_contribute(w, a, ib__op_multiply(g, dy, b));
+        if (w->needed[b]) ib__walk_contribute(w, b, ib__op_multiply(g, dy, a));
         break;
     case IB_MAP_divide:
-        if (w->needed[a]) contribute(w, a, ib__op_divide(g, dy, b));
+        if (w->needed[a]) ib__walk_contribute(w, a, ib__op_divide(g, dy, b));
         if (w->needed[b]) /* -(dy * y) / b */
-            contribute(w, b, ib__op_negate(g, ib__op_divide(g, ib__op_multiply(g, dy, y), b)));
+            ib__walk_contribute(w, b, ib__op_negate(g, ib__op_divide(g, ib__op_multiply(g, dy, y), b)));
         break;
     case IB_MAP_fma:
-        if (w->needed[a]) contribute(w, a, ib__op_multiply(g, dy, b));
-        if (w->needed[b]) contribute(w, b, ib__op_multiply(g, dy, a));
-        contribute(w, c, dy);
+        if (w->needed[a]) ib__walk_contribute(w, a, ib__op_multiply(g, dy, b));
+        if (w->needed[b]) ib__walk_contribute(w, b, ib__op_multiply(g, dy, a));
+        ib__walk_contribute(w, c, dy);
         break;
     case IB_MAP_maximum:
     case IB_MAP_minimum: {
         /* y > b says the same as a > b (y < b as a < b), and y is kept anyway. */
         ib_node first = ib__op_map(g, n->map == IB_MAP_maximum ? IB_MAP_greater : IB_MAP_less, y, b, NO);
-        if (w->needed[a]) contribute(w, a, where(g, first, dy));
-        if (w->needed[b]) contribute(w, b, ib__op_select(g, first, zero(g), dy));
+        if (w->needed[a]) ib__walk_contribute(w, a, where(g, first, dy));
+        if (w->needed[b]) ib__walk_contribute(w, b, ib__op_select(g, first, zero(g), dy));
         break;
     }
     case IB_MAP_select:
-        if (w->needed[b]) contribute(w, b, where(g, a, dy));
-        if (w->needed[c]) contribute(w, c, ib__op_select(g, a, zero(g), dy));
+        if (w->needed[b]) ib__walk_contribute(w, b, where(g, a, dy));
+        if (w->needed[c]) ib__walk_contribute(w, c, ib__op_select(g, a, zero(g), dy));
         break;
     default:
-        if (w->needed[a]) contribute(w, a, unary_rule(g, n->map, a, y, dy));
+        if (w->needed[a]) ib__walk_contribute(w, a, unary_rule(g, n->map, a, y, dy));
         break;
     }
 }
 
 /* broadcast_in_dim: the sum over every axis that was made or stretched. */
-static void broadcast_rule(walk *w, const ib_node_data *n, ib_node dy) {
+static void broadcast_rule(ib_walk *w, const ib_node_data *n, ib_node dy) {
     ib_graph *g = w->g;
     const ib_shape from = ib__node(g, n->in[0])->shape;
     unsigned axes = (1u << n->shape.rank) - 1;
@@ -119,17 +148,18 @@ static void broadcast_rule(walk *w, const ib_node_data *n, ib_node dy) {
         int d = n->u.dims[i];
         if (from.dims[i] == n->shape.dims[d]) axes &= ~(1u << d);
     }
-    contribute(w, n->in[0], ib__op_reshape(g, ib__op_reduce(g, IB_REDUCE_SUM, dy, axes, false), &from));
+    ib__walk_contribute(w, n->in[0],
+                        ib__op_reshape(g, ib__op_reduce(g, IB_REDUCE_SUM, dy, axes, false), &from));
 }
 
-static void transpose_rule(walk *w, const ib_node_data *n, ib_node dy) {
+static void transpose_rule(ib_walk *w, const ib_node_data *n, ib_node dy) {
     int inverse[IB_RANK_MAX] = {0};
     for (int i = 0; i < n->shape.rank; i++)
         inverse[n->u.dims[i]] = i;
-    contribute(w, n->in[0], ib__op_transpose(w->g, dy, inverse));
+    ib__walk_contribute(w, n->in[0], ib__op_transpose(w->g, dy, inverse));
 }
 
-static void concatenate_rule(walk *w, const ib_node_data *n, ib_node dy) {
+static void concatenate_rule(ib_walk *w, const ib_node_data *n, ib_node dy) {
     int axis = n->u.dims[0];
     int64_t start[IB_RANK_MAX] = {0}, limit[IB_RANK_MAX];
     memcpy(limit, n->shape.dims, sizeof limit);
@@ -138,24 +168,24 @@ static void concatenate_rule(walk *w, const ib_node_data *n, ib_node dy) {
         start[axis] = at;
         at += ib__node(w->g, n->many[i])->shape.dims[axis];
         limit[axis] = at;
-        if (w->needed[n->many[i]]) contribute(w, n->many[i], ib__op_slice(w->g, dy, start, limit));
+        if (w->needed[n->many[i]]) ib__walk_contribute(w, n->many[i], ib__op_slice(w->g, dy, start, limit));
     }
 }
 
-static void slice_rule(walk *w, const ib_node_data *n, ib_node dy) {
+static void slice_rule(ib_walk *w, const ib_node_data *n, ib_node dy) {
     int64_t high[IB_RANK_MAX];
     const ib_shape from = ib__node(w->g, n->in[0])->shape;
     for (int i = 0; i < from.rank; i++)
         high[i] = from.dims[i] - n->u.range.high[i];
-    contribute(w, n->in[0], ib__op_pad(w->g, dy, 0.0f, n->u.range.low, high));
+    ib__walk_contribute(w, n->in[0], ib__op_pad(w->g, dy, 0.0f, n->u.range.low, high));
 }
 
-static void pad_rule(walk *w, const ib_node_data *n, ib_node dy) {
+static void pad_rule(ib_walk *w, const ib_node_data *n, ib_node dy) {
     int64_t limit[IB_RANK_MAX];
     const ib_shape from = ib__node(w->g, n->in[0])->shape;
     for (int i = 0; i < from.rank; i++)
         limit[i] = from.dims[i] + n->u.range.low[i];
-    contribute(w, n->in[0], ib__op_slice(w->g, dy, n->u.range.low, limit));
+    ib__walk_contribute(w, n->in[0], ib__op_slice(w->g, dy, n->u.range.low, limit));
 }
 
 /* Spreads a reduced array over the axes it lost. */
@@ -167,18 +197,18 @@ static ib_node spread(ib_graph *g, ib_node reduced, const ib_shape *shape, unsig
 }
 
 /* sum: the gradient goes everywhere; max, min: in equal parts to the places that hold the result. */
-static void reduce_rule(walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
+static void reduce_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
     ib_graph *g = w->g;
     ib_node x = n->in[0];
     unsigned axes = n->u.reduce.axes;
     const ib_shape shape = ib__node(g, x)->shape;
     if (n->u.reduce.op == IB_REDUCE_SUM) {
-        contribute(w, x, spread(g, dy, &shape, axes));
+        ib__walk_contribute(w, x, spread(g, dy, &shape, axes));
         return;
     }
     ib_node holds = ib__op_map(g, IB_MAP_equal, x, spread(g, y, &shape, axes), NO);
     ib_node count = ib__op_reduce(g, IB_REDUCE_SUM, ib__op_convert(g, holds, IB_TYPE_F32), axes, false);
-    contribute(w, x, where(g, holds, spread(g, ib__op_divide(g, dy, count), &shape, axes)));
+    ib__walk_contribute(w, x, where(g, holds, spread(g, ib__op_divide(g, dy, count), &shape, axes)));
 }
 
 /* r has the axes listed in `have` (as axes of x, in r's order); brings them into x's order. */
@@ -189,68 +219,114 @@ static ib_node reorder(ib_graph *g, ib_node r, const int *have, int n) {
     return ib__op_transpose(g, r, permutation);
 }
 
-/* y = [batch, free a, free b].  da = dy . b over free b gives [batch, free a, contracted in b's order];
- * db = a . dy over free a gives [batch, contracted in a's order, free b]. */
-static void dot_rule(walk *w, const ib_node_data *n, ib_node dy) {
+/* y = [batch, free a, free b].  da = dy . b over free b gives [batch, free a, contracted in b's order]. */
+static ib_node dot_gradient_a(ib_graph *g, const ib_dot_axes *d, int ra, ib_node b, ib_node dy) {
+    int rb = ib__node(g, b)->shape.rank, nb = d->n_batch, k = nb;
+    int fa[IB_RANK_MAX] = {0}, fb[IB_RANK_MAX] = {0}, have[IB_RANK_MAX] = {0};
+    int na_free = ib__rest_axes(ra, d->a_batch, nb, d->a_contract, d->n_contract, fa);
+    int nb_free = ib__rest_axes(rb, d->b_batch, nb, d->b_contract, d->n_contract, fb);
+    ib_dot_axes t = {.n_batch = nb, .n_contract = nb_free};
+    for (int i = 0; i < nb; i++) {
+        t.a_batch[i] = i;
+        t.b_batch[i] = d->b_batch[i];
+        have[i] = d->a_batch[i];
+    }
+    for (int i = 0; i < nb_free; i++) {
+        t.a_contract[i] = nb + na_free + i;
+        t.b_contract[i] = fb[i];
+    }
+    for (int i = 0; i < na_free; i++)
+        have[k++] = fa[i];
+    for (int axis = 0; axis < rb; axis++)
+        for (int i = 0; i < d->n_contract; i++)
+            if (d->b_contract[i] == axis) have[k++] = d->a_contract[i];
+    return reorder(g, ib__op_dot_general(g, dy, b, &t), have, ra);
+}
+
+/* db = a . dy over free a gives [batch, contracted in a's order, free b]. stacked: a and dy have an axis of
+ * time steps after that of samples, which is contracted after it. */
+static ib_node dot_gradient_b(ib_graph *g, const ib_dot_axes *d, int rb, ib_node a, ib_node dy,
+                              bool stacked) {
+    int ra = ib__node(g, a)->shape.rank - stacked, nb = d->n_batch, k = nb, at = 0;
+    int fa[IB_RANK_MAX] = {0}, fb[IB_RANK_MAX] = {0}, have[IB_RANK_MAX] = {0};
+    int na_free = ib__rest_axes(ra, d->a_batch, nb, d->a_contract, d->n_contract, fa);
+    int nb_free = ib__rest_axes(rb, d->b_batch, nb, d->b_contract, d->n_contract, fb);
+    ib_dot_axes t = {.n_batch = nb};
+    for (int i = 0; i < nb; i++) {
+        t.a_batch[i] = d->a_batch[i];
+        t.b_batch[i] = i;
+        have[i] = d->b_batch[i];
+    }
+    for (int i = 0; i < na_free; i++) {
+        t.a_contract[at] = stacked && fa[i] > 0 ? fa[i] + 1 : fa[i];
+        t.b_contract[at++] = stacked && i > 0 ? nb + i + 1 : nb + i;
+        if (!stacked || i > 0) continue;
+        t.a_contract[at] = 1;
+        t.b_contract[at++] = 1;
+    }
+    t.n_contract = at;
+    for (int axis = 0; axis < ra; axis++)
+        for (int i = 0; i < d->n_contract; i++)
+            if (d->a_contract[i] == axis) have[k++] = d->b_contract[i];
+    for (int i = 0; i < nb_free; i++)
+        have[k++] = fb[i];
+    return reorder(g, ib__op_dot_general(g, a, dy, &t), have, rb);
+}
+
+/* In a body, may the gradient for operand b wait for a product over samples and steps? */
+static bool product_waits(const ib_walk *w, const ib_node_data *n) {
+    const ib_node_data *a = &w->g->nodes[n->in[0]], *b = &w->g->nodes[n->in[1]];
+    return from_outside(w, n->in[1]) && !b->batched && a->batched && n->batched && n->u.dot.n_batch == 0;
+}
+
+/* A weight on the right side of a product in a body: the product with its transpose, which is made outside.
+ */
+static ib_node dot_gradient_a_in_body(ib_graph *g, const ib_dot_axes *d, ib_node a, ib_node b, ib_node dy) {
+    int rb = ib__node(g, b)->shape.rank, fb[IB_RANK_MAX], none[1] = {0}, permutation[IB_RANK_MAX] = {0},
+        k = 0;
+    int nb_free = ib__rest_axes(rb, none, 0, d->b_contract, d->n_contract, fb);
+    ib_dot_axes moved = *d;
+    for (int i = 0; i < nb_free; i++)
+        permutation[k++] = fb[i];
+    for (int axis = 0; axis < rb; axis++)
+        for (int i = 0; i < d->n_contract; i++)
+            if (d->b_contract[i] == axis) {
+                moved.b_contract[i] = k;
+                permutation[k++] = axis;
+            }
+    return dot_gradient_a(g, &moved, ib__node(g, a)->shape.rank, ib__op_transpose(g, b, permutation), dy);
+}
+
+static void dot_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
     ib_graph *g = w->g;
     const ib_dot_axes d = n->u.dot;
     ib_node a = n->in[0], b = n->in[1];
-    int ra = ib__node(g, a)->shape.rank, rb = ib__node(g, b)->shape.rank;
-    int fa[IB_RANK_MAX] = {0}, fb[IB_RANK_MAX] = {0}, have[IB_RANK_MAX] = {0}, nb = d.n_batch, k;
-    int na_free = ib__rest_axes(ra, d.a_batch, nb, d.a_contract, d.n_contract, fa);
-    int nb_free = ib__rest_axes(rb, d.b_batch, nb, d.b_contract, d.n_contract, fb);
-    if (w->needed[a]) {
-        ib_dot_axes t = {.n_batch = nb, .n_contract = nb_free};
-        for (int i = 0; i < nb; i++) {
-            t.a_batch[i] = i;
-            t.b_batch[i] = d.b_batch[i];
-            have[i] = d.a_batch[i];
-        }
-        for (int i = 0; i < nb_free; i++) {
-            t.a_contract[i] = nb + na_free + i;
-            t.b_contract[i] = fb[i];
-        }
-        k = nb;
-        for (int i = 0; i < na_free; i++)
-            have[k++] = fa[i];
-        for (int axis = 0; axis < rb; axis++)
-            for (int i = 0; i < d.n_contract; i++)
-                if (d.b_contract[i] == axis) have[k++] = d.a_contract[i];
-        contribute(w, a, reorder(g, ib__op_dot_general(g, dy, b, &t), have, ra));
-    }
-    if (w->needed[b]) {
-        ib_dot_axes t = {.n_batch = nb, .n_contract = na_free};
-        for (int i = 0; i < nb; i++) {
-            t.a_batch[i] = d.a_batch[i];
-            t.b_batch[i] = i;
-            have[i] = d.b_batch[i];
-        }
-        for (int i = 0; i < na_free; i++) {
-            t.a_contract[i] = fa[i];
-            t.b_contract[i] = nb + i;
-        }
-        k = nb;
-        for (int axis = 0; axis < ra; axis++)
-            for (int i = 0; i < d.n_contract; i++)
-                if (d.a_contract[i] == axis) have[k++] = d.b_contract[i];
-        for (int i = 0; i < nb_free; i++)
-            have[k++] = fb[i];
-        contribute(w, b, reorder(g, ib__op_dot_general(g, a, dy, &t), have, rb));
-    }
+    bool waits = product_waits(w, n);
+    if (w->needed[a])
+        ib__walk_contribute(w, a,
+                            waits ? dot_gradient_a_in_body(g, &d, a, b, dy)
+                                  : dot_gradient_a(g, &d, ib__node(g, a)->shape.rank, b, dy));
+    if (waits)
+        postpone(w, b, dy, y);
+    else if (w->needed[b])
+        ib__walk_contribute(w, b, dot_gradient_b(g, &d, ib__node(g, b)->shape.rank, a, dy, false));
 }
 
-static void convolution_rule(walk *w, const ib_node_data *n, ib_node dy) {
+static void convolution_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
     ib_graph *g = w->g;
     const ib_window2d window = n->u.window.window;
     int64_t groups = n->u.window.groups;
     ib_node x = n->in[0], k = n->in[1];
     const ib_shape sx = ib__node(g, x)->shape, sk = ib__node(g, k)->shape;
-    if (w->needed[k]) contribute(w, k, ib__op_convolution_grad_kernel(g, x, dy, &sk, &window, groups));
-    if (w->needed[x]) contribute(w, x, ib__op_convolution_grad_input(g, dy, k, &sx, &window, groups));
+    if (from_outside(w, k))
+        postpone(w, k, dy, y);
+    else if (w->needed[k])
+        ib__walk_contribute(w, k, ib__op_convolution_grad_kernel(g, x, dy, &sk, &window, groups));
+    if (w->needed[x])
+        ib__walk_contribute(w, x, ib__op_convolution_grad_input(g, dy, k, &sx, &window, groups));
 }
 
-/* One node's rule. n is a copy: rules add nodes. */
-static void apply_rule(walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
+void ib__walk_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
     ib_graph *g = w->g;
     switch (n->op) {
     case IB_OP_map:
@@ -258,7 +334,7 @@ static void apply_rule(walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
         break;
     case IB_OP_reshape: {
         const ib_shape from = ib__node(g, n->in[0])->shape;
-        contribute(w, n->in[0], ib__op_reshape(g, dy, &from));
+        ib__walk_contribute(w, n->in[0], ib__op_reshape(g, dy, &from));
         break;
     }
     case IB_OP_broadcast_in_dim:
@@ -280,18 +356,32 @@ static void apply_rule(walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
         reduce_rule(w, n, y, dy);
         break;
     case IB_OP_dot_general:
-        dot_rule(w, n, dy);
+        dot_rule(w, n, y, dy);
         break;
     case IB_OP_convolution:
-        convolution_rule(w, n, dy);
+        convolution_rule(w, n, y, dy);
         break;
     case IB_OP_max_pool:
     case IB_OP_avg_pool: {
         const ib_window2d window = n->u.window.window;
         ib_op op = n->op == IB_OP_max_pool ? IB_OP_max_pool_grad : IB_OP_avg_pool_grad;
-        contribute(w, n->in[0], ib__op_pool_grad(g, op, n->in[0], dy, &window));
+        ib__walk_contribute(w, n->in[0], ib__op_pool_grad(g, op, n->in[0], dy, &window));
         break;
     }
+    case IB_OP_gather: {
+        const ib_shape shape = ib__node(g, n->in[0])->shape;
+        if (from_outside(w, n->in[0]))
+            postpone(w, n->in[0], dy, y);
+        else
+            ib__walk_contribute(w, n->in[0], ib__op_scatter_add(g, n->in[1], dy, &shape));
+        break;
+    }
+    case IB_OP_scatter_add:
+        ib__walk_contribute(w, n->in[1], ib__op_gather(g, dy, n->in[0]));
+        break;
+    case IB_OP_scan:
+        ib__scan_rule(w, n);
+        break;
     case IB_OP_convolution_grad_input:
     case IB_OP_convolution_grad_kernel:
     case IB_OP_max_pool_grad:
@@ -303,11 +393,48 @@ static void apply_rule(walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
     }
 }
 
-/* Marks what depends on an x, up to node `end`. */
-static void mark_needed(walk *w, const ib_node *x, size_t nx, size_t end) {
+/* ---- The walk ---- */
+
+/* [samples, steps, ...] as [samples * steps, ...] */
+static ib_node flat(ib_graph *g, ib_node stack) {
+    if (stack == NO) return NO;
+    const ib_shape from = ib__node(g, stack)->shape;
+    ib_shape shape = {.rank = from.rank - 1, .dims = {from.dims[0] * from.dims[1]}};
+    for (int i = 1; i < shape.rank; i++)
+        shape.dims[i] = from.dims[i + 1];
+    return ib__op_reshape(g, stack, &shape);
+}
+
+void ib__walk_finish_pending(ib_walk *outer, const ib_pending *p, ib_scan *forward, ib_scan *backward) {
+    ib_graph *g = outer->g;
+    ib_node dy = ib__scan_stacked(g, backward, p->d);
+    if (dy == NO) return;
+    if (p->rule == NO) {
+        ib__walk_contribute(outer, p->to, ib__op_reduce(g, IB_REDUCE_SUM, dy, 1u << 1, false));
+        return;
+    }
+    const ib_node_data n = g->nodes[p->rule];
+    const ib_shape shape = g->nodes[p->to].shape;
+    g->place = n.place;
+    if (n.op == IB_OP_gather) {
+        ib__walk_contribute(outer, p->to,
+                            ib__op_scatter_add(g, ib__scan_stacked(g, forward, n.in[1]), dy, &shape));
+        return;
+    }
+    ib_node x = ib__scan_stacked(g, forward, n.in[0]);
+    if (x == NO) return;
+    ib_node d = n.op == IB_OP_dot_general
+                    ? dot_gradient_b(g, &n.u.dot, shape.rank, x, dy, true)
+                    : ib__op_convolution_grad_kernel(g, flat(g, x), flat(g, dy), &shape, &n.u.window.window,
+                                                     n.u.window.groups);
+    ib__walk_contribute(outer, p->to, d);
+}
+
+/* Marks what depends on an x. */
+static void mark_needed(ib_walk *w, const ib_node *x, size_t nx) {
     for (size_t i = 0; i < nx; i++)
         if (x[i] != IB_NO_NODE) w->needed[x[i]] = true;
-    for (size_t i = 0; i < end; i++) {
+    for (size_t i = 0; i < w->n; i++) {
         const ib_node_data *n = &w->g->nodes[i];
         if (n->op == IB_OP_stop_gradient) continue;
         for (int k = 0; k < n->n_in; k++)
@@ -315,44 +442,56 @@ static void mark_needed(walk *w, const ib_node *x, size_t nx, size_t end) {
     }
 }
 
+/* Has one of a scan's results an adjoint? */
+static bool scan_has_adjoint(const ib_walk *w, const ib_scan *scan) {
+    bool some = false;
+    for (size_t i = 0; i < scan->n_ys; i++)
+        some |= (size_t)scan->ys[i].outer < w->n && w->adjoint[scan->ys[i].outer] != NO;
+    for (size_t i = 0; i < scan->n_carries; i++) {
+        ib_node final = scan->carries[i].final;
+        some |= final != NO && (size_t) final < w->n && w->adjoint[final] != NO;
+    }
+    return some;
+}
+
+static void walk_back(ib_walk *w) {
+    ib_graph *g = w->g;
+    const char *place = g->place;
+    for (size_t i = w->n; i-- > 0 && g->error.code == IB_OK;) {
+        const ib_node_data n = g->nodes[i];
+        if (!w->needed[i] || n.region) continue;
+        if (n.op == IB_OP_scan ? !scan_has_adjoint(w, n.u.scan) : w->adjoint[i] == NO) continue;
+        g->place = n.place;
+        ib__walk_rule(w, &n, (ib_node)i, w->adjoint[i]);
+    }
+    g->place = place;
+}
+
 void ib__graph_gradients(ib_graph *g, const ib_node *y, const ib_node *dy, size_t ny, const ib_node *x,
                          size_t nx, ib_node *dx) {
     for (size_t i = 0; i < nx; i++)
         dx[i] = IB_NO_NODE;
-    size_t end = g->n_nodes;
     if (g->error.code != IB_OK) return;
-    walk w = {.g = g};
-    w.adjoint = malloc((end + 1) * sizeof *w.adjoint);
-    w.needed = calloc(end + 1, sizeof *w.needed);
-    if (!w.adjoint || !w.needed) {
+    ib_walk w;
+    if (!ib__walk_new(&w, g, g->n_nodes)) {
         (void)ib__graph_fail(g, IB_NO_MEMORY, "out of memory");
-        goto done;
+        ib__walk_free(&w);
+        return;
     }
-    for (size_t i = 0; i < end; i++)
-        w.adjoint[i] = IB_NO_NODE;
-    mark_needed(&w, x, nx, end);
-    const char *place = g->place;
+    mark_needed(&w, x, nx);
     g->backward = true;
     for (size_t i = 0; i < ny; i++) {
         if (y[i] == IB_NO_NODE) continue;
         ib_node d = dy && dy[i] != IB_NO_NODE ? dy[i] : ib__op_constant(g, 1.0f);
         const ib_shape shape = ib__node(g, y[i])->shape;
-        contribute(&w, y[i], ib__op_broadcast_to(g, d, &shape));
+        ib__walk_contribute(&w, y[i], ib__op_broadcast_to(g, d, &shape));
     }
-    for (size_t i = end; i-- > 0;) {
-        if (!w.needed[i] || w.adjoint[i] == IB_NO_NODE) continue;
-        const ib_node_data n = g->nodes[i];
-        g->place = n.place;
-        apply_rule(&w, &n, (ib_node)i, w.adjoint[i]);
-    }
-    g->place = place;
+    walk_back(&w);
     for (size_t i = 0; i < nx; i++) {
         if (x[i] == IB_NO_NODE) continue;
         const ib_shape shape = ib__node(g, x[i])->shape;
         dx[i] = w.adjoint[x[i]] != IB_NO_NODE ? w.adjoint[x[i]] : ib__op_broadcast_to(g, zero(g), &shape);
     }
     g->backward = false;
-done:
-    free(w.adjoint);
-    free(w.needed);
+    ib__walk_free(&w);
 }

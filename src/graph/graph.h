@@ -121,6 +121,29 @@ ib_node ib__op_convolution(ib_graph *g, ib_node x, ib_node k, const ib_window2d 
 ib_node ib__op_max_pool(ib_graph *g, ib_node x, const ib_window2d *window);
 ib_node ib__op_avg_pool(ib_graph *g, ib_node x, const ib_window2d *window);
 
+/* ---- Gather ---- */
+/* table: [rows, ...], indices: int32 of any shape -> [indices' shape ..., ...]. An index outside of the table
+ * takes the nearest row. Gradient for the table: each lane adds the contributions to a row in order, from +0;
+ * the lanes are added by the lane tree. */
+ib_node ib__op_gather(ib_graph *g, ib_node table, ib_node indices);
+
+/* ---- Scan: a body of ops that runs once for each time step, as an RNN does. Between begin and end, ops on
+ * what ib__scan_carry and ib__scan_x give belong to the body; all other nodes may be used in it as they are.
+ * ---- */
+typedef struct ib_scan ib_scan;
+/* reverse: from the last step to the first. NULL after an error. */
+ib_scan *ib__scan_begin(ib_graph *g, int64_t steps, bool reverse);
+/* A value that goes from step to step, and its first one. The first axis counts samples. */
+ib_node ib__scan_carry(ib_graph *g, ib_scan *scan, ib_node init);
+/* This step's part [samples, ...] of an array [samples, steps, ...]. */
+ib_node ib__scan_x(ib_graph *g, ib_scan *scan, ib_node xs);
+/* What the carry will be in the next step. */
+void ib__scan_next(ib_graph *g, ib_scan *scan, ib_node carry, ib_node next);
+void ib__scan_end(ib_graph *g, ib_scan *scan);
+/* After the end: a carry after the last step; a value of the body at every step, [samples, steps, ...]. */
+ib_node ib__scan_final(ib_graph *g, ib_scan *scan, ib_node carry);
+ib_node ib__scan_stacked(ib_graph *g, ib_scan *scan, ib_node value);
+
 /* ---- Logits. A softmax or sigmoid output remembers what it was made from; losses look for it. ---- */
 typedef enum ib_logits_kind { IB_LOGITS_NONE, IB_LOGITS_SOFTMAX, IB_LOGITS_SIGMOID } ib_logits_kind;
 void ib__node_set_logits(ib_graph *g, ib_node output, ib_node logits, ib_logits_kind kind);

@@ -36,7 +36,13 @@
     X(max_pool)                                                                                              \
     X(max_pool_grad)                                                                                         \
     X(avg_pool)                                                                                              \
-    X(avg_pool_grad)
+    X(avg_pool_grad)                                                                                         \
+    X(gather)                                                                                                \
+    X(scatter_add)                                                                                           \
+    X(scan)                                                                                                  \
+    X(scan_input)                                                                                            \
+    X(scan_result)                                                                                           \
+    X(outside)
 
 typedef enum ib_op {
 #define X(name) IB_OP_##name,
@@ -51,12 +57,13 @@ typedef struct ib_node_data {
     ib_shape shape;
     bool batched;
     bool backward; /* built by ib__graph_gradients */
+    int region;    /* of the scan whose body it belongs to; 0: none */
     int n_in;
     ib_node in[3];
     ib_node *many; /* concatenate: its n_in inputs; else NULL */
     union {
         float value;           /* constant */
-        const float *values;   /* constant_array: 64-byte aligned, in the graph's memory */
+        const float *values;   /* constant_array: 64-byte aligned, in the graph's memory; outside: not ours */
         uint32_t key[2];       /* uniform */
         int dims[IB_RANK_MAX]; /* broadcast_in_dim, transpose; concatenate: dims[0] is the axis */
         struct {
@@ -73,6 +80,12 @@ typedef struct ib_node_data {
             int64_t groups;
         } window;
         ib_variable *variable;
+        ib_scan *scan; /* of scan */
+        struct {
+            ib_scan *scan;
+            bool final;   /* a carry after the last step; else a stack */
+            size_t index; /* of the carry or the stacked value */
+        } result;         /* of scan_result */
     } u;
     const char *name;  /* input */
     const char *place; /* where it was built */
@@ -91,6 +104,31 @@ typedef struct ib_effect {
     void *context;
 } ib_effect;
 
+/* A scan. Nodes of the body have its region's number. */
+typedef struct ib_scan_carry {
+    ib_node init, in, next; /* outside, in the body, in the body or outside */
+    ib_node final;          /* the result, IB_NO_NODE: not asked for */
+} ib_scan_carry;
+
+typedef struct ib_scan_slice {
+    ib_node outer; /* [samples, steps, ...] */
+    ib_node inner; /* [samples, ...] in the body */
+} ib_scan_slice;
+
+struct ib_scan {
+    int region;
+    int64_t steps;
+    bool reverse;
+    ib_node node; /* IB_NO_NODE until the end */
+    ib_scan_carry *carries;
+    size_t n_carries, carries_capacity;
+    ib_scan_slice *xs, *ys; /* ys: what is stacked */
+    size_t n_xs, xs_capacity, n_ys, ys_capacity;
+    ib_node *captured; /* nodes from outside that the body reads */
+    size_t n_captured, captured_capacity;
+    ib_scan *before; /* the graph's list */
+};
+
 struct ib_graph {
     size_t samples, lanes;
     ib_node_data *nodes;
@@ -103,6 +141,9 @@ struct ib_graph {
     size_t n_effects, effects_capacity;
     const char *place;
     bool backward;
+    ib_scan *scans; /* the last one first */
+    int regions;    /* how many there were */
+    int building;   /* nodes that touch any region belong to this one; 0: to the one they touch */
     ib_arena arena;
     ib_error error;
 };
@@ -122,6 +163,16 @@ size_t ib__node_elements(const ib_graph *g, ib_node a);
 /* The node whose words a node has, past reshape and stop_gradient. */
 ib_node ib__alias_base(const ib_graph *g, ib_node a);
 ib_shape ib__shape_of(int rank, const int64_t *dims);
+
+/* ib__op_gather's gradient: shape of the table. */
+ib_node ib__op_scatter_add(ib_graph *g, ib_node indices, ib_node updates, const ib_shape *shape);
+/* A scan without the checks of the public calls; for gradients. */
+ib_node ib__scan_input(ib_graph *g, ib_type type, const ib_shape *shape, bool batched, int region);
+bool ib__scan_add_slice(ib_graph *g, ib_scan_slice **list, size_t *n, size_t *capacity, ib_node outer,
+                        ib_node inner);
+/* [samples, ...] <-> [samples, steps, ...] */
+ib_shape ib__scan_stack_shape(const ib_scan *scan, const ib_shape *shape);
+void ib__scans_free(ib_graph *g);
 
 /* The axes 0 .. rank - 1 that are neither batch nor contracted, ascending; gives their number. */
 int ib__rest_axes(int rank, const int *batch, int n_batch, const int *contract, int n_contract, int *out);

@@ -3,7 +3,7 @@
  * Lowering: nodes become steps (a kernel with its arguments) that name buffers. Shapes alone decide how work
  * is cut; strides that a kernel cannot take are made contiguous by a copy first.
  */
-#include "graph/plan.h"
+#include "graph/scan_plan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static int buffer_for(ib_plan *plan, ib_node a) {
     const ib_node_data *n = &g->nodes[base];
     float *data = NULL;
     if (n->op == IB_OP_variable) data = n->u.variable->data;
-    if (n->op == IB_OP_constant_array) data = (float *)(uintptr_t)n->u.values;
+    if (n->op == IB_OP_constant_array || n->op == IB_OP_outside) data = (float *)(uintptr_t)n->u.values;
     return plan->buffer_of[base] = buffer_new(plan, ib__node_elements(g, base), data);
 }
 
@@ -391,6 +391,67 @@ static bool lower_range(ib_plan *plan, ib_node node) {
     return emit_copy(plan, node, from, to, &copy);
 }
 
+/* ---- Gather, scatter, scans ---- */
+
+static bool lower_gather(ib_plan *plan, ib_node node) {
+    const ib_graph *g = plan->g;
+    const ib_node_data *n = &g->nodes[node];
+    ib_step *step = step_new(plan, IB_STEP_GATHER, node);
+    if (!step) return false;
+    size_t rows = (size_t)g->nodes[n->in[0]].shape.dims[0], count = ib__node_elements(g, n->in[1]);
+    step->u.gather.rows = rows;
+    step->u.gather.width = ib__node_elements(g, n->in[0]) / rows;
+    step->u.gather.count = count;
+    step->parts = parts_for(plan, count * step->u.gather.width, count, 4);
+    return step_buffers(plan, step, buffer_for(plan, n->in[0]), buffer_for(plan, n->in[1]), 2,
+                        buffer_for(plan, node));
+}
+
+static bool lower_scatter(ib_plan *plan, ib_node node) {
+    const ib_graph *g = plan->g;
+    const ib_node_data *n = &g->nodes[node];
+    ib_step *step = step_new(plan, IB_STEP_SCATTER, node);
+    if (!step) return false;
+    size_t count = ib__node_elements(g, n->in[0]), rows = (size_t)n->shape.dims[0];
+    bool batched = g->nodes[n->in[0]].batched && g->samples > 0 && count % g->samples == 0;
+    step->u.scatter = (ib_scatter_args){.samples = batched ? g->samples : count,
+                                        .per = batched ? count / g->samples : 1,
+                                        .width = rows ? ib__node_elements(g, node) / rows : 0,
+                                        .rows = rows,
+                                        .lanes = batched ? g->lanes : 1};
+    step->parts = parts_for(plan, ib__node_elements(g, node), rows, 1);
+    return step_buffers(plan, step, buffer_for(plan, n->in[0]), buffer_for(plan, n->in[1]), 2,
+                        buffer_for(plan, node));
+}
+
+/* All that the body reads and gives lives at this step. */
+static bool lower_scan(ib_plan *plan, ib_node node) {
+    const ib_graph *g = plan->g;
+    const ib_node_data *n = &g->nodes[node];
+    const ib_scan *scan = n->u.scan;
+    ib_step *step = step_new(plan, IB_STEP_SCAN, IB_NO_NODE);
+    if (!step) return false;
+    step->u.scan.scan = scan;
+    step->parts = ib__scan_parts(plan, scan);
+    int index = (int)plan->n_steps - 1;
+    for (int k = 0; k < n->n_in; k++) {
+        bool captured = (size_t)k >= scan->n_carries + scan->n_xs;
+        ib_node a = captured ? ib__array_base(g, n->many[k]) : n->many[k];
+        if (a == IB_NO_NODE) continue;
+        int buffer = buffer_for(plan, a);
+        if (buffer < 0) return false;
+        touch(plan, buffer, index);
+    }
+    for (size_t i = 0; i < scan->n_carries + scan->n_ys; i++) {
+        ib_node result = i < scan->n_carries ? scan->carries[i].final : scan->ys[i - scan->n_carries].outer;
+        if (result == IB_NO_NODE || !plan->fusion.nodes[result].live) continue;
+        int buffer = buffer_for(plan, result);
+        if (buffer < 0) return false;
+        touch(plan, buffer, index);
+    }
+    return true;
+}
+
 static bool lower_heavy(ib_plan *plan, ib_node node) {
     const ib_node_data *n = &plan->g->nodes[node];
     switch (n->op) {
@@ -412,6 +473,14 @@ static bool lower_heavy(ib_plan *plan, ib_node node) {
                               &plan->g->nodes[n->in[0]].shape, n->u.dims);
     case IB_OP_concatenate:
         return lower_concatenate(plan, node);
+    case IB_OP_gather:
+        return lower_gather(plan, node);
+    case IB_OP_scatter_add:
+        return lower_scatter(plan, node);
+    case IB_OP_scan:
+        return lower_scan(plan, node);
+    case IB_OP_scan_result:
+        return true; /* the scan has made it */
     default:
         return lower_range(plan, node);
     }

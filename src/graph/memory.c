@@ -128,6 +128,8 @@ static size_t kernel_scratch(const ib_plan *plan, const ib_step *step) {
         return k->conv2d_grad_input_scratch(&step->u.convolution, step->parts);
     case IB_STEP_CONVOLUTION_GRAD_KERNEL:
         return k->conv2d_grad_kernel_scratch(&step->u.convolution, step->parts);
+    case IB_STEP_SCATTER:
+        return k->scatter_add_scratch(&step->u.scatter, step->parts);
     default:
         return 0;
     }

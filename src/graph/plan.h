@@ -50,6 +50,8 @@ typedef struct ib_fusion {
 
 ib_status ib__fuse(ib_fusion *out, const ib_graph *g, ib_error *err);
 void ib__fusion_free(ib_fusion *fusion);
+/* The array that a node is read from: past aliases and virtual nodes; IB_NO_NODE: a constant. */
+ib_node ib__array_base(const ib_graph *g, ib_node a);
 /* Is the node (after ib__alias_base) a member of a group: map, uniform, or a virtual one that is needed as
  * array? */
 bool ib__is_member(const ib_fusion *f, ib_node a);
@@ -121,6 +123,10 @@ void ib__copy_simplify(ib_copy *copy);     /* drops and merges dimensions */
 size_t ib__copy_rows(const ib_copy *copy); /* what parts cut: all but the last dimension */
 void ib__copy_run(const ib_copy *copy, const float *src, float *dst, size_t row0, size_t row1);
 
+/* out[i] = row indices[i] of a table, for i in [first, end). */
+void ib__gather_run(const float *table, size_t rows, size_t width, const int32_t *indices, float *out,
+                    size_t first, size_t end);
+
 /* ---- Steps ---- */
 
 typedef enum ib_step_kind {
@@ -135,8 +141,13 @@ typedef enum ib_step_kind {
     IB_STEP_LANE_TREE,
     IB_STEP_COPY,
     IB_STEP_FILL,
+    IB_STEP_GATHER,
+    IB_STEP_SCATTER,
+    IB_STEP_SCAN,
     IB_STEP_EFFECTS
 } ib_step_kind;
+
+typedef struct ib_scan_step ib_scan_step; /* scan_plan.h */
 
 /* A buffer of words with a lifetime in steps. shares: it lives in another one's place (in-place update). */
 typedef struct ib_buffer {
@@ -173,6 +184,14 @@ struct ib_step {
         } tree;
         ib_copy copy;
         float fill;
+        struct {
+            size_t rows, width, count; /* of the table; how many rows are taken */
+        } gather;
+        ib_scatter_args scatter;
+        struct {
+            const ib_scan *scan;
+            ib_scan_step *step;
+        } scan;
     } u;
 };
 
@@ -207,6 +226,11 @@ struct ib_plan {
     double *times; /* seconds of each step, all runs; NULL: not measured */
     uint64_t timed_runs;
 };
+
+/* The memory of a node that is an array. */
+static inline float *ib__plan_array(const ib_plan *plan, ib_node a) {
+    return plan->buffers[plan->buffer_of[ib__alias_base(plan->g, a)]].data;
+}
 
 ib_status ib__plan_lower(ib_plan *plan, ib_error *err);
 ib_status ib__plan_memory(ib_plan *plan, ib_error *err);

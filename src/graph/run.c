@@ -3,7 +3,7 @@
  * Plans: made once, run many times. Steps run one after another; the parts of a step run in any order on any
  * thread.
  */
-#include "graph/plan.h"
+#include "graph/scan_plan.h"
 
 #include "base/rounding.h"
 
@@ -43,6 +43,8 @@ ib_status ib__plan_new(ib_plan **out, ib_graph *g, const ib_kernels *kernels, ib
         for (int k = 0; k < p->n_outputs; k++)
             p->outputs[k].base = plan->buffers[plan->buffer_of[p->outputs[k].node]].data;
     }
+    status = ib__scan_steps_make(plan, err);
+    if (status != IB_OK) goto failed;
     *out = plan;
     return IB_OK;
 failed:
@@ -57,6 +59,7 @@ void ib__plan_free(ib_plan *plan) {
             ib__program_free(&plan->programs[i]);
     free(plan->programs);
     ib__fusion_free(&plan->fusion);
+    ib__scan_steps_free(plan);
     free(plan->steps);
     free(plan->buffers);
     free(plan->buffer_of);
@@ -88,6 +91,11 @@ void ib__plan_watch(ib_plan *plan, ib_watch_fn *watch, void *context) {
 void ib__plan_fill(ib_plan *plan, uint32_t word) {
     plan->fill = true;
     plan->fill_word = word;
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        const ib_step *step = &plan->steps[i];
+        for (size_t p = 0; step->kind == IB_STEP_SCAN && p < step->u.scan.step->n_bodies; p++)
+            ib__plan_fill(step->u.scan.step->bodies[p].plan, word);
+    }
 }
 
 /* What a part or an epilogue needs to know. */
@@ -238,6 +246,24 @@ static void run_fill(const running *r) {
         b->data[i] = r->step->u.fill;
 }
 
+/* Indices are int32 words in arrays of floats. */
+static void run_rows(const running *r, size_t part, void *scratch) {
+    const ib_step *step = r->step;
+    float *out = data_of(r->plan, step->out);
+    if (step->kind == IB_STEP_GATHER) {
+        size_t count = step->u.gather.count;
+        ib__gather_run(data_of(r->plan, step->in[0]), step->u.gather.rows, step->u.gather.width,
+                       (const int32_t *)(const void *)data_of(r->plan, step->in[1]), out,
+                       count * part / step->parts, count * (part + 1) / step->parts);
+        return;
+    }
+    ib_scatter_args args = step->u.scatter;
+    args.indices = (const int32_t *)(const void *)data_of(r->plan, step->in[0]);
+    args.updates = data_of(r->plan, step->in[1]);
+    args.y = out;
+    r->plan->kernels->scatter_add(&args, part, step->parts, scratch);
+}
+
 static void run_part(void *context, size_t part, size_t worker) {
     running *r = context;
     const ib_plan *plan = r->plan;
@@ -273,9 +299,27 @@ static void run_part(void *context, size_t part, size_t worker) {
     case IB_STEP_FILL:
         run_fill(r);
         break;
+    case IB_STEP_GATHER:
+    case IB_STEP_SCATTER:
+        run_rows(r, part, scratch);
+        break;
+    case IB_STEP_SCAN:
+        ib__scan_step_run(plan, step->u.scan.step, part);
+        break;
     case IB_STEP_EFFECTS:
         run_effect(r, part);
         break;
+    }
+}
+
+/* What a scan gave. */
+static void tell_scan(const ib_plan *plan, const ib_scan *scan, size_t *index) {
+    for (size_t i = 0; i < scan->n_carries + scan->n_ys; i++) {
+        ib_node a = i < scan->n_carries ? scan->carries[i].final : scan->ys[i - scan->n_carries].outer;
+        if (a == IB_NO_NODE || !plan->fusion.nodes[a].live) continue;
+        const ib_node_data *n = &plan->g->nodes[a];
+        plan->watch(plan->watch_context, (*index)++, ib__op_name(n), n->place, n->backward, &n->shape,
+                    ib__plan_array(plan, a));
     }
 }
 
@@ -283,6 +327,7 @@ static void run_part(void *context, size_t part, size_t worker) {
 static void tell(const ib_plan *plan, const ib_step *step, size_t *index) {
     const ib_graph *g = plan->g;
     const ib_program *p = step->epilogue >= 0 ? &plan->programs[step->epilogue] : NULL;
+    if (step->kind == IB_STEP_SCAN) tell_scan(plan, step->u.scan.scan, index);
     if (step->node != IB_NO_NODE && step->kind != IB_STEP_PROGRAM) {
         /* An epilogue may have overwritten the op's own result. */
         bool kept = true;
@@ -315,8 +360,9 @@ ib_status ib__plan_time(ib_plan *plan, ib_error *err) {
 
 /* One line a step in order of execution: microseconds a run, share, what it is. */
 bool ib__plan_print_times(const ib_plan *plan, ib_buf *out) {
-    static const char *const kinds[] = {"map",    "gemm",         "conv", "conv dx", "conv dk", "pool",
-                                        "reduce", "reduce lanes", "tree", "copy",    "fill",    "update"};
+    static const char *const kinds[] = {"map",  "gemm",   "conv",         "conv dx", "conv dk",
+                                        "pool", "reduce", "reduce lanes", "tree",    "copy",
+                                        "fill", "gather", "scatter",      "scan",    "update"};
     double total = 0;
     for (size_t i = 0; plan->times && i < plan->n_steps; i++)
         total += plan->times[i];

@@ -57,7 +57,7 @@ static void open_run(run *r, const char *name) {
     assert_int_equal(ib__json_parse(&r->meta, meta.data, n, r->npz, &err), IB_OK);
     ib__tensor_free(&meta);
     for (int i = 0; i < PORTS_MAX; i++) {
-        char key[8];
+        char key[16];
         (void)snprintf(key, sizeof key, "x%d", i);
         (void)array(r, key, &r->x[i]);
         (void)snprintf(key, sizeof key, "y%d", i);

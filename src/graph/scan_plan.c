@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Scans in plans: making the bodies, running them.
+ */
+#include "graph/scan_plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Samples can be cut if every array of the body has a row for each. */
+static bool may_cut(const ib_graph *g, const ib_scan *scan) {
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i].region == scan->region && !g->nodes[i].batched) return false;
+    return true;
+}
+
+size_t ib__scan_parts(const ib_plan *plan, const ib_scan *scan) {
+    size_t threads = ib__pool_threads(plan->pool), samples = plan->g->samples;
+    if (!may_cut(plan->g, scan)) return 1;
+    return threads < samples ? threads : samples;
+}
+
+static void free_body(ib_body *body) {
+    ib__plan_free(body->plan);
+    ib__graph_free(body->g);
+    ib__pool_free(body->pool);
+    free(body->carry_in);
+    free(body->x);
+}
+
+static ib_status make_body(ib_plan *plan, ib_body *body, const ib_scan *scan, ib_error *err) {
+    ib_status status = ib__body_extract(body, plan, scan, err);
+    if (status == IB_OK) status = ib__pool_new(&body->pool, 1, err);
+    if (status == IB_OK) status = ib__plan_new(&body->plan, body->g, plan->kernels, body->pool, err);
+    return status;
+}
+
+ib_status ib__scan_steps_make(ib_plan *plan, ib_error *err) {
+    ib_status status = IB_OK;
+    for (size_t i = 0; i < plan->n_steps && status == IB_OK; i++) {
+        ib_step *step = &plan->steps[i];
+        if (step->kind != IB_STEP_SCAN) continue;
+        ib_scan_step *s = calloc(1, sizeof *s);
+        step->u.scan.step = s;
+        if (!s) return ib__fail_memory(err);
+        s->scan = step->u.scan.scan;
+        s->bodies = calloc(step->parts, sizeof *s->bodies);
+        if (!s->bodies) return ib__fail_memory(err);
+        for (size_t p = 0; p < step->parts && status == IB_OK; p++) {
+            ib_body *body = &s->bodies[s->n_bodies++];
+            size_t n = plan->g->samples;
+            body->first = n * p / step->parts;
+            body->samples = n * (p + 1) / step->parts - body->first;
+            status = make_body(plan, body, s->scan, err);
+        }
+    }
+    return status;
+}
+
+void ib__scan_steps_free(ib_plan *plan) {
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        if (plan->steps[i].kind != IB_STEP_SCAN || !plan->steps[i].u.scan.step) continue;
+        ib_scan_step *s = plan->steps[i].u.scan.step;
+        for (size_t p = 0; p < s->n_bodies; p++)
+            free_body(&s->bodies[p]);
+        free(s->bodies);
+        free(s);
+    }
+}
+
+/* Words of a sample in a body's node. */
+static size_t row_words(const ib_body *body, ib_node a) {
+    return ib__node_elements(body->g, a) / body->samples;
+}
+
+/* From step t of a stack [samples, steps, ...] into the body, or back. */
+static void copy_in(const ib_body *body, ib_node to, const float *stack, size_t steps, size_t t) {
+    size_t n = row_words(body, to);
+    float *dst = ib__plan_input(body->plan, to);
+    for (size_t s = 0; s < body->samples; s++)
+        memcpy(dst + s * n, stack + ((body->first + s) * steps + t) * n, n * sizeof *dst);
+}
+
+static void copy_out(const ib_body *body, ib_node from, float *stack, size_t steps, size_t t) {
+    size_t n = row_words(body, from);
+    const float *src = ib__plan_value(body->plan, from);
+    for (size_t s = 0; s < body->samples; s++)
+        memcpy(stack + ((body->first + s) * steps + t) * n, src + s * n, n * sizeof *src);
+}
+
+/* All carries at once: a next value may be another carry's present one. */
+static void advance(const ib_body *body, const ib_scan *scan) {
+    for (size_t i = 0; i < scan->n_carries; i++) {
+        ib_node to = body->carry_in[i], from = body->carry_next[i];
+        const void *src = ib__plan_value(body->plan, from);
+        void *dst = ib__plan_input(body->plan, to);
+        if (src != dst) memcpy(dst, src, ib__node_elements(body->g, to) * sizeof(float));
+    }
+}
+
+static void run_step(const ib_plan *plan, const ib_body *body, const ib_scan *scan, size_t t) {
+    size_t steps = (size_t)scan->steps;
+    for (size_t i = 0; i < scan->n_xs; i++)
+        copy_in(body, body->x[i], ib__plan_array(plan, scan->xs[i].outer), steps, t);
+    ib__plan_run(body->plan, plan->at);
+    for (size_t i = 0; i < scan->n_ys; i++)
+        if (body->y[i] != IB_NO_NODE)
+            copy_out(body, body->y[i], (float *)(uintptr_t)ib__plan_array(plan, scan->ys[i].outer), steps, t);
+    advance(body, scan);
+}
+
+void ib__scan_step_run(const ib_plan *plan, const ib_scan_step *step, size_t part) {
+    const ib_body *body = &step->bodies[part];
+    const ib_scan *scan = step->scan;
+    for (size_t i = 0; i < scan->n_carries; i++) {
+        size_t n = row_words(body, body->carry_in[i]);
+        memcpy(ib__plan_input(body->plan, body->carry_in[i]),
+               ib__plan_array(plan, scan->carries[i].init) + body->first * n,
+               body->samples * n * sizeof(float));
+    }
+    for (int64_t i = 0; i < scan->steps; i++)
+        run_step(plan, body, scan, (size_t)(scan->reverse ? scan->steps - 1 - i : i));
+    for (size_t i = 0; i < scan->n_carries; i++) {
+        ib_node final = scan->carries[i].final;
+        if (final == IB_NO_NODE || !plan->fusion.nodes[final].live) continue;
+        size_t n = row_words(body, body->carry_in[i]);
+        memcpy((float *)(uintptr_t)ib__plan_array(plan, final) + body->first * n,
+               ib__plan_input(body->plan, body->carry_in[i]), body->samples * n * sizeof(float));
+    }
+}
