@@ -32,19 +32,4 @@ ib_status ib__source_check_finite(const ib_source_part *part, const struct ib_fi
 /* What a source may keep in memory for a field: a quarter of the machine's, at most 4 GiB. */
 size_t ib__source_memory(void);
 
-/* ---- Whole arrays ---- */
-
-typedef struct ib_source {
-    ib_tensor x, y;   /* the same number of samples, more than 0, all finite; y.data NULL: no labels */
-    char *file;       /* as it was opened */
-    ib_digest digest; /* SHA-256 of the whole file, whatever rows were taken */
-} ib_source;
-
-/* place says where the entry stands ("data.train"), name which file it is in ("exp.yaml"), for errors; folder
- * is what relative paths are relative to (NULL: the current one). *out: yours, release with ib__source_free;
- * untouched on failure. */
-ib_status ib__source_read(ib_source *out, const ib_value *entry, const char *name, const char *place,
-                          const char *folder, ib_error *err);
-void ib__source_free(ib_source *source);
-
 #endif

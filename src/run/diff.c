@@ -8,35 +8,17 @@
 
 #include "run/cause.h"
 #include "run/commands.h"
+#include "run/diff_data.h"
 #include "run/lockstep.h"
 
 /* ---- Settings ---- */
 
-/* Paths of files are compared by content, as inputs. */
-static bool is_file_field(const char *place) {
-    const char *dot = strrchr(place, '.');
-    return dot != NULL && (strcmp(dot, ".npz") == 0 || strcmp(dot, ".csv") == 0 ||
-                           strcmp(dot, ".keras") == 0 || strcmp(dot, ".config") == 0);
-}
-
-/* What the difference points to, for the last line. */
-typedef struct causes {
-    ib_buf text;
-    size_t settings, data;
-    bool seed; /* the seed differs */
-} causes;
-
-static void add_cause(causes *c, const char *kind, const char *what) {
-    ib__buf_printf(&c->text, "%s%s%s%s", c->text.length > 0 ? "; " : "", kind, what[0] != '\0' ? ": " : "",
-                   what);
-}
-
-static void add_setting(causes *c, const char *place) {
+static void add_setting(ib_causes *c, const char *place) {
     bool seed = strcmp(place, "seed") == 0;
     c->settings++;
     c->seed = c->seed || seed;
     if (c->settings > 4) return;
-    add_cause(c, seed ? "seed" : "experiment field", seed ? "the streams that it gives" : place);
+    ib__causes_add(c, seed ? "seed" : "experiment field", seed ? "the streams that it gives" : place);
 }
 
 static void say_values(const char *place, const ib_value *a, const ib_value *b, const ib_options *options) {
@@ -49,12 +31,14 @@ static void say_values(const char *place, const ib_value *a, const ib_value *b, 
     ib__buf_free(&y);
 }
 
-/* Says every leaf that differs. */
-static void diff_values(const char *place, const ib_value *a, const ib_value *b, causes *c,
+/* Says every leaf that differs. Files are compared by content, as inputs. */
+static void diff_values(const char *place, const ib_value *a, const ib_value *b, ib_causes *c,
                         const ib_options *options) {
     char inner[256];
     if (a != NULL && b != NULL && ib__value_equal(a, b)) return;
-    if (is_file_field(place) && ib__value_is(a, IB_STRING) && ib__value_is(b, IB_STRING)) return;
+    if (ib__record_input(c->record, place, NULL) != NULL && ib__value_is(a, IB_STRING) &&
+        ib__value_is(b, IB_STRING))
+        return;
     bool both = a != NULL && b != NULL;
     bool maps = both && a->kind == IB_MAP && b->kind == IB_MAP;
     bool lists = both && a->kind == IB_LIST && b->kind == IB_LIST && a->count == b->count;
@@ -78,154 +62,13 @@ static void diff_values(const char *place, const ib_value *a, const ib_value *b,
 }
 
 /* The fields that a result is a function of. */
-static void diff_settings(const ib_record *a, const ib_record *b, causes *c, const ib_options *options) {
+static void diff_settings(const ib_record *a, const ib_record *b, ib_causes *c, const ib_options *options) {
     static const char *const fields[] = {"isobit", "seed", "model", "compile", "data", "fit", "callbacks"};
     const ib_value *x = ib__value_get(a->tree, "experiment"), *y = ib__value_get(b->tree, "experiment");
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         const ib_value *p = ib__value_get(x, fields[i]), *q = ib__value_get(y, fields[i]);
         if (p != NULL || q != NULL) diff_values(fields[i], p, q, c, options);
     }
-}
-
-/* ---- Data ---- */
-
-/* Gives how many elements differ; a difference of type or shape counts as one. */
-static size_t say_element(const char *what, const ib_tensor *a, const ib_tensor *b, const char *field,
-                          const ib_options *options) {
-    char x[128], y[128], u[32], v[32];
-    ib__shape_print(x, &a->shape);
-    ib__shape_print(y, &b->shape);
-    if (a->dtype != b->dtype || !ib__shape_equal(&a->shape, &b->shape)) {
-        ib__say(options, "  %s: %s %s against %s %s\n", what, ib__dtype_name(a->dtype), x,
-                ib__dtype_name(b->dtype), y);
-        return 1;
-    }
-    size_t n = (size_t)ib__shape_elements(&a->shape), row = n / (size_t)a->shape.dims[0], count = 0,
-           first = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (ib__tensor_at(a, i) == ib__tensor_at(b, i)) continue;
-        if (count++ == 0) first = i;
-    }
-    if (count == 0) return 0;
-    ib__double_print(u, ib__tensor_at(a, first));
-    ib__double_print(v, ib__tensor_at(b, first));
-    ib__say(options, "  %s: row %zu, ", what, first / row);
-    size_t rest = first % row;
-    for (int d = 1; d < a->shape.rank; d++) {
-        size_t below = 1;
-        for (int k = d + 1; k < a->shape.rank; k++)
-            below *= (size_t)a->shape.dims[k];
-        ib__say(options, "%s%zu%s", d == 1 ? "column " : " ", rest / below,
-                d + 1 == a->shape.rank ? "" : ",");
-        rest %= below;
-    }
-    ib__say(options, "%s%s against %s; %zu of %zu elements differ%s\n", a->shape.rank > 1 ? ": " : "", u, v,
-            count, n, strstr(field, ".csv") != NULL ? " (rows from 0, after the header)" : "");
-    return count;
-}
-
-/* Both files as they were recorded? Then the first element that differs can be named. */
-static bool read_recorded(ib_source *out, const ib_record *r, const char *field, const ib_options *options) {
-    const char *path = NULL, *hash = ib__record_input(r, field, &path);
-    char hex[65], part[64];
-    ib_error err = {0};
-    ib_experiment *e = NULL;
-    snprintf(part, sizeof part, "%s", strchr(field, '.') + 1);
-    *strchr(part, '.') = '\0';
-    ib_status status = ib__record_experiment(&e, r, &err);
-    if (status == IB_OK)
-        status = ib__source_read(out, ib__experiment_data(e, part), e->name, part, e->folder, &err);
-    ib__experiment_free(e);
-    if (status != IB_OK) {
-        ib__say(options, "  cannot be compared: %s: %s\n", err.where, err.text);
-        return false;
-    }
-    ib__digest_hex(hex, &out->digest);
-    if (strcmp(hex, hash) == 0) return true;
-    ib__say(options, "  cannot be compared: %s is not what %s was trained on any more\n", path, r->folder);
-    ib__source_free(out);
-    return false;
-}
-
-static ib_digest row_digest(const ib_source *s, size_t row) {
-    ib_digest parts[2] = {{{0}}, {{0}}};
-    const ib_tensor *tensors[2] = {&s->x, &s->y};
-    for (size_t i = 0; i < 2; i++) {
-        if (tensors[i]->data == NULL) continue;
-        size_t n = (size_t)ib__shape_elements(&tensors[i]->shape) / (size_t)tensors[i]->shape.dims[0] *
-                   ib__dtype_size(tensors[i]->dtype);
-        parts[i] = ib__sha256((const char *)tensors[i]->data + row * n, n);
-    }
-    return ib__sha256(parts, sizeof parts);
-}
-
-static int by_bytes(const void *a, const void *b) {
-    return memcmp(a, b, sizeof(ib_digest));
-}
-
-/* Are these the same samples in another order? Then says so. */
-static bool is_reordered(const ib_source *s, const ib_source *t, const char *field, causes *c,
-                         const ib_options *options) {
-    size_t n = (size_t)s->x.shape.dims[0], moved = 0, first[2] = {0, 0};
-    if (!ib__shape_equal(&s->x.shape, &t->x.shape) || s->x.dtype != t->x.dtype) return false;
-    if ((s->y.data == NULL) != (t->y.data == NULL)) return false;
-    ib_digest *a = calloc(2 * n, sizeof *a), *b = a + n;
-    if (a == NULL) return false;
-    for (size_t i = 0; i < n; i++) {
-        a[i] = row_digest(s, i);
-        b[i] = row_digest(t, i);
-        if (memcmp(&a[i], &b[i], sizeof *a) == 0) continue;
-        if (moved < 2) first[moved] = i;
-        moved++;
-    }
-    qsort(a, n, sizeof *a, by_bytes);
-    qsort(b, n, sizeof *b, by_bytes);
-    bool same = moved > 0 && memcmp(a, b, n * sizeof *a) == 0;
-    free(a);
-    if (!same) return false;
-    char text[200];
-    if (moved == 2)
-        snprintf(text, sizeof text, "%.60s: rows %zu and %zu are swapped", field, first[0], first[1]);
-    else
-        snprintf(text, sizeof text, "%.60s: the same rows in another order, %zu of %zu are moved", field,
-                 moved, n);
-    ib__say(options, "  %s\n", text);
-    add_cause(c, "order of the data", text);
-    return true;
-}
-
-/* Both were read as they were recorded: what differs in them. */
-static void diff_sources(const ib_source *s, const ib_source *t, const char *field, causes *c,
-                         const ib_options *options) {
-    if (is_reordered(s, t, field, c, options)) return;
-    size_t elements = say_element("x", &s->x, &t->x, field, options);
-    if (s->y.data != NULL && t->y.data != NULL) elements += say_element("y", &s->y, &t->y, field, options);
-    if (elements == 0) ib__say(options, "  no sample in use differs\n");
-    add_cause(c, elements > 0 ? "data" : "data that are not in use", field);
-}
-
-static size_t diff_inputs(const ib_record *a, const ib_record *b, causes *c, const ib_options *options) {
-    static const char *const fields[] = {"data.train.npz", "data.validation.npz", "data.test.npz",
-                                         "data.train.csv", "data.validation.csv", "data.test.csv",
-                                         "model.keras",    "model.config"};
-    size_t count = 0;
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        const char *pa = NULL, *pb = NULL;
-        const char *x = ib__record_input(a, fields[i], &pa), *y = ib__record_input(b, fields[i], &pb);
-        if (x == NULL || y == NULL || strcmp(x, y) == 0) continue;
-        count++;
-        ib__say(options, "input %s: %s against %s, other content\n", fields[i], pa, pb);
-        ib_source s = {0}, t = {0};
-        if (strncmp(fields[i], "data.", 5) != 0)
-            add_cause(c, strcmp(fields[i], "model.keras") == 0 ? "initial weights" : "model", fields[i]);
-        else if (read_recorded(&s, a, fields[i], options) && read_recorded(&t, b, fields[i], options))
-            diff_sources(&s, &t, fields[i], c, options);
-        else
-            add_cause(c, "data, the file is another", fields[i]);
-        ib__source_free(&s);
-        ib__source_free(&t);
-    }
-    return count;
 }
 
 /* ---- Steps ---- */
@@ -335,17 +178,17 @@ static ib_status diff_records(const ib_record *a, const ib_record *b, const ib_o
     const ib_value *x = ib__value_get(a->tree, "experiment_sha256"),
                    *y = ib__value_get(b->tree, "experiment_sha256");
     bool same = strcmp(x->string, y->string) == 0;
-    causes c = {0};
+    ib_causes c = {.record = a};
     ib_status status = IB_OK;
     int64_t u = ib__value_get(a->tree, "contract")->integer, v = ib__value_get(b->tree, "contract")->integer;
     if (u != v) {
         ib__say(options, "contract: version %lld against %lld\n", (long long)u, (long long)v);
-        add_cause(&c, "contract version", "");
+        ib__causes_add(&c, "contract version", "");
     }
     if (!same) {
         diff_settings(a, b, &c, options);
-        c.data = diff_inputs(a, b, &c, options);
-        if (c.settings + c.data == 0) add_cause(&c, "the record was changed", "experiment_sha256");
+        c.data = ib__diff_inputs(a, b, &c, options);
+        if (c.settings + c.data == 0) ib__causes_add(&c, "the record was changed", "experiment_sha256");
     }
     size_t step = ib__trace_first_difference(&a->trace, &b->trace, !same);
     if (step == SIZE_MAX) {

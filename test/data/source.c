@@ -16,7 +16,8 @@
 
 #include "base/file.h"
 #include "data/npz.h"
-#include "data/source.h"
+#include "data/audit.h"
+#include "open.h"
 
 static char folder[64];
 static const char table[] = "id,width,height,kind\n7,1,2,0\n8,3,4,1\n9,5,6,2\n";
@@ -49,75 +50,110 @@ static int remove_files(void **state) {
     return rmdir(folder);
 }
 
-static ib_status read_entry(ib_source *out, const char *yaml, ib_error *err) {
-    ib_value *entry = NULL;
-    ib_status status = ib__yaml_parse(&entry, yaml, strlen(yaml), "exp.yaml", err);
-    if (status == IB_OK) status = ib__source_read(out, entry, "exp.yaml", "data.train", folder, err);
-    ib__value_free(entry);
-    return status;
-}
-
 static void check(const char *yaml, const char *x_shape, double x_first, double x_last, ib_dtype labels,
                   double y_first, double y_last) {
-    ib_source s = {0};
-    ib_error err = {0};
+    ib_source_part s;
     char text[128];
-    if (read_entry(&s, yaml, &err) != IB_OK) fail_msg("%s: %s: %s", yaml, err.where, err.text);
-    ib__shape_print(text, &s.x.shape);
+    must_open(&s, yaml, folder, SIZE_MAX);
+    const ib_elements *e = s.elements;
+    float x[16];
+    int64_t y[16];
+    void *out[] = {x, y};
+    ib__shape_print(text, &e->fields[0].shape);
     assert_string_equal(text, x_shape);
-    size_t n = (size_t)ib__shape_elements(&s.x.shape);
-    assert_true(ib__tensor_at(&s.x, 0) == x_first && ib__tensor_at(&s.x, n - 1) == x_last);
-    if (s.y.data != NULL) {
-        assert_int_equal(s.y.dtype, labels);
-        assert_int_equal(s.y.shape.dims[0], s.x.shape.dims[0]);
-        size_t rows = (size_t)s.y.shape.dims[0];
-        assert_true(ib__tensor_at(&s.y, 0) == y_first && ib__tensor_at(&s.y, rows - 1) == y_last);
-    } else {
-        assert_true(y_first < 0);
+    assert_string_equal(e->fields[0].name, "x");
+    assert_int_equal(ib__elements_read(e, s.first, (size_t)s.count, out, NULL), IB_OK);
+    ib_tensor a = {e->fields[0].dtype, {0}, x}, b = {labels, {0}, y};
+    size_t n = (size_t)s.count * (size_t)ib__shape_elements(&e->fields[0].shape);
+    assert_true(ib__tensor_at(&a, 0) == x_first && ib__tensor_at(&a, n - 1) == x_last);
+    assert_int_equal(e->n_fields, y_first < 0 ? 1 : 2);
+    if (e->n_fields > 1) {
+        assert_string_equal(e->fields[1].name, "y");
+        assert_int_equal(e->fields[1].dtype, labels);
+        assert_true(ib__tensor_at(&b, 0) == y_first && ib__tensor_at(&b, s.count - 1) == y_last);
     }
-    assert_true(ib__file_exists(s.file));
-    ib__source_free(&s);
+    assert_true(ib__file_exists(e->files[0].path));
+    ib__elements_free(s.elements);
 }
 
 static void test_npz(void **state) {
     (void)state;
-    check("{npz: d.npz, x: x, y: y}", "(4, 2)", 0, 7, IB_U8, 0, 3);
-    check("{npz: d.npz, x: x}", "(4, 2)", 0, 7, IB_U8, -1, -1);
-    check("{npz: d.npz, x: x, y: y, first: 2}", "(2, 2)", 0, 3, IB_U8, 0, 1);
-    check("{npz: d.npz, x: x, y: y, rows: [1, 4]}", "(3, 2)", 2, 7, IB_U8, 1, 3);
-    check("{npz: d.npz, x: bad, y: y, rows: [0, 2]}", "(2, 2)", 0, 3, IB_U8, 0, 1);
+    check("{npz: d.npz, x: x, y: y}", "(2,)", 0, 7, IB_U8, 0, 3);
+    check("{npz: d.npz, x: x}", "(2,)", 0, 7, IB_U8, -1, -1);
+    check("{npz: d.npz, x: x, y: y, first: 2}", "(2,)", 0, 3, IB_U8, 0, 1);
+    check("{npz: d.npz, x: x, y: y, rows: [1, 4]}", "(2,)", 2, 7, IB_U8, 1, 3);
+    check("{npz: d.npz, x: bad, y: y, rows: [0, 2]}", "(2,)", 0, 3, IB_U8, 0, 1);
     char absolute[300];
     snprintf(absolute, sizeof absolute, "{npz: %s, x: y}", in_folder("d.npz"));
-    check(absolute, "(4,)", 0, 3, IB_U8, -1, -1);
+    check(absolute, "()", 0, 3, IB_U8, -1, -1);
 }
 
 static void test_csv(void **state) {
     (void)state;
-    check("{csv: t.csv, label: kind}", "(3, 3)", 7, 6, IB_I32, 0, 2);
-    check("{csv: t.csv, label: kind, features: [height, width], labels: float}", "(3, 2)", 2, 5, IB_F32, 0,
-          2);
-    check("{csv: t.csv, label: kind, labels: int, rows: [1, 2]}", "(1, 3)", 8, 4, IB_I32, 1, 1);
-    check("{csv: t.csv, features: [width], header: true, separator: ','}", "(3, 1)", 1, 5, IB_F32, -1, -1);
+    check("{csv: t.csv, label: kind}", "(3,)", 7, 6, IB_I32, 0, 2);
+    check("{csv: t.csv, label: kind, features: [height, width], labels: float}", "(2,)", 2, 5, IB_F32, 0, 2);
+    check("{csv: t.csv, label: kind, labels: int, rows: [1, 2]}", "(3,)", 8, 4, IB_I32, 1, 1);
+    check("{csv: t.csv, features: [width], header: true, separator: ','}", "(1,)", 1, 5, IB_F32, -1, -1);
 }
 
 static void test_digest(void **state) {
     (void)state;
-    ib_source s = {0};
-    assert_int_equal(read_entry(&s, "{csv: t.csv, first: 1}", NULL), IB_OK);
+    ib_source_part s;
+    must_open(&s, "{csv: t.csv, first: 1}", folder, SIZE_MAX);
     ib_digest whole = ib__sha256(table, strlen(table));
-    assert_memory_equal(&s.digest, &whole, sizeof whole);
-    assert_string_equal(s.file, in_folder("t.csv"));
-    ib__source_free(&s);
+    assert_memory_equal(&s.elements->files[0].digest, &whole, sizeof whole);
+    assert_string_equal(s.elements->files[0].path, in_folder("t.csv"));
+    assert_string_equal(s.elements->files[0].place, "csv");
+    ib__elements_free(s.elements);
 }
 
 static void refuse(const char *yaml, const char *where, const char *part) {
-    ib_source s = {0};
+    ib_source_part s = {0};
     ib_error err = {0};
-    ib_status status = read_entry(&s, yaml, &err);
+    ib_status status = open_entry(&s, yaml, folder, SIZE_MAX, &err);
+    ib_field_audit *audit = NULL;
+    ib_value *map = NULL;
+    assert_int_equal(ib__yaml_parse(&map, yaml, strlen(yaml), "exp.yaml", NULL), IB_OK);
+    ib_entry q = {map, "exp.yaml", "data.train", folder, 812, SIZE_MAX, &err};
+    if (status == IB_OK) status = ib__source_audit(&audit, &s, 2, &err);
+    if (status == IB_OK) status = ib__source_check_finite(&s, audit, &q);
     if (status == IB_OK || strstr(err.text, part) == NULL || strstr(err.where, where) == NULL)
         fail_msg("%s: expected \"%s\", found %s: %s: %s", yaml, part, ib_status_text(status), err.where,
                  err.text);
-    assert_null(s.file);
+    ib__value_free(map);
+    ib__elements_free(s.elements);
+    free(audit);
+}
+
+/* What is in a source, whatever the number of threads. */
+static void test_audit(void **state) {
+    (void)state;
+    for (size_t threads = 1; threads <= 4; threads++) {
+        ib_source_part s;
+        ib_field_audit *audit = NULL;
+        must_open(&s, "{npz: d.npz, x: bad, y: y}", folder, SIZE_MAX);
+        assert_int_equal(ib__source_audit(&audit, &s, threads, NULL), IB_OK);
+        assert_int_equal(audit[0].values, 8);
+        assert_int_equal(audit[0].nans, 1);
+        assert_int_equal(audit[0].infinities, 1);
+        assert_true(audit[0].low == 0 && audit[0].high == 6 && audit[0].whole);
+        assert_int_equal(audit[0].n_classes, 0);
+        assert_int_equal(audit[1].n_classes, 4);
+        assert_true(audit[1].classes[0] == 1 && audit[1].classes[3] == 1 && audit[1].high == 3);
+        ib__elements_free(s.elements);
+        free(audit);
+        must_open(&s, "{npz: examples/mnist/mnist5k.npz, x: x_train, y: y_train}", NULL, 0);
+        assert_int_equal(ib__source_audit(&audit, &s, threads, NULL), IB_OK);
+        assert_int_equal(audit[0].values, 4000 * 784);
+        assert_true(audit[0].low == 0 && audit[0].high == 255);
+        uint64_t sum = 0;
+        for (size_t i = 0; i < audit[1].n_classes; i++)
+            sum += audit[1].classes[i];
+        assert_int_equal(audit[1].n_classes, 10);
+        assert_int_equal(sum, 4000);
+        ib__elements_free(s.elements);
+        free(audit);
+    }
 }
 
 static void test_refused(void **state) {
@@ -164,10 +200,8 @@ static void test_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_npz),
-        cmocka_unit_test(test_csv),
-        cmocka_unit_test(test_digest),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_npz),   cmocka_unit_test(test_csv),     cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_audit), cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }
