@@ -4,7 +4,8 @@
  *
  * Every call that meets the outside world returns an ib_status and takes an ib_error, which may be NULL. On
  * IB_OK the error is untouched; otherwise it says where and what. Handles are opaque; who owns what is said
- * at each call. Nothing here is global: calls on different handles may run in different threads.
+ * at each call. Nothing here is global but the seed of ib_set_random_seed: calls on different handles may run
+ * in different threads.
  */
 #ifndef ISOBIT_H
 #define ISOBIT_H
@@ -90,6 +91,12 @@ typedef struct ib_options {
 } ib_options;
 
 /* ---- Training and its proof ---- */
+
+/* One seed for the whole program, as keras.utils.set_random_seed: every random stream of an experiment whose
+ * file gives no seed (initial weights, order, dropout) then comes from this one instead of a seed drawn by
+ * chance. Two such experiments that are the same give the same result: streams are named, not shared. seed: 0
+ * to 2^53; -1 takes it back. May be called in any thread; it counts for experiments read after it. */
+IB_API ib_status ib_set_random_seed(int64_t seed, ib_error *err);
 
 /* Trains the experiment in the file (YAML, or JSON when its name ends in .json) and writes the folder `run`
  * (doc/record.md). The folder may exist if it holds no run. Input is checked before training begins. What is

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "initializers/keras.h"
 #include "model/internal.h"
 
 void ib__model_free(ib_model *model) {
@@ -50,6 +51,16 @@ static ib_status initialize_layer(ib_layer *layer, uint64_t seed, ib_error *err)
 ib_status ib__model_initialize(ib_model *model, uint64_t seed, ib_error *err) {
     for (size_t i = 0; i < model->n_layers && !model->loaded; i++) {
         ib_status status = initialize_layer(model->layers[i], seed, err);
+        if (status != IB_OK) return status;
+    }
+    return IB_OK;
+}
+
+ib_status ib__model_initialize_as_keras(ib_model *model, int64_t seed, ib_error *err) {
+    ib_keras keras;
+    ib__keras_set_random_seed(&keras, seed);
+    for (size_t i = 0; i < model->n_layers && !model->loaded; i++) {
+        ib_status status = ib__keras_initialize_layer(model->layers[i], &keras, err);
         if (status != IB_OK) return status;
     }
     return IB_OK;

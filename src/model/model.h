@@ -74,6 +74,9 @@ void ib__model_free(ib_model *model);
 
 /* Fills all weights with their initializers; does nothing when they were loaded from a file. */
 ib_status ib__model_initialize(ib_model *model, uint64_t seed, ib_error *err);
+/* The same with the weights that Keras on TensorFlow gives after keras.utils.set_random_seed(seed), if it
+ * makes the layers in the order of the model's list. */
+ib_status ib__model_initialize_as_keras(ib_model *model, int64_t seed, ib_error *err);
 /* compile: {optimizer, loss, metrics} with Keras's names and defaults; creates loss and optimizer (slots
  * built for the trainable weights). Replaces what was there. */
 ib_status ib__model_compile(ib_model *model, const ib_value *compile, const char *where, ib_error *err);

@@ -4,6 +4,7 @@
  */
 #include "base/rounding.h"
 #include "run/commands.h"
+#include "run/experiment.h"
 
 static const ib_options silent;
 
@@ -58,4 +59,13 @@ ib_status ib_env(const ib_options *options, ib_error *err) {
 
 ib_status ib_kernels_list(const ib_options *options, ib_error *err) {
     CALL(ib__kernels_print(options, err));
+}
+
+ib_status ib_set_random_seed(int64_t seed, ib_error *err) {
+    if (seed < -1 || seed > (int64_t)1 << 53)
+        return ib__fail(err, IB_BAD_INPUT, "ib_set_random_seed",
+                        "expected a seed from 0 to 9007199254740992, or -1 for none, found %lld",
+                        (long long)seed);
+    ib__experiment_default_seed(seed);
+    return IB_OK;
 }

@@ -36,6 +36,7 @@ static const field top_fields[] = {
     {"seed", IB_INT, false, true, 0, LARGEST, NULL},
     {"goal", IB_STRING, false, false, 0, 0, "\"bitwise\""},
     {"model", IB_MAP, true, false, 0, 0, NULL},
+    {"initial_weights", IB_MAP, false, true, 0, 0, NULL},
     {"compile", IB_MAP, false, false, 0, 0, NULL},
     {"data", IB_MAP, true, false, 0, 0, NULL},
     {"fit", IB_MAP, false, false, 0, 0, "{}"},
@@ -51,6 +52,10 @@ static const field data_fields[] = {
     {"train", IB_MAP, true, false, 0, 0, NULL},
     {"validation", IB_MAP, false, false, 0, 0, NULL},
     {"test", IB_MAP, false, false, 0, 0, NULL},
+};
+static const field initial_weights_fields[] = {
+    {"as", IB_STRING, true, false, 0, 0, NULL},
+    {"seed", IB_INT, false, true, 0, LARGEST, NULL},
 };
 static const field fit_fields[] = {
     {"batch_size", IB_INT, false, false, 1, 1 << 24, "32"},
@@ -68,6 +73,7 @@ static const field checkpoint_fields[] = {
     {"seconds", IB_REAL, false, true, 0, 1e9, "null"},
     {"keep", IB_INT, false, false, 0, 1000, "4"},
 };
+static const char *const weight_rules[] = {"isobit", "keras-tensorflow"};
 static const char *const goals[] = {"bitwise", "functional", "documented"};
 
 void ib__experiment_where(char out[256], const char *name, const ib_value *at, const char *place) {
@@ -209,14 +215,17 @@ static ib_status check_sections(const ib_value *tree, const char *name, ib_error
         const char *key, *prefix;
         const field *fields;
         size_t n;
-    } sections[] = {{"compile", "compile.", compile_fields, COUNT(compile_fields)},
-                    {"data", "data.", data_fields, COUNT(data_fields)},
-                    {"fit", "fit.", fit_fields, COUNT(fit_fields)},
-                    {"checkpoint", "checkpoint.", checkpoint_fields, COUNT(checkpoint_fields)}};
+    } sections[] = {
+        {"initial_weights", "initial_weights.", initial_weights_fields, COUNT(initial_weights_fields)},
+        {"compile", "compile.", compile_fields, COUNT(compile_fields)},
+        {"data", "data.", data_fields, COUNT(data_fields)},
+        {"fit", "fit.", fit_fields, COUNT(fit_fields)},
+        {"checkpoint", "checkpoint.", checkpoint_fields, COUNT(checkpoint_fields)}};
     for (size_t i = 0; status == IB_OK && i < COUNT(sections); i++) {
         const ib_value *map = ib__value_get(tree, sections[i].key);
         reader inner = {name, sections[i].prefix, err};
-        if (map != NULL) status = check_map(&inner, map, sections[i].fields, sections[i].n);
+        if (map != NULL && map->kind != IB_NULL)
+            status = check_map(&inner, map, sections[i].fields, sections[i].n);
     }
     return status;
 }
@@ -224,16 +233,29 @@ static ib_status check_sections(const ib_value *tree, const char *name, ib_error
 ib_status ib__experiment_set_seed(ib_experiment *e, int64_t seed, bool drawn, ib_error *err) {
     e->seed = seed;
     e->seed_drawn = drawn;
-    return ib__value_set(e->tree, "seed", ib__value_int(seed)) ? IB_OK : ib__fail_memory(err);
+    if (!ib__value_set(e->tree, "seed", ib__value_int(seed))) return ib__fail_memory(err);
+    if (!e->weights_follow) return IB_OK;
+    e->weights_seed = seed;
+    ib_value *map = ib__value_get(e->tree, "initial_weights");
+    return ib__value_set(map, "seed", ib__value_int(seed)) ? IB_OK : ib__fail_memory(err);
 }
 
-/* Without a seed the experiment is not a function of its file: one is drawn, shown and recorded. */
+/* The program's, for experiments that give no seed; -1: none. */
+static _Atomic int64_t program_seed = -1;
+
+void ib__experiment_default_seed(int64_t seed) {
+    program_seed = seed;
+}
+
+/* Without any seed the experiment is not a function of its file: one is drawn, shown and recorded. */
 static ib_status take_seed(ib_experiment *e, ib_error *err) {
     const ib_value *given = ib__value_get(e->tree, "seed");
     if (ib__value_is(given, IB_INT)) {
         e->seed = given->integer;
         return IB_OK;
     }
+    int64_t program = program_seed;
+    if (program >= 0) return ib__experiment_set_seed(e, program, false, err);
     uint32_t drawn;
     if (getrandom(&drawn, sizeof drawn, 0) != (ssize_t)sizeof drawn)
         return ib__fail(err, IB_IO, e->name, "no seed is given and none can be drawn: %s", strerror(errno));
@@ -287,6 +309,25 @@ static ib_status take_fit(ib_experiment *e, ib_error *err) {
     return take_class_weight(e, ib__value_get(fit, "class_weight"), err);
 }
 
+/* Whose rule draws the initial weights. The seed is filled in, so that it is part of the record. */
+static ib_status take_initial_weights(ib_experiment *e, ib_error *err) {
+    ib_value *map = ib__value_get(e->tree, "initial_weights");
+    if (!ib__value_is(map, IB_MAP)) return IB_OK;
+    const ib_value *as = ib__value_get(map, "as"), *seed = ib__value_get(map, "seed");
+    reader r = {e->name, "initial_weights.", err};
+    e->weights_as_keras = strcmp(as->string, "keras-tensorflow") == 0;
+    if (!e->weights_as_keras && strcmp(as->string, "isobit") != 0) {
+        char text[160];
+        const char *near = ib__nearest(as->string, weight_rules, COUNT(weight_rules));
+        snprintf(text, sizeof text, "expected isobit or keras-tensorflow, found \"%.40s\"%s%s", as->string,
+                 near != NULL ? ", did you mean " : "", near != NULL ? near : "");
+        return fail_at(&r, as, "as", text);
+    }
+    e->weights_follow = !ib__value_is(seed, IB_INT);
+    e->weights_seed = e->weights_follow ? e->seed : seed->integer;
+    return ib__value_set(map, "seed", ib__value_int(e->weights_seed)) ? IB_OK : ib__fail_memory(err);
+}
+
 /* With all settings; their places in the file are told here, where they are known. */
 static ib_status take_callbacks(ib_experiment *e, ib_error *err) {
     const ib_value *list = ib__value_get(e->tree, "callbacks");
@@ -321,6 +362,7 @@ ib_status ib__experiment_from_tree(ib_experiment **out, const ib_value *tree, co
     e->folder = strdup(folder);
     if (e->tree == NULL || e->name == NULL || e->folder == NULL) status = ib__fail_memory(err);
     if (status == IB_OK) status = take_seed(e, err);
+    if (status == IB_OK) status = take_initial_weights(e, err);
     if (status == IB_OK) status = take_fit(e, err);
     if (status == IB_OK) status = take_callbacks(e, err);
     if (status == IB_OK) status = take_checkpoint(e, err);

@@ -31,7 +31,10 @@ typedef struct ib_experiment {
     char *name;     /* the file, for errors */
     char *folder;   /* relative paths are relative to it */
     int64_t seed;
-    bool seed_drawn; /* the file gave none */
+    bool seed_drawn;       /* the file gave none, and the program neither */
+    bool weights_as_keras; /* initial weights as Keras on TensorFlow draws them, from weights_seed */
+    bool weights_follow;   /* weights_seed is seed */
+    int64_t weights_seed;
     ib_fit_settings fit;
     ib_checkpoint_settings checkpoint;
 } ib_experiment;
@@ -42,6 +45,8 @@ ib_status ib__experiment_read(ib_experiment **out, const char *path, ib_error *e
 /* The same from a tree (copied), for records. */
 ib_status ib__experiment_from_tree(ib_experiment **out, const ib_value *tree, const char *name,
                                    const char *folder, ib_error *err);
+/* The seed of experiments that are read from now on and give none; -1: one is drawn for each. */
+void ib__experiment_default_seed(int64_t seed);
 /* Another seed than the file gave (or drew). */
 ib_status ib__experiment_set_seed(ib_experiment *experiment, int64_t seed, bool drawn, ib_error *err);
 void ib__experiment_free(ib_experiment *experiment);

@@ -103,13 +103,15 @@ static bool put_digest(ib_value *canonical, const char *field, const ib_digest *
 /* The part of the experiment that its result is a function of: no name, notes or goal, no callbacks that only
  * write, files by content. */
 static ib_status make_canonical(ib_task *task, ib_error *err) {
-    static const char *const fields[] = {"isobit", "seed", "model", "compile", "data", "fit"};
+    static const char *const fields[] = {"isobit",  "seed", "model", "initial_weights",
+                                         "compile", "data", "fit"};
     const ib_value *tree = task->experiment->tree;
     task->canonical = ib__value_map();
     bool good = task->canonical != NULL;
     for (size_t i = 0; good && i < sizeof fields / sizeof *fields; i++) {
         const ib_value *value = ib__value_get(tree, fields[i]);
-        if (value != NULL) good = ib__value_set(task->canonical, fields[i], ib__value_copy(value));
+        if (value != NULL && value->kind != IB_NULL)
+            good = ib__value_set(task->canonical, fields[i], ib__value_copy(value));
     }
     if (good) {
         ib_value *callbacks = ib__callbacks_canonical(ib__value_get(tree, "callbacks"));
@@ -157,6 +159,20 @@ static ib_status load_compiled(ib_task *task, const char *file, ib_error *err) {
     return status;
 }
 
+static ib_status initialize(ib_task *task, bool has_weights, ib_error *err) {
+    const ib_experiment *e = task->experiment;
+    const ib_value *given = ib__value_get(e->tree, "initial_weights");
+    if (!ib__value_is(given, IB_MAP) && has_weights) return IB_OK;
+    if (has_weights) {
+        char where[256];
+        ib__experiment_where(where, e->name, given, "initial_weights");
+        return ib__fail(err, IB_BAD_INPUT, where, "expected none, for model.keras brings its weights");
+    }
+    if (e->weights_as_keras) return ib__model_initialize_as_keras(task->model, e->weights_seed, err);
+    int64_t seed = ib__value_is(given, IB_MAP) ? e->weights_seed : e->seed;
+    return ib__model_initialize(task->model, (uint64_t)seed, err);
+}
+
 static ib_status build_model(ib_task *task, ib_error *err) {
     const ib_experiment *e = task->experiment;
     const ib_value *entry = ib__value_get(e->tree, "model"), *compile = ib__value_get(e->tree, "compile");
@@ -172,7 +188,7 @@ static ib_status build_model(ib_task *task, ib_error *err) {
         status = load_compiled(task, keras->string, err);
     else
         status = ib__model_from_experiment(&task->model, entry, &input, e->folder, where, err);
-    if (status == IB_OK && !has_weights) status = ib__model_initialize(task->model, (uint64_t)e->seed, err);
+    if (status == IB_OK) status = initialize(task, has_weights, err);
     if (status != IB_OK) return status;
     ib__experiment_where(where, e->name, compile, "compile");
     if (compile != NULL) return ib__model_compile(task->model, compile, where, err);
