@@ -45,8 +45,9 @@ typedef struct settings {
     int mode, distribution;
     axes in, out;
     ib_stft stft;
-    int64_t seed; /* -1: the experiment's */
+    int64_t seed; /* NO_SEED: the experiment's */
 } settings;
+#define NO_SEED INT64_MIN
 
 /* ---- Fields ---- */
 
@@ -66,7 +67,9 @@ static ib_status read_seed(const ib_field *field, const ib_value *value, const c
         return ib__fail(err, IB_BAD_INPUT, where, "expected an integer, null or a SeedGenerator");
     const ib_value *seed = class_name ? ib__value_get(ib__value_get(value, "config"), "seed") : value;
     if (!seed) return ib__fail(err, IB_BAD_INPUT, where, "expected a SeedGenerator with a seed");
-    return ib__read_optional_int(field, seed, where, out, canonical, err);
+    ib_status status = ib__read_optional_int(field, seed, where, out, canonical, err);
+    if (status == IB_OK && seed->kind == IB_NULL) *(int64_t *)out = NO_SEED;
+    return status;
 }
 
 static ib_status read_axes(const ib_field *field, const ib_value *value, const char *where, void *out,
@@ -120,7 +123,7 @@ static ib_status read_scaling(const ib_field *field, const ib_value *value, cons
 #define AT(member) .offset = offsetof(settings, member)
 #define ANY .low = -0x1p1023, .high = 0x1p1023
 #define SEED                                                                                                 \
-    { .key = "seed", .fallback = "null", .read = read_seed, AT(seed), .high = 0x1p53 }
+    { .key = "seed", .fallback = "null", .read = read_seed, AT(seed), .low = -0x1p53, .high = 0x1p53 }
 #define AXES                                                                                                 \
     {.key = "input_axes", .fallback = "null", .read = read_axes, AT(in)}, {                                  \
         .key = "output_axes", .fallback = "null", .read = read_axes, AT(out)                                 \
@@ -175,24 +178,24 @@ typedef struct class_row {
 
 #define FIELDS(f) f, sizeof f / sizeof *f
 #define SCALING(s, m, d)                                                                                     \
-    { .scale = s, .mode = m, .distribution = d, .seed = -1 }
+    { .scale = s, .mode = m, .distribution = d, .seed = NO_SEED }
 static const class_row classes[] = {
-    {"Zeros", "zero", CONSTANT, NULL, 0, {.seed = -1}},
-    {"Ones", "one", CONSTANT, NULL, 0, {.value = 1.0, .seed = -1}},
-    {"Constant", NULL, ARRAY, FIELDS(constant_fields), {.seed = -1}},
-    {"Identity", "IdentityInitializer", IDENTITY, FIELDS(identity_fields), {.seed = -1}},
-    {"RandomUniform", "uniform", UNIFORM, FIELDS(uniform_fields), {.seed = -1}},
-    {"RandomNormal", "normal", NORMAL, FIELDS(normal_fields), {.seed = -1}},
-    {"TruncatedNormal", NULL, TRUNCATED, FIELDS(normal_fields), {.seed = -1}},
-    {"VarianceScaling", NULL, VARIANCE, FIELDS(scaling_fields), {.seed = -1}},
+    {"Zeros", "zero", CONSTANT, NULL, 0, {.seed = NO_SEED}},
+    {"Ones", "one", CONSTANT, NULL, 0, {.value = 1.0, .seed = NO_SEED}},
+    {"Constant", NULL, ARRAY, FIELDS(constant_fields), {.seed = NO_SEED}},
+    {"Identity", "IdentityInitializer", IDENTITY, FIELDS(identity_fields), {.seed = NO_SEED}},
+    {"RandomUniform", "uniform", UNIFORM, FIELDS(uniform_fields), {.seed = NO_SEED}},
+    {"RandomNormal", "normal", NORMAL, FIELDS(normal_fields), {.seed = NO_SEED}},
+    {"TruncatedNormal", NULL, TRUNCATED, FIELDS(normal_fields), {.seed = NO_SEED}},
+    {"VarianceScaling", NULL, VARIANCE, FIELDS(scaling_fields), {.seed = NO_SEED}},
     {"GlorotUniform", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(1, FAN_AVG, SCALED_UNIFORM)},
     {"GlorotNormal", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(1, FAN_AVG, SCALED_TRUNCATED)},
     {"HeUniform", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(2, FAN_IN, SCALED_UNIFORM)},
     {"HeNormal", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(2, FAN_IN, SCALED_TRUNCATED)},
     {"LecunUniform", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(1, FAN_IN, SCALED_UNIFORM)},
     {"LecunNormal", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(1, FAN_IN, SCALED_TRUNCATED)},
-    {"Orthogonal", "OrthogonalInitializer", ORTHOGONAL, FIELDS(orthogonal_fields), {.seed = -1}},
-    {"STFT", "STFTInitializer", WAVES, FIELDS(stft_fields), {.seed = -1}},
+    {"Orthogonal", "OrthogonalInitializer", ORTHOGONAL, FIELDS(orthogonal_fields), {.seed = NO_SEED}},
+    {"STFT", "STFTInitializer", WAVES, FIELDS(stft_fields), {.seed = NO_SEED}},
 };
 enum { CLASSES = sizeof classes / sizeof *classes };
 
@@ -317,6 +320,24 @@ static void fill(float *data, const ib_shape *shape, const settings *s, shape_of
     }
 }
 
+static ib_status orthogonal(float *data, const ib_shape *shape, const settings *s, const ib_stream *stream,
+                            const char *path, ib_error *err) {
+    size_t n = (size_t)ib__shape_elements(shape);
+    double *normal = ib__alloc(n + 1, sizeof *normal);
+    if (!normal) return ib__fail_memory(err);
+    for (size_t i = 0; i < n; i++)
+        normal[i] = ib__stream_normal(stream, i, 0, 0);
+    ib_status status = ib__orthogonal(data, shape, normal, s->gain, path, err);
+    ib__free(normal);
+    return status;
+}
+
+static ib_status check_axes(const settings *s, const ib_shape *shape, const char *path, ib_error *err) {
+    if (product(&s->in, shape) >= 0.0 && product(&s->out, shape) >= 0.0) return IB_OK;
+    return ib__fail(err, IB_BAD_INPUT, path, "input_axes or output_axes lie outside of %d dimensions",
+                    shape->rank);
+}
+
 static ib_status make(float *data, const ib_shape *shape, const class_row *row, settings *s,
                       const ib_value *config, const ib_stream *stream, const char *path, ib_error *err) {
     if (row->kind == ARRAY) {
@@ -324,7 +345,7 @@ static ib_status make(float *data, const ib_shape *shape, const class_row *row, 
         ib_status status = ib__numbers_read(&numbers, ib__value_get(config, "value"), path, err);
         return status == IB_OK ? ib__numbers_fill(data, shape, &numbers, path, err) : status;
     }
-    if (row->kind == ORTHOGONAL) return ib__orthogonal(data, shape, stream, s->gain, path, err);
+    if (row->kind == ORTHOGONAL) return orthogonal(data, shape, s, stream, path, err);
     if (row->kind == WAVES) {
         s->stft.window = ib__value_get(config, "window");
         s->stft.imaginary = s->mode == 1;
@@ -333,10 +354,50 @@ static ib_status make(float *data, const ib_shape *shape, const class_row *row, 
     if (row->kind == IDENTITY && shape->rank != 2)
         return ib__fail(err, IB_BAD_INPUT, path, "initializer Identity needs two dimensions, found %d",
                         shape->rank);
-    if (row->kind == VARIANCE && (product(&s->in, shape) < 0.0 || product(&s->out, shape) < 0.0))
-        return ib__fail(err, IB_BAD_INPUT, path, "input_axes or output_axes lie outside of %d dimensions",
-                        shape->rank);
+    ib_status status = row->kind == VARIANCE ? check_axes(s, shape, path, err) : IB_OK;
+    if (status != IB_OK) return status;
     fill(data, shape, s, row->kind == VARIANCE ? resolve_scaling(s, shape) : row->kind, stream);
+    return IB_OK;
+}
+
+static ib_draws draws_of(shape_of_values kind) {
+    return kind == UNIFORM      ? IB_DRAWS_UNIFORM
+           : kind == NORMAL     ? IB_DRAWS_NORMAL
+           : kind == TRUNCATED  ? IB_DRAWS_TRUNCATED
+           : kind == ORTHOGONAL ? IB_DRAWS_ORTHOGONAL
+                                : IB_DRAWS_NOTHING;
+}
+
+ib_status ib__initializer_distribution(ib_distribution *out, const ib_value *initializer,
+                                       const ib_shape *shape, const char *path, ib_error *err) {
+    const class_row *row;
+    settings s;
+    ib_value *canonical = NULL;
+    ib_status status = parse(initializer, path, &row, &s, &canonical, err);
+    ib__value_free(canonical);
+    if (status == IB_OK && row->kind == VARIANCE) status = check_axes(&s, shape, path, err);
+    if (status != IB_OK) return status;
+    shape_of_values kind = row->kind == VARIANCE ? resolve_scaling(&s, shape) : row->kind;
+    *out = (ib_distribution){.draws = draws_of(kind),
+                             .low = s.low,
+                             .high = s.high,
+                             .mean = s.mean,
+                             .stddev = s.stddev,
+                             .gain = s.gain};
+    return IB_OK;
+}
+
+ib_status ib__initializer_seed(const ib_value *initializer, const char *path, bool *random, bool *given,
+                               int64_t *seed, ib_error *err) {
+    const class_row *row;
+    settings s;
+    ib_value *canonical = NULL;
+    ib_status status = parse(initializer, path, &row, &s, &canonical, err);
+    ib__value_free(canonical);
+    if (status != IB_OK) return status;
+    *random = row->kind == VARIANCE || draws_of(row->kind) != IB_DRAWS_NOTHING;
+    *given = s.seed != NO_SEED;
+    *seed = s.seed;
     return IB_OK;
 }
 
@@ -347,7 +408,7 @@ ib_status ib__initialize(float *data, const ib_shape *shape, const ib_value *ini
     ib_value *canonical = NULL;
     ib_status status = parse(initializer, path, &row, &s, &canonical, err);
     if (status == IB_OK) {
-        ib_stream stream = ib__stream(s.seed >= 0 ? (uint64_t)s.seed : seed, path, "initializer");
+        ib_stream stream = ib__stream(s.seed == NO_SEED ? seed : (uint64_t)s.seed, path, "initializer");
         status = make(data, shape, row, &s, ib__value_get(canonical, "config"), &stream, path, err);
     }
     ib__value_free(canonical);

@@ -22,10 +22,28 @@ double ib__numbers_at(const ib_numbers *numbers, const int64_t *coordinates);
 ib_status ib__numbers_fill(float *data, const ib_shape *shape, const ib_numbers *numbers, const char *path,
                            ib_error *err);
 
+/* What an initializer of this shape draws from: uniform numbers from low to high, normal ones (mean, stddev),
+ * those cut at two deviations, an orthogonal matrix times gain; or its values are fixed. */
+typedef enum ib_draws {
+    IB_DRAWS_NOTHING,
+    IB_DRAWS_UNIFORM,
+    IB_DRAWS_NORMAL,
+    IB_DRAWS_TRUNCATED,
+    IB_DRAWS_ORTHOGONAL
+} ib_draws;
+typedef struct ib_distribution {
+    ib_draws draws;
+    double low, high, mean, stddev, gain;
+} ib_distribution;
+ib_status ib__initializer_distribution(ib_distribution *out, const ib_value *initializer,
+                                       const ib_shape *shape, const char *path, ib_error *err);
+/* Whether it draws at all, and the seed of its config, if it has one. */
+ib_status ib__initializer_seed(const ib_value *initializer, const char *path, bool *random, bool *given,
+                               int64_t *seed, ib_error *err);
+
 /* A matrix with orthonormal columns (or rows, whichever are fewer) times gain. All axes but the last are its
- * rows.
- */
-ib_status ib__orthogonal(float *data, const ib_shape *shape, const ib_stream *stream, double gain,
+ * rows. normal: as many numbers, a matrix [longer side][shorter side]. */
+ib_status ib__orthogonal(float *data, const ib_shape *shape, const double *normal, double gain,
                          const char *path, ib_error *err);
 
 /* The settings of STFT. */

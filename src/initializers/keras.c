@@ -6,133 +6,52 @@
  */
 #include "initializers/keras.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "layers/settings.h"
+#include "initializers/internal.h"
 
 /* ---- One weight ---- */
 
-static double number_of(const ib_value *config, const char *key) {
-    double x = 0;
-    (void)ib__value_number(ib__value_get(config, key), &x);
-    return x;
-}
-
-/* The product of the axes that the list names; negative ones count from the end. */
-static double axes_product(const ib_shape *shape, const ib_value *axes) {
-    double product = 1;
-    for (size_t i = 0; i < axes->count; i++) {
-        int64_t axis = axes->items[i]->integer;
-        product *= (double)shape->dims[axis < 0 ? axis + shape->rank : axis];
-    }
-    return product;
-}
-
-/* Keras's compute_fans. */
-static void fans(const ib_shape *shape, const ib_value *config, double *in, double *out) {
-    const ib_value *in_axes = ib__value_get(config, "input_axes"),
-                   *out_axes = ib__value_get(config, "output_axes");
-    if (ib__value_is(in_axes, IB_LIST) && ib__value_is(out_axes, IB_LIST)) {
-        *in = axes_product(shape, in_axes);
-        *out = axes_product(shape, out_axes);
-        return;
-    }
-    int rank = shape->rank;
-    double field = 1;
-    for (int i = 0; i < rank - 2; i++)
-        field *= (double)shape->dims[i];
-    *out = rank > 0 ? (double)shape->dims[rank - 1] * field : 1;
-    *in = rank > 1 ? (double)shape->dims[rank - 2] * field : *out;
-}
-
-/* What a class draws from; `named` are those that are variance scaling with fixed settings. */
-typedef struct scaling {
-    const char *class_name, *mode, *distribution;
-    double scale;
-} scaling;
-static const scaling named[] = {
-    {"GlorotUniform", "fan_avg", "uniform", 1}, {"GlorotNormal", "fan_avg", "truncated_normal", 1},
-    {"HeUniform", "fan_in", "uniform", 2},      {"HeNormal", "fan_in", "truncated_normal", 2},
-    {"LecunUniform", "fan_in", "uniform", 1},   {"LecunNormal", "fan_in", "truncated_normal", 1}};
-
-static bool find_scaling(const char *class_name, const ib_value *config, scaling *out) {
-    for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
-        *out = named[i];
-        if (strcmp(class_name, out->class_name) == 0) return true;
-    }
-    if (strcmp(class_name, "VarianceScaling") != 0) return false;
-    *out = (scaling){class_name, ib__value_get(config, "mode")->string,
-                     ib__value_get(config, "distribution")->string, number_of(config, "scale")};
-    return true;
+/* The normal numbers are float32; the factorization is ours. */
+static ib_status fill_orthogonal(float *data, const ib_shape *shape, double gain, const ib_tf *at,
+                                 const char *path, ib_error *err) {
+    size_t n = (size_t)ib__shape_elements(shape);
+    double *normal = ib__alloc(n + 1, sizeof *normal);
+    if (!normal) return ib__fail_memory(err);
+    ib__tf_normal(at, 0.0f, 1.0f, data, n);
+    for (size_t i = 0; i < n; i++)
+        normal[i] = (double)data[i];
+    ib_status status = ib__orthogonal(data, shape, normal, gain, path, err);
+    ib__free(normal);
+    return status;
 }
 
 /* Python's arithmetic is in double; limits and deviations become float32 when TensorFlow takes them. */
-static void fill_scaled(float *data, size_t n, const ib_shape *shape, const scaling *s,
-                        const ib_value *config, const ib_tf *at) {
-    double in, out;
-    fans(shape, config, &in, &out);
-    double fan = strcmp(s->mode, "fan_in") == 0    ? in
-                 : strcmp(s->mode, "fan_out") == 0 ? out
-                                                   : (in + out) / 2.0;
-    double scale = s->scale / (fan > 1.0 ? fan : 1.0);
-    if (strcmp(s->distribution, "uniform") == 0) {
-        double limit = sqrt(3.0 * scale);
-        ib__tf_uniform(at, (float)-limit, (float)limit, data, n);
-    } else if (strcmp(s->distribution, "untruncated_normal") == 0) {
-        ib__tf_normal(at, 0.0f, (float)sqrt(scale), data, n);
-    } else {
-        ib__tf_truncated_normal(at, 0.0f, (float)(sqrt(scale) / 0.87962566103423978), data, n);
-    }
-}
-
-static bool is_random(const char *class_name) {
-    static const char *const fixed[] = {"Zeros", "Ones", "Constant", "Identity", "STFT"};
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        if (strcmp(class_name, fixed[i]) == 0) return false;
-    return true;
-}
-
-/* {module, class_name, config} with every default filled in; NULL in *class_name: not random. */
-static ib_status take_apart(const ib_value *initializer, const char *path, ib_value **whole,
-                            const char **class_name, const ib_value **config, ib_error *err) {
-    ib_status status = ib__read_initializer(NULL, initializer, path, NULL, whole, err);
-    if (status != IB_OK) return status;
-    const ib_value *name = ib__value_get(*whole, "class_name");
-    *config = ib__value_get(*whole, "config");
-    *class_name = ib__value_is(name, IB_STRING) && is_random(name->string) ? name->string : NULL;
-    return IB_OK;
-}
-
 ib_status ib__keras_fill(float *data, const ib_shape *shape, const ib_value *initializer, int64_t seed,
                          const char *path, ib_error *err) {
-    ib_value *whole = NULL;
-    const ib_value *config;
-    const char *class_name;
-    ib_status status = take_apart(initializer, path, &whole, &class_name, &config, err);
-    if (status != IB_OK || !class_name) {
-        ib__value_free(whole);
-        return status == IB_OK ? ib__initialize(data, shape, initializer, 0, path, err) : status;
-    }
+    ib_distribution d;
+    ib_status status = ib__initializer_distribution(&d, initializer, shape, path, err);
+    if (status != IB_OK) return status;
     size_t n = (size_t)ib__shape_elements(shape);
     ib_tf at = ib__keras_stream(seed, 0);
-    scaling s;
-    if (find_scaling(class_name, config, &s))
-        fill_scaled(data, n, shape, &s, config, &at);
-    else if (strcmp(class_name, "RandomUniform") == 0)
-        ib__tf_uniform(&at, (float)number_of(config, "minval"), (float)number_of(config, "maxval"), data, n);
-    else if (strcmp(class_name, "RandomNormal") == 0)
-        ib__tf_normal(&at, (float)number_of(config, "mean"), (float)number_of(config, "stddev"), data, n);
-    else if (strcmp(class_name, "TruncatedNormal") == 0)
-        ib__tf_truncated_normal(&at, (float)number_of(config, "mean"), (float)number_of(config, "stddev"),
-                                data, n);
-    else
-        status = ib__fail(err, IB_UNSUPPORTED, path, "initializer %s as Keras draws it is not supported yet",
-                          class_name);
-    ib__value_free(whole);
-    return status;
+    switch (d.draws) {
+    case IB_DRAWS_UNIFORM:
+        ib__tf_uniform(&at, (float)d.low, (float)d.high, data, n);
+        return IB_OK;
+    case IB_DRAWS_NORMAL:
+        ib__tf_normal(&at, (float)d.mean, (float)d.stddev, data, n);
+        return IB_OK;
+    case IB_DRAWS_TRUNCATED:
+        ib__tf_truncated_normal(&at, (float)d.mean, (float)d.stddev, data, n);
+        return IB_OK;
+    case IB_DRAWS_ORTHOGONAL:
+        return fill_orthogonal(data, shape, d.gain, &at, path, err);
+    case IB_DRAWS_NOTHING:
+        break;
+    }
+    return ib__initialize(data, shape, initializer, 0, path, err);
 }
 
 /* ---- A layer ---- */
@@ -168,26 +87,21 @@ static const row *find_row(const char *class_name) {
 }
 
 static ib_status draw_initializer(drawer *d, const ib_value *initializer) {
+    bool random, given;
+    draw new = {.initializer = initializer};
     if (!initializer || initializer->kind == IB_NULL) return IB_OK;
-    ib_value *whole = NULL;
-    const ib_value *config;
-    const char *class_name;
-    ib_status status = take_apart(initializer, d->place, &whole, &class_name, &config, d->err);
-    if (status == IB_OK && class_name) {
-        const ib_value *seed = ib__value_get(config, "seed");
-        draw new = {initializer, ib__value_is(seed, IB_INT) ? seed->integer : ib__keras_make_seed(d->keras)};
-        if (ib__grow(&d->draws, &d->capacity, d->n + 1, sizeof *d->draws))
-            d->draws[d->n++] = new;
-        else
-            status = ib__fail_memory(d->err);
-    }
-    ib__value_free(whole);
-    return status;
+    ib_status status = ib__initializer_seed(initializer, d->place, &random, &given, &new.seed, d->err);
+    if (status != IB_OK || !random) return status;
+    if (!given) new.seed = ib__keras_make_seed(d->keras);
+    if (!ib__grow(&d->draws, &d->capacity, d->n + 1, sizeof *d->draws)) return ib__fail_memory(d->err);
+    d->draws[d->n++] = new;
+    return IB_OK;
 }
 
 /* A SeedGenerator; its numbers are of no use here. */
 static void draw_generator(drawer *d, const ib_value *config, const char *only_if) {
-    if (only_if && !(number_of(config, only_if) > 0)) return;
+    double x = 0;
+    if (only_if && (!ib__value_number(ib__value_get(config, only_if), &x) || !(x > 0))) return;
     if (!ib__value_is(ib__value_get(config, "seed"), IB_INT)) (void)ib__keras_make_seed(d->keras);
 }
 
@@ -245,20 +159,20 @@ static ib_status draw_layer(drawer *d, const ib_layer *layer) {
     return status;
 }
 
-static ib_status fill_weight(const drawer *d, const ib_weight *w) {
-    for (size_t i = 0; i < d->n; i++)
+/* first: no weight before it has the same initializer. (In Keras such weights, of attention's projections,
+ * get initializers of their own.) */
+static ib_status fill_weight(const drawer *d, const ib_weight *w, bool first) {
+    for (size_t i = 0; first && i < d->n; i++)
         if (d->draws[i].initializer == w->initializer)
             return ib__keras_fill(w->variable.data, &w->variable.shape, w->initializer, d->draws[i].seed,
                                   w->variable.path, d->err);
-    ib_value *whole = NULL;
-    const ib_value *config;
-    const char *class_name;
-    ib_status status = take_apart(w->initializer, w->variable.path, &whole, &class_name, &config, d->err);
-    if (status == IB_OK && class_name)
+    bool random, given;
+    int64_t seed;
+    ib_status status = ib__initializer_seed(w->initializer, w->variable.path, &random, &given, &seed, d->err);
+    if (status == IB_OK && random)
         status = ib__fail(d->err, IB_UNSUPPORTED, w->variable.path,
                           "initial weights as Keras draws them: this weight is not supported yet");
-    ib__value_free(whole);
-    return status == IB_OK ? ib__initialize(w->variable.data, &w->variable.shape, w->initializer, 0,
+    return status == IB_OK ? ib__keras_fill(w->variable.data, &w->variable.shape, w->initializer, 0,
                                             w->variable.path, d->err)
                            : status;
 }
@@ -269,8 +183,12 @@ ib_status ib__keras_initialize_layer(ib_layer *layer, ib_keras *keras, ib_error 
     ib_weight **weights = ib__alloc(n + 1, sizeof *weights);
     ib_status status = weights ? draw_layer(&d, layer) : ib__fail_memory(err);
     if (status == IB_OK) ib__layer_weights(layer, weights, false);
-    for (size_t i = 0; status == IB_OK && i < n; i++)
-        status = fill_weight(&d, weights[i]);
+    for (size_t i = 0; status == IB_OK && i < n; i++) {
+        size_t same = 0;
+        while (weights[same]->initializer != weights[i]->initializer)
+            same++;
+        status = fill_weight(&d, weights[i], same == i);
+    }
     ib__free(weights);
     free(d.draws);
     return status;

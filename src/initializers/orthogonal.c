@@ -41,7 +41,7 @@ static void orthonormalize(double *q, size_t j, size_t rows) {
         v[k] /= norm;
 }
 
-ib_status ib__orthogonal(float *data, const ib_shape *shape, const ib_stream *stream, double gain,
+ib_status ib__orthogonal(float *data, const ib_shape *shape, const double *normal, double gain,
                          const char *path, ib_error *err) {
     if (shape->rank < 2)
         return ib__fail(err, IB_BAD_INPUT, path,
@@ -53,7 +53,7 @@ ib_status ib__orthogonal(float *data, const ib_shape *shape, const ib_stream *st
     if (!q) return ib__fail_memory(err);
     for (size_t k = 0; k < longer; k++)
         for (size_t j = 0; j < shorter; j++)
-            q[j * longer + k] = ib__stream_normal(stream, k * shorter + j, 0, 0);
+            q[j * longer + k] = normal[k * shorter + j];
     for (size_t j = 0; j < shorter; j++)
         orthonormalize(q, j, longer);
     bool tall = rows >= columns;
