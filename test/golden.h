@@ -90,4 +90,15 @@ static inline const char *golden_text(const ib_value *c, const char *key) {
     return v->string;
 }
 
+/* The config of a case with the arguments that Keras's config has lost (Huber's delta) put in. */
+static inline ib_value *golden_config(const ib_value *c) {
+    ib_value *config = ib__value_copy(ib__value_get(c, "config"));
+    ib_value *settings = ib__value_get(config, "config");
+    const ib_value *arguments = ib__value_get(c, "kwargs");
+    assert_non_null(settings);
+    for (size_t i = 0; i < arguments->count; i++)
+        assert_true(ib__value_set(settings, arguments->keys[i], ib__value_copy(arguments->items[i])));
+    return config;
+}
+
 #endif

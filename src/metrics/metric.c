@@ -1,290 +1,302 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Metrics: a mean of scores over all elements seen, added in sample order in double. A score belongs to an
- * element: a row of predictions for the accuracies with classes and the errors (the mean over the last axis),
- * a single number for binary accuracy and accuracy.
+ * Metrics: found by name, configured as Keras serializes them, and what all of them share.
  */
 #include "metrics/metric.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/nearest.h"
+#include "layers/layer.h"
+#include "metrics/internal.h"
 
-/* One row: t: the target's row (`tn` numbers), p: the prediction's row (n numbers). */
-typedef double score_fn(const ib_metric *metric, const ib_tensor *t, size_t t0, size_t tn, const float *p,
-                        size_t n);
+/* ---- Names ---- */
 
-struct ib_metric {
-    const char *name;
-    char given[64]; /* a name of its own, from the config */
-    score_fn *score;
-    double threshold;
-    double state[2]; /* total, count */
-};
-
-static score_fn score_equal, score_binary, score_categorical, score_sparse, score_squared, score_absolute;
-
-static const struct entry {
-    const char *class_name, *name, *short_name;
-    score_fn *score;
-} entries[] = {
-#define X(class, name, short_names, score) {#class, #name, short_names, score_##score},
-#include "metrics/metrics.list"
-#undef X
-};
-enum { ENTRIES = sizeof entries / sizeof *entries };
-
-/* ---- Scores ---- */
-
-static double score_equal(const ib_metric *metric, const ib_tensor *t, size_t t0, size_t tn, const float *p,
-                          size_t n) {
-    (void)metric;
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += ib__tensor_at(t, t0 + (tn == n ? i : 0)) == (double)p[i];
-    return sum / (double)n;
-}
-
-static double score_binary(const ib_metric *metric, const ib_tensor *t, size_t t0, size_t tn, const float *p,
-                           size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += ib__tensor_at(t, t0 + (tn == n ? i : 0)) == (double)(p[i] > (float)metric->threshold);
-    return sum / (double)n;
-}
-
-/* The first of the largest. */
-static size_t arg_max(const float *p, size_t n) {
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (p[i] > p[best]) best = i;
-    return best;
-}
-
-static double score_categorical(const ib_metric *metric, const ib_tensor *t, size_t t0, size_t tn,
-                                const float *p, size_t n) {
-    (void)metric;
-    size_t best = 0;
-    for (size_t i = 1; i < tn; i++)
-        if (ib__tensor_at(t, t0 + i) > ib__tensor_at(t, t0 + best)) best = i;
-    return best == arg_max(p, n);
-}
-
-static double score_sparse(const ib_metric *metric, const ib_tensor *t, size_t t0, size_t tn, const float *p,
-                           size_t n) {
-    (void)metric;
-    (void)tn;
-    return ib__tensor_at(t, t0) == (double)arg_max(p, n);
-}
-
-static double score_squared(const ib_metric *metric, const ib_tensor *t, size_t t0, size_t tn, const float *p,
-                            size_t n) {
-    (void)metric;
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        double d = (double)p[i] - ib__tensor_at(t, t0 + (tn == n ? i : 0));
-        sum += d * d;
+/* Keras's metrics.get knows classes, their names in snake case, and a few short names. */
+static const ib_metric_class *find(const char *name) {
+    for (size_t i = 0; i < ib__metric_classes_count; i++) {
+        const ib_metric_class *c = &ib__metric_classes[i];
+        char snake[128];
+        ib__snake_case(snake, sizeof snake, c->name);
+        const char *at = strstr(c->shorts, name);
+        size_t n = strlen(name);
+        bool is_short = n && at && (at == c->shorts || at[-1] == ' ') && (at[n] == ' ' || !at[n]);
+        if (strcmp(name, c->name) == 0 || strcmp(name, snake) == 0 || is_short) return c;
     }
-    return sum / (double)n;
-}
-
-static double score_absolute(const ib_metric *metric, const ib_tensor *t, size_t t0, size_t tn,
-                             const float *p, size_t n) {
-    (void)metric;
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += fabs((double)p[i] - ib__tensor_at(t, t0 + (tn == n ? i : 0)));
-    return sum / (double)n;
-}
-
-/* ---- Finding ---- */
-
-static const struct entry *find(const char *name) {
-    for (size_t i = 0; i < ENTRIES; i++)
-        if (strcmp(name, entries[i].class_name) == 0 || strcmp(name, entries[i].name) == 0 ||
-            (entries[i].short_name[0] && ib__same_letters(name, entries[i].short_name)))
-            return &entries[i];
     return NULL;
 }
 
-/* The first entry with this score. */
-static const struct entry *scored_by(score_fn *score) {
-    const struct entry *e = entries;
-    while (e->score != score)
-        e++;
-    return e;
-}
-
-/* "accuracy" as a name means one of three, by the output's width and the loss (Keras's rule). */
-static const struct entry *which_accuracy(const char *loss_name, const ib_shape *prediction,
-                                          const ib_shape *target) {
-    int64_t width = prediction->rank > 1 ? prediction->dims[prediction->rank - 1] : 1;
-    int64_t target_width = target->rank > 1 ? target->dims[target->rank - 1] : 1;
-    if (width == 1 || (loss_name && strcmp(loss_name, "binary_crossentropy") == 0))
-        return scored_by(score_binary);
-    bool sparse = target->rank < prediction->rank || (target_width == 1 && width > 1);
-    return scored_by(sparse ? score_sparse : score_categorical);
-}
-
-static ib_status unknown(const char *name, const char *where, ib_error *err) {
-    const char *names[ENTRIES];
-    for (size_t i = 0; i < ENTRIES; i++)
-        names[i] = entries[i].name;
-    const char *near = ib__nearest(name, names, ENTRIES);
-    return ib__fail(err, IB_UNSUPPORTED, where, "the metric '%.80s' is not supported%s%s%s", name,
+static ib_status unknown(const char *what, const char *name, const char *const *names, size_t n,
+                         const char *where, ib_error *err) {
+    const char *near = ib__nearest(name, names, n);
+    return ib__fail(err, IB_UNSUPPORTED, where, "the %s '%.80s' is not supported%s%s%s", what, name,
                     near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-static ib_status configure(ib_metric *metric, const ib_value *settings, const char *where, ib_error *err) {
-    static const char *const known[] = {"name", "dtype", "threshold"};
-    for (size_t i = 0; settings && settings->kind == IB_MAP && i < settings->count; i++) {
-        const char *key = settings->keys[i];
-        const ib_value *value = settings->items[i];
-        if (strcmp(key, "dtype") == 0) continue;
-        if (strcmp(key, "name") == 0 && value->kind == IB_STRING &&
-            strlen(value->string) < sizeof metric->given) {
-            (void)snprintf(metric->given, sizeof metric->given, "%s", value->string);
-        } else if (strcmp(key, "threshold") == 0 && metric->score == score_binary &&
-                   ib__value_number(value, &metric->threshold)) {
-            continue;
-        } else {
-            const char *near = ib__nearest(key, known, sizeof known / sizeof *known);
-            return ib__fail(err, IB_BAD_INPUT, where,
-                            "the metric %s does not take the setting '%.60s' as given%s%s%s", metric->name,
-                            key, near ? " (nearest: '" : "", near ? near : "", near ? "')" : "");
-        }
+static ib_status unknown_metric(const char *name, const char *where, ib_error *err) {
+    enum { NAMES_MAX = 64 };
+    char snakes[NAMES_MAX][64];
+    const char *names[2 * NAMES_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < ib__metric_classes_count && i < NAMES_MAX; i++) {
+        ib__snake_case(snakes[i], sizeof snakes[i], ib__metric_classes[i].name);
+        names[n++] = snakes[i];
+        names[n++] = ib__metric_classes[i].name;
     }
+    return unknown("metric", name, names, n, where, err);
+}
+
+/* "accuracy" as a name means one of three, by the shapes (Keras's rule). */
+static const char *which_accuracy(const ib_shape *prediction, const ib_shape *target) {
+    int64_t width = prediction->rank ? prediction->dims[prediction->rank - 1] : 1;
+    int64_t target_width = target->rank ? target->dims[target->rank - 1] : 1;
+    if (width == 1) return "BinaryAccuracy";
+    bool sparse = target->rank < prediction->rank || (target_width == 1 && width > 1);
+    return sparse ? "SparseCategoricalAccuracy" : "CategoricalAccuracy";
+}
+
+/* ---- Making ---- */
+
+/* How a metric was asked for. */
+typedef struct asked {
+    const ib_metric_class *class;
+    const ib_function *function; /* of a wrapper; NULL: the class's own */
+    const ib_value *settings;    /* NULL: none */
+    const char *name;            /* what Keras calls it; NULL: as its settings say */
+    bool as_written;             /* Keras writes what was given */
+} asked;
+
+/* A function that Keras serialized: {"module": "builtins", "class_name": "function", "config": its name}. */
+static const char *function_name(const ib_value *config) {
+    if (!ib__value_is_string(ib__value_get(config, "class_name"), "function")) return NULL;
+    const ib_value *name = ib__value_get(config, "config");
+    return ib__value_is(name, IB_STRING) ? name->string : "function";
+}
+
+static ib_status find_function(const char *name, const char *where, const ib_function **out, ib_error *err) {
+    const char *names[64];
+    *out = ib__metric_function(name, false);
+    if (*out) return IB_OK;
+    return unknown("function", name, names, ib__metric_function_names(names, 64), where, err);
+}
+
+/* prediction and target may be NULL: then "accuracy" stays open, and its class is Accuracy. */
+static ib_status ask(asked *a, const ib_value *config, const ib_shape *prediction, const ib_shape *target,
+                     const char *where, ib_error *err) {
+    *a = (asked){0};
+    const char *name = function_name(config);
+    if (name) {
+        a->class = find("MeanMetricWrapper");
+        a->name = name;
+        a->as_written = true;
+        return find_function(name, where, &a->function, err);
+    }
+    ib_status status = ib__serialized_parts(config, "a metric", where, &name, &a->settings, err);
+    if (status != IB_OK) return status;
+    if (config->kind == IB_STRING) {
+        a->name = name;
+        a->as_written = true;
+        if (ib__same_letters(name, "accuracy") || ib__same_letters(name, "acc"))
+            name = prediction && target ? which_accuracy(prediction, target) : "Accuracy";
+    }
+    a->class = find(name);
+    return a->class ? IB_OK : unknown_metric(name, where, err);
+}
+
+/* The settings with a name put in where it is missing. NULL: no memory. */
+static ib_value *with_name(const ib_metric_class *class, const ib_value *settings) {
+    char snake[128];
+    ib_value *copy = ib__value_is(settings, IB_MAP) ? ib__value_copy(settings) : ib__value_map();
+    const ib_value *name = ib__value_get(copy, "name");
+    if (!copy || (name && name->kind != IB_NULL)) return copy;
+    ib__snake_case(snake, sizeof snake, class->name);
+    if (ib__value_set(copy, "name", ib__value_string(class->given ? class->given : snake))) return copy;
+    ib__value_free(copy);
+    return NULL;
+}
+
+/* The wrapper's settings: name, dtype, fn, and the arguments of fn, of which Keras writes those given. */
+static ib_status configure_wrapper(ib_metric *m, const ib_value *given, const char *where, ib_error *err) {
+    const ib_value *fn = ib__value_get(given, "fn");
+    const char *name = function_name(fn);
+    if (!name && ib__value_is(fn, IB_STRING)) name = fn->string;
+    if (!name) return ib__fail(err, IB_BAD_INPUT, where, "fn: expected a function by name");
+    const ib_metric_class *short_of = ib__metric_function(name, false) ? NULL : find(name);
+    if (short_of && short_of->function && !ib__name_means(name, short_of->name)) name = short_of->function;
+    ib_status status = find_function(name, where, &m->function, err);
+    if (status != IB_OK) return status;
+    ib_value *own = ib__value_map(), *arguments = ib__value_map(), *completed = NULL;
+    bool good = own && arguments;
+    for (size_t i = 0; i < given->count && good; i++) {
+        const char *key = given->keys[i];
+        bool common = strcmp(key, "name") == 0 || strcmp(key, "dtype") == 0;
+        if (strcmp(key, "fn") != 0)
+            good = ib__value_set(common ? own : arguments, key, ib__value_copy(given->items[i]));
+    }
+    status = good ? ib__settings_read(m, m->class->fields, m->class->n_fields, own, where, &m->config, err)
+                  : ib__fail_memory(err);
+    if (status == IB_OK)
+        status = ib__settings_read(m, m->function->fields, m->function->n_fields, arguments, where,
+                                   &completed, err);
+    if (status == IB_OK && !ib__value_set(m->config, "fn", ib__value_copy(fn))) status = ib__fail_memory(err);
+    for (size_t i = 0; status == IB_OK && i < arguments->count; i++) {
+        const ib_value *value = ib__value_get(completed, arguments->keys[i]);
+        if (!ib__value_set(m->config, arguments->keys[i], ib__value_copy(value)))
+            status = ib__fail_memory(err);
+    }
+    ib__value_free(own);
+    ib__value_free(arguments);
+    ib__value_free(completed);
+    return status;
+}
+
+/* The defaults of a function's arguments, for one that was asked for by its name. */
+static ib_status configure_function(ib_metric *m, const char *where, ib_error *err) {
+    ib_value *completed = NULL;
+    ib_status status =
+        ib__settings_read(m, m->function->fields, m->function->n_fields, NULL, where, &completed, err);
+    ib__value_free(completed);
+    return status;
+}
+
+/* Reads the settings into m, and into m->config as Keras writes them. */
+static ib_status configure(ib_metric *m, const asked *a, const char *where, ib_error *err) {
+    const ib_metric_class *class = a->class;
+    if (a->settings && a->settings->kind != IB_MAP && a->settings->kind != IB_NULL)
+        return ib__fail(err, IB_BAD_INPUT, where, "%s: expected a map of settings, found %s", class->name,
+                        ib__kind_name(a->settings->kind));
+    ib_value *given = with_name(class, a->settings);
+    if (!given) return ib__fail_memory(err);
+    ib_status status = IB_OK;
+    m->function = a->function;
+    if (class->function) m->function = ib__metric_function(class->function, true);
+    bool wrapper = !class->function && class->add == ib__mean_add;
+    if (wrapper && !a->function)
+        status = configure_wrapper(m, given, where, err);
+    else
+        status = ib__settings_read(m, class->fields, class->n_fields, given, where, &m->config, err);
+    if (status == IB_OK && a->function) status = configure_function(m, where, err);
+    if (status == IB_OK && class->prepare) status = class->prepare(m, where, err);
+    ib__value_free(given);
+    return status;
+}
+
+static ib_status make(ib_metric **out, const asked *a, const char *where, ib_error *err) {
+    ib_metric *m = calloc(1, sizeof *m);
+    *out = NULL;
+    if (!m) return ib__fail_memory(err);
+    *m = (ib_metric){.class = a->class, .axis = -1, .class_id = -1, .top_k = -1, .threshold = 0.5};
+    ib_status status = configure(m, a, where, err);
+    if (status == IB_OK && a->name && !ib__value_set(m->config, "name", ib__value_string(a->name)))
+        status = ib__fail_memory(err);
+    if (status != IB_OK) {
+        ib__metric_free(m);
+        return status;
+    }
+    m->name = ib__value_get(m->config, "name")->string;
+    *out = m;
     return IB_OK;
 }
 
-/* Do targets and predictions fit the score? Errors need rows of one width or one target a row. */
-static bool shapes_fit(score_fn *score, const ib_shape *prediction, const ib_shape *target) {
-    int64_t width = prediction->rank > 1 ? prediction->dims[prediction->rank - 1] : 1;
-    int64_t target_width =
-        target->rank > 1 && target->rank == prediction->rank ? target->dims[target->rank - 1] : 1;
-    if (score == score_categorical) return target_width == width;
-    return target_width == width || target_width == 1;
+ib_status ib__metric_complete(ib_value **out, const ib_value *config, const char *where, ib_error *err) {
+    *out = NULL;
+    asked a;
+    ib_metric *m;
+    ib_status status = ask(&a, config, NULL, NULL, where, err);
+    if (status == IB_OK) status = make(&m, &a, where, err);
+    if (status != IB_OK) return status;
+    *out = a.as_written ? ib__value_copy(config)
+                        : ib__serialized("keras.metrics", a.class->name, ib__value_copy(m->config));
+    ib__metric_free(m);
+    return *out ? IB_OK : ib__fail_memory(err);
 }
 
 ib_status ib__metric_new(ib_metric **out, const ib_value *config, const char *loss_name,
                          const ib_shape *prediction, const ib_shape *target, const char *where,
                          ib_error *err) {
+    (void)loss_name;
     *out = NULL;
-    const ib_value *class_name = ib__value_get(config, "class_name"), *settings = NULL;
-    const char *name = ib__value_is(config, IB_STRING) ? config->string : NULL;
-    if (ib__value_is(class_name, IB_STRING)) {
-        settings = ib__value_get(config, "config");
-        name = class_name->string;
-        if (strcmp(name, "function") == 0) name = ib__value_is(settings, IB_STRING) ? settings->string : NULL;
-    } else if (ib__value_is(config, IB_MAP) && config->count == 1) {
-        settings = config->items[0];
-        name = config->keys[0];
+    asked a;
+    ib_metric *m = NULL;
+    ib_status status = ask(&a, config, prediction, target, where, err);
+    if (status == IB_OK) status = make(&m, &a, where, err);
+    if (status != IB_OK) return status;
+    status = m->class->fits(m, target, prediction, err);
+    if (status == IB_OK) status = m->class->size(m, target, prediction, err);
+    if (status != IB_OK) {
+        status = ib__fail_within(err, status, where);
+    } else if (m->n_states > 1 << 26) {
+        status = ib__fail(err, IB_BAD_INPUT, where, "%s: too many thresholds or classes", m->class->name);
+    } else {
+        m->states = calloc(m->n_states + 1, sizeof *m->states);
+        m->result = calloc(m->n_values + 1, sizeof *m->result);
+        if (!m->states || !m->result) status = ib__fail_memory(err);
     }
-    if (!name)
-        return ib__fail(err, IB_BAD_INPUT, where, "expected the name of a metric, found %s",
-                        config ? ib__kind_name(config->kind) : "nothing");
-    const struct entry *e = find(name);
-    if (!e) return unknown(name, where, err);
-    bool chosen = strcmp(e->name, "accuracy") == 0 && !settings;
-    const struct entry *real = chosen ? which_accuracy(loss_name, prediction, target) : e;
-    if (!shapes_fit(real->score, prediction, target)) {
-        char x[128], y[128];
-        ib__shape_print(x, target);
-        ib__shape_print(y, prediction);
-        return ib__fail(err, IB_BAD_INPUT, where,
-                        "%s: targets of shape %s do not fit predictions of shape %s", e->name, x, y);
-    }
-    ib_metric *metric = calloc(1, sizeof *metric);
-    if (!metric) return ib__fail_memory(err);
-    /* Keras names a metric as it was asked for: "accuracy", "acc", "mse". */
-    *metric = (ib_metric){.name = e->name, .score = real->score, .threshold = 0.5};
-    if (ib__value_is(config, IB_STRING) && strcmp(name, e->class_name) != 0 &&
-        strlen(name) < sizeof metric->given)
-        (void)snprintf(metric->given, sizeof metric->given, "%s", name);
-    ib_status status = configure(metric, settings, where, err);
     if (status != IB_OK)
-        free(metric);
+        ib__metric_free(m);
     else
-        *out = metric;
+        *out = m;
     return status;
 }
 
-void ib__metric_free(ib_metric *metric) {
-    free(metric);
+void ib__metric_free(ib_metric *m) {
+    if (!m) return;
+    for (size_t i = 0; i < IB_ROOMS; i++)
+        free(m->rooms[i]);
+    ib__value_free(m->config);
+    free(m->thresholds);
+    free(m->label_weights);
+    free(m->target_ids);
+    free(m->states);
+    free(m->result);
+    free(m);
 }
 
-const char *ib__metric_name(const ib_metric *metric) {
-    return metric->given[0] ? metric->given : metric->name;
+const char *ib__metric_name(const ib_metric *m) {
+    return m->name;
 }
 
 /* ---- Accumulating ---- */
 
-void ib__metric_reset(ib_metric *metric) {
-    metric->state[0] = metric->state[1] = 0;
+void ib__metric_reset(ib_metric *m) {
+    memset(m->states, 0, m->n_states * sizeof *m->states);
 }
 
-/* What row r of `rows` weighs by an array with one number for several rows, or one a row; NULL: 1. */
-static double row_of(const ib_tensor *of, size_t r, size_t rows) {
-    size_t n = of ? (size_t)ib__shape_elements(&of->shape) : 0;
-    return n ? ib__tensor_at(of, r / (rows / n)) : 1.0;
+ib_status ib__metric_add(ib_metric *m, const ib_metric_batch *batch, ib_error *err) {
+    if (ib__shape_elements(&batch->y_true->shape) == 0) return IB_OK;
+    ib_status status = m->class->add(m, batch, err);
+    return status == IB_OK ? IB_OK : ib__fail_within(err, status, m->name);
 }
 
-static bool divides(const ib_tensor *of, size_t rows) {
-    int64_t n = of ? ib__shape_elements(&of->shape) : 1;
-    return n > 0 && rows % (size_t)n == 0;
-}
-
-ib_status ib__metric_add(ib_metric *metric, const ib_metric_batch *batch, ib_error *err) {
-    const ib_shape *shape = &batch->y_pred->shape;
-    size_t samples = shape->rank > 0 ? (size_t)shape->dims[0] : 0;
-    size_t width = shape->rank > 1 ? (size_t)shape->dims[shape->rank - 1] : 1;
-    size_t all = (size_t)ib__shape_elements(shape),
-           targets = (size_t)ib__shape_elements(&batch->y_true->shape);
-    if (samples == 0 || width == 0 || all == 0) return IB_OK;
-    size_t rows = all / width, target_width = targets / rows;
-    if (!divides(batch->weight, rows) || !divides(batch->mask, rows))
-        return ib__fail(err, IB_BAD_INPUT, metric->name, "weights or mask do not fit the predictions");
-    const float *p = batch->y_pred->data;
-    for (size_t r = 0; r < rows; r++) {
-        double w = row_of(batch->weight, r, rows) * row_of(batch->mask, r, rows);
-        double s = metric->score(metric, batch->y_true, r * target_width, target_width, p + r * width, width);
-        metric->state[0] += s * w;
-        metric->state[1] += w;
-    }
-    return IB_OK;
-}
-
-ib_status ib__metric_update(ib_metric *metric, const ib_tensor *y_true, const ib_tensor *y_pred,
+ib_status ib__metric_update(ib_metric *m, const ib_tensor *y_true, const ib_tensor *y_pred,
                             const ib_tensor *weight) {
-    return ib__metric_add(metric, &(ib_metric_batch){y_true, y_pred, weight, NULL, NULL}, NULL);
+    return ib__metric_add(m, &(ib_metric_batch){y_true, y_pred, weight, NULL, NULL}, NULL);
 }
 
-double ib__metric_result(const ib_metric *metric) {
-    return metric->state[1] == 0 ? 0 : metric->state[0] / metric->state[1];
+bool ib__metric_takes_logits(const ib_metric *m) {
+    return m->function && m->function->entropy;
 }
 
-size_t ib__metric_count(const ib_metric *metric, bool *list) {
-    (void)metric;
-    if (list) *list = false;
-    return 1;
+size_t ib__metric_count(const ib_metric *m, bool *list) {
+    if (list) *list = m->list;
+    return m->n_values;
 }
 
-void ib__metric_values(const ib_metric *metric, double *out) {
-    *out = ib__metric_result(metric);
+void ib__metric_values(const ib_metric *m, double *out) {
+    m->class->values(m, out);
 }
 
-double *ib__metric_states(ib_metric *metric, size_t *n) {
-    *n = 2;
-    return metric->state;
+double ib__metric_result(const ib_metric *m) {
+    double sum = 0;
+    ib__metric_values(m, m->result);
+    for (size_t i = 0; i < m->n_values; i++)
+        sum += m->result[i];
+    return sum / (double)m->n_values;
 }
 
-void ib__metric_state(const ib_metric *metric, double state[2]) {
-    memcpy(state, metric->state, sizeof metric->state);
-}
-
-void ib__metric_set_state(ib_metric *metric, const double state[2]) {
-    memcpy(metric->state, state, sizeof metric->state);
+double *ib__metric_states(ib_metric *m, size_t *n) {
+    *n = m->n_states;
+    return m->states;
 }

@@ -10,22 +10,28 @@
 
 typedef struct ib_metric ib_metric;
 
-/* config: a name or a map, as for losses. "accuracy" becomes binary, categorical or sparse by the shapes and
- * by the loss, as Keras does: loss_name may be NULL. prediction and target shapes carry -1 as batch. */
+/* config: a name or a map, as for losses. "accuracy" becomes binary, categorical or sparse by the shapes, as
+ * in Keras; loss_name is not looked at. prediction and target shapes carry -1 as batch; prediction NULL: the
+ * metric takes values (Mean, Sum). */
 ib_status ib__metric_new(ib_metric **out, const ib_value *config, const char *loss_name,
                          const ib_shape *prediction, const ib_shape *target, const char *where,
                          ib_error *err);
 void ib__metric_free(ib_metric *metric);
+/* The same config as Keras writes it into a compile config: a name as it was given, a class with all of its
+ * settings. */
+ib_status ib__metric_complete(ib_value **out, const ib_value *config, const char *where, ib_error *err);
 const char *ib__metric_name(const ib_metric *metric); /* as in history: "accuracy" */
 void ib__metric_reset(ib_metric *metric);
 
 /* A batch. Weights and masks of fewer axes than a metric's elements are those of the first axes. */
 typedef struct ib_metric_batch {
-    const ib_tensor *y_true, *y_pred; /* the same number of samples */
+    const ib_tensor *y_true, *y_pred; /* the same number of samples; of values: y_true alone */
     const ib_tensor *weight;          /* sample weights; NULL: none */
     const ib_tensor *mask;            /* Keras's mask of y_pred, 0: does not count; NULL: none */
     const ib_tensor *logits;          /* what a softmax or sigmoid made y_pred from, float32; NULL: none */
 } ib_metric_batch;
+/* Does the metric look at logits? */
+bool ib__metric_takes_logits(const ib_metric *metric);
 ib_status ib__metric_add(ib_metric *metric, const ib_metric_batch *batch, ib_error *err);
 /* The same with targets, predictions and weights (or NULL) alone. */
 ib_status ib__metric_update(ib_metric *metric, const ib_tensor *y_true, const ib_tensor *y_pred,
@@ -40,8 +46,5 @@ void ib__metric_values(const ib_metric *metric, double *out); /* ib__metric_coun
 
 /* All that was accumulated, for checkpoints: *n numbers to be read, or written. */
 double *ib__metric_states(ib_metric *metric, size_t *n);
-/* The first two of them: total and count of the metrics that are means. */
-void ib__metric_state(const ib_metric *metric, double state[2]);
-void ib__metric_set_state(ib_metric *metric, const double state[2]);
 
 #endif

@@ -25,17 +25,6 @@ typedef struct answer {
     size_t n_loss, n_dp;
 } answer;
 
-/* The config with the arguments that Keras's config has lost (Huber's delta) put in. */
-static ib_value *whole_config(const ib_value *c) {
-    ib_value *config = ib__value_copy(ib__value_get(c, "config"));
-    ib_value *settings = ib__value_get(config, "config");
-    const ib_value *arguments = ib__value_get(c, "kwargs");
-    assert_non_null(settings);
-    for (size_t i = 0; i < arguments->count; i++)
-        assert_true(ib__value_set(settings, arguments->keys[i], ib__value_copy(arguments->items[i])));
-    return config;
-}
-
 static ib_node input(ib_graph *g, const problem *q, const ib_tensor *a, ib_type type) {
     bool batched = a->shape.rank > 0 && a->shape.dims[0] == q->p.shape.dims[0];
     return ib__op_input(g, "x", type, &a->shape, batched);
@@ -110,7 +99,7 @@ static double run_case(const golden *g, const ib_value *c, ib_pool *const pools[
     problem q = {.name = golden_text(c, "name")};
     ib_error err = {0};
     ib_loss *loss;
-    ib_value *config = whole_config(c);
+    ib_value *config = golden_config(c);
     if (ib__loss_new(&loss, config, q.name, &err) != IB_OK) fail_msg("%s: %s", q.name, err.text);
     assert_true(golden_array(g, q.name, "y_true", &q.t) && golden_array(g, q.name, "y_pred", &q.p));
     assert_true(golden_array(g, q.name, "loss", &q.loss) && golden_array(g, q.name, "dy_pred", &q.dp));
