@@ -21,7 +21,8 @@ typedef struct words {
     size_t batch_size, sample;
     char **program; /* a program to run and its words, NULL at the end */
     ib_script record;
-    bool quiet;
+    bool quiet, lock;
+    const char *check;
     ib_judgement judgement;
     ib_options options;
 } words;

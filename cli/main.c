@@ -34,7 +34,7 @@ static const command commands[] = {
     {"predict", run_predict, 1, "RUN|MODEL.keras -o FILE", "write predictions as .npy or .csv", "otipdxyeb"},
     {"summary", run_summary, 1, "RUN|MODEL.keras|EXPERIMENT",
      "layers, shapes and parameters, as Keras prints", ""},
-    {"env", run_env, 0, "", "this machine, the build, the libraries", ""},
+    {"env", run_env, 0, "", "this machine, the build, the libraries", "lcoj"},
     {"kernels", run_kernels, 0, "", "instruction sets, and which one is used", ""},
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
@@ -53,6 +53,9 @@ static const option options[] = {
     {'g', "--goal", "bitwise|functional|documented", "judge by this goal, not the experiment's"},
     {'v', "--vary", "threads,isa,resume,compiler", "also in these ways: prints the levels proven"},
     {'k', "--sample", "K", "how many random steps (default: 8)"},
+    {'l', "--lock", NULL,
+     "the packages in use, with versions; with -o FOLDER: environment.lock and Dockerfile"},
+    {'c', "--check", "RUN", "what of the run's environment is another one here"},
     {'j', "--json", NULL, "the answer as one JSON value"},
     {'p', "--part", "train|validation|test", "which part of the experiment's data (default: test)"},
     {'d', "--data", "FILE", "a .npz or .csv file instead"},
@@ -136,6 +139,12 @@ static bool take_option(words *w, char letter, const char *argument) {
         return true;
     case 'k':
         return parse_count(argument, &w->sample);
+    case 'l':
+        w->lock = true;
+        return true;
+    case 'c':
+        w->check = argument;
+        return true;
     case 'j':
         w->options.json = 1;
         return true;

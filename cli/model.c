@@ -51,6 +51,8 @@ int run_summary(const words *w) {
 
 int run_env(const words *w) {
     ib_error err = {0};
+    if (w->check != NULL) return finish(ib_env_check(w->check, &w->options, &err), &err);
+    if (w->lock) return finish(ib_env_lock(w->out, &w->options, &err), &err);
     return finish(ib_env(&w->options, &err), &err);
 }
 

@@ -177,6 +177,11 @@ IB_API ib_status ib_summary(const char *file, const ib_options *options, ib_erro
 IB_API ib_status ib_show(const char *run, const ib_options *options, ib_error *err);
 /* This machine, the build, the libraries. */
 IB_API ib_status ib_env(const ib_options *options, ib_error *err);
+/* The lock of this environment: the packages that this process is made of, with their versions, as text; or,
+ * if a folder is given, environment.lock and a Dockerfile in it. */
+IB_API ib_status ib_env_lock(const char *folder, const ib_options *options, ib_error *err);
+/* What of the run's environment is another one here and now. IB_DIFFERS: something is. */
+IB_API ib_status ib_env_check(const char *run, const ib_options *options, ib_error *err);
 /* The instruction sets, and which of them this CPU can run. */
 IB_API ib_status ib_kernels_list(const ib_options *options, ib_error *err);
 

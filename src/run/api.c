@@ -57,6 +57,14 @@ ib_status ib_env(const ib_options *options, ib_error *err) {
     CALL(ib__env_print(options, err));
 }
 
+ib_status ib_env_lock(const char *folder, const ib_options *options, ib_error *err) {
+    CALL(ib__env_lock(folder, options, err));
+}
+
+ib_status ib_env_check(const char *run, const ib_options *options, ib_error *err) {
+    CALL(ib__env_check(run, options, err));
+}
+
 ib_status ib_kernels_list(const ib_options *options, ib_error *err) {
     CALL(ib__kernels_print(options, err));
 }

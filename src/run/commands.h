@@ -20,6 +20,8 @@ ib_status ib__predict(const char *model, const ib_data *data, const char *out, c
                       ib_error *err);
 ib_status ib__summary(const char *file, const ib_options *options, ib_error *err);
 ib_status ib__show(const char *run, const ib_options *options, ib_error *err);
+ib_status ib__env_lock(const char *folder, const ib_options *options, ib_error *err);
+ib_status ib__env_check(const char *run, const ib_options *options, ib_error *err);
 ib_status ib__env_print(const ib_options *options, ib_error *err);
 ib_status ib__kernels_print(const ib_options *options, ib_error *err);
 
@@ -27,6 +29,7 @@ ib_status ib__kernels_print(const ib_options *options, ib_error *err);
 struct ib_report;
 ib_status ib__verify_bitwise(const ib_record *record, const char *vary, const ib_options *options,
                              ib_error *err);
+ib_status ib__verify_documented(const ib_record *record, const ib_options *options, ib_error *err);
 /* Builds isobit from its sources with another compiler and lets it verify the run. *proven: it did; false: no
  * sources or no other compiler here, which is said. */
 ib_status ib__vary_compiler(const char *run, struct ib_report *report, bool *proven, ib_error *err);

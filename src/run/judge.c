@@ -14,6 +14,8 @@ ib_status ib__verify(const char *run, const ib_judgement *how, const ib_options 
     const char *goal = how->goal != NULL ? how->goal : ib__value_is(own, IB_STRING) ? own->string : "bitwise";
     if (strcmp(goal, "bitwise") == 0)
         status = ib__verify_bitwise(record, how->vary, options, err);
+    else if (strcmp(goal, "documented") == 0)
+        status = ib__verify_documented(record, options, err);
     else
         status = ib__fail(err, IB_BAD_INPUT, "goal",
                           "expected bitwise, functional or documented, found \"%.40s\"", goal);

@@ -26,6 +26,10 @@ ib_status ib__record_write(const char *run, const ib_task *task, const ib_trace 
 /* Does the folder hold a complete run? */
 bool ib__record_complete(const char *run);
 
+/* The fields `results` and the text of history.csv. NULL, false: no memory. */
+ib_value *ib__record_results(const ib_task *task, const ib_trace *trace);
+bool ib__record_history(const ib_trace *trace, ib_buf *out);
+
 /* *out: yours, release with ib__record_free. */
 ib_status ib__record_read(ib_record **out, const char *run, ib_error *err);
 void ib__record_free(ib_record *record);

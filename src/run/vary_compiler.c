@@ -2,19 +2,13 @@
  *
  * The level `compiler`: isobit built from its sources by another compiler verifies the run.
  */
-#include <errno.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "base/file.h"
+#include "base/spawn.h"
 #include "run/commands.h"
 #include "run/report.h"
-
-extern char **environ;
 
 #ifdef __clang__
 #define OTHER "gcc"
@@ -22,28 +16,9 @@ extern char **environ;
 #define OTHER "clang"
 #endif
 
-/* Runs a program, its output into the file `log`. -1: it could not be run; else its exit code, 255 for a
- * signal. */
-static int run_program(char *const *words, const char *log) {
-    posix_spawn_file_actions_t actions;
-    pid_t child;
-    int how = -1;
-    if (posix_spawn_file_actions_init(&actions) != 0) return -1;
-    bool good = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) == 0 &&
-                posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC,
-                                                 0666) == 0 &&
-                posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO) == 0 &&
-                posix_spawnp(&child, words[0], &actions, NULL, words, environ) == 0;
-    posix_spawn_file_actions_destroy(&actions);
-    if (!good) return -1;
-    while (waitpid(child, &how, 0) < 0)
-        if (errno != EINTR) return -1;
-    return WIFEXITED(how) ? WEXITSTATUS(how) : 255;
-}
-
-static bool can_run(const char *program, const char *log) {
-    char *words[] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "--version", NULL};
-    return run_program(words, log) == 0;
+static bool can_run(const char *program) {
+    const char *words[] = {program, "--version", NULL};
+    return ib__spawn_run(words, NULL, 60) == 0;
 }
 
 /* Are the sources there, and of this contract? */
@@ -66,27 +41,30 @@ static void say_log(const ib_options *options, const char *log) {
 
 /* Builds in the folder; NULL, or what is absent. */
 static const char *build(const char *folder, const char *log) {
-    static char source[] = IB_SOURCE_FOLDER, compiler[] = "-DCMAKE_C_COMPILER=" OTHER;
-    static char s[] = "-S", b[] = "-B", cmake[] = "cmake", release[] = "-DCMAKE_BUILD_TYPE=Release",
-                tests[] = "-DBUILD_TESTING=OFF", target[] = "--target", isobit[] = "isobit",
-                make[] = "--build", parallel[] = "--parallel";
-    char *place = (char *)(uintptr_t)folder;
-    char *configure[] = {cmake, s, source, b, place, compiler, release, tests, NULL};
-    char *compile[] = {cmake, make, place, target, isobit, parallel, NULL};
+    const char *configure[] = {"cmake",
+                               "-S",
+                               IB_SOURCE_FOLDER,
+                               "-B",
+                               folder,
+                               "-DCMAKE_C_COMPILER=" OTHER,
+                               "-DCMAKE_BUILD_TYPE=Release",
+                               "-DBUILD_TESTING=OFF",
+                               NULL};
+    const char *compile[] = {"cmake", "--build", folder, "--target", "isobit", "--parallel", NULL};
     if (!sources_fit()) return "the sources of this isobit are not here";
-    if (!can_run("cmake", log)) return "there is no cmake here";
-    if (!can_run(OTHER, log)) return "there is no " OTHER " here";
-    if (run_program(configure, log) != 0 || run_program(compile, log) != 0)
+    if (!can_run("cmake")) return "there is no cmake here";
+    if (!can_run(OTHER)) return "there is no " OTHER " here";
+    if (ib__spawn_run(configure, log, 0) != 0 || ib__spawn_run(compile, log, 0) != 0)
         return "the build with " OTHER " failed";
     return NULL;
 }
 
 static ib_status verify_by(const char *folder, const char *run, const char *log, ib_report *report,
                            bool *proven, ib_error *err) {
-    char *program = ib__path_join(folder, "isobit"), verify[] = "verify";
-    char *words[] = {program, verify, (char *)(uintptr_t)run, NULL};
+    char *program = ib__path_join(folder, "isobit");
     if (program == NULL) return ib__fail_memory(err);
-    int code = run_program(words, log);
+    const char *words[] = {program, "verify", run, NULL};
+    int code = ib__spawn_run(words, log, 0);
     *proven = code == 0;
     ib_status status = code == 0   ? IB_OK
                        : code == 1 ? IB_DIFFERS

@@ -158,11 +158,11 @@ holds "an epoch a line" '^Epoch 2/2 - [0-9.]+s - accuracy: [0-9.]+ - loss: [0-9.
 holds "test results" '^Test - accuracy: [0-9.]+ - loss: [0-9.]+$'
 [[ $(tail -n 1 "$work/out") =~ ^result\ sha256:[0-9a-f]{64}$ ]] || fail "last line: $(tail -n 1 "$work/out")"
 result=$(tail -n 1 "$work/out")
-for file in record.json steps tensors history.csv model.keras; do
+for file in record.json steps tensors history.csv model.keras environment.lock Dockerfile; do
     checks=$((checks + 1))
     [ -s "$work/run/$file" ] || fail "no $file"
 done
-[ "$(find "$work/run" -type f | wc -l)" -eq 5 ] || fail "files: $(ls "$work/run")"
+[ "$(find "$work/run" -type f | wc -l)" -eq 7 ] || fail "files: $(ls "$work/run")"
 head -n 1 "$work/run/history.csv" | grep -q $'^epoch,accuracy,loss\r$' || fail "history.csv: $(head -n 1 "$work/run/history.csv")"
 bad "a run is not overwritten" "expected a new folder, found a run" train "$work/good.yaml" -o "$work/run"
 
@@ -182,6 +182,16 @@ holds "levels" '^verified: run threads isa resume$'
 good "verify for machines" verify "$work/run" --json
 python3 -c 'import json, sys; v = json.load(open(sys.argv[1])); assert v["same"] and v["levels"] == ["run"], v' \
     "$work/out" 2>"$work/err" || ! command -v python3 >/dev/null || fail "json: $(cat "$work/err")"
+good "documented" verify "$work/run" --goal documented
+holds "documented" '^documented$'
+good "environment" env --check "$work/run"
+good "lock" env --lock
+holds "lock" '^isobit-lock 1$'
+sed -i 's/"compiler": "/&old /' "$work/run/record.json"
+"$isobit" env --check "$work/run" >"$work/out" 2>"$work/err"
+[ $? -eq 1 ] || fail "another compiler: $(cat "$work/out" "$work/err")"
+holds "another compiler" '^build.compiler: recorded "old '
+sed -i 's/"compiler": "old /"compiler": "/' "$work/run/record.json"
 good "audit" audit "$work/run" --sample 3
 holds "audited" '^audited: '
 good "diff of equal runs" diff "$work/run" "$work/run2"
