@@ -63,6 +63,9 @@ IB_API const char *ib_version(void);
 /* Text for a person: whole lines or pieces of lines, UTF-8. Valid during the call. */
 typedef void ib_text_fn(void *context, const char *text);
 
+/* A model in memory: layers, weights, and, when it is compiled, loss, metrics and optimizer. */
+typedef struct ib_model ib_model;
+
 /* Where training is. names, values: loss and metrics so far in this epoch, sorted by name; with `epoch_end`
  * those of validation follow, with val_ before their names. Valid during the call. */
 typedef struct ib_progress {
@@ -73,10 +76,18 @@ typedef struct ib_progress {
     const char *const *names;
     const double *values;
     int epoch_end;
+    ib_model *model; /* that is trained, as it is now; NULL: none */
 } ib_progress;
 
-/* Called when an epoch begins, after each step and at the end of each epoch. Not 0: stop; the call then ends
- * with IB_INTERRUPTED. ib_train first takes a checkpoint, so that `resume` goes on from there. */
+/* What a progress function gives back. IB_STOP: the call ends with IB_INTERRUPTED; what writes a run first
+ * takes a checkpoint, so that `resume` goes on from there. IB_END, at the end of an epoch: training is over,
+ * as when a callback ended it; a call that writes a run takes it as IB_STOP, for its record could not tell
+ * why. */
+#define IB_GO_ON 0
+#define IB_STOP 1
+#define IB_END 2
+
+/* Called when an epoch begins, after each step and at the end of each epoch. */
 typedef int ib_progress_fn(void *context, const ib_progress *progress);
 
 /* Zero-initialised (or NULL where a call takes it): all CPUs, the best instruction set, silent. */
@@ -167,6 +178,64 @@ IB_API ib_status ib_evaluate(const char *model, const ib_data *data, const ib_op
  */
 IB_API ib_status ib_predict(const char *model, const ib_data *data, const char *out,
                             const ib_options *options, ib_error *err);
+
+/* ---- Models and arrays in memory ---- */
+
+/* An array in memory: the last index runs fastest, numbers as this machine has them. */
+typedef struct ib_view {
+    const char *name;  /* of a weight its path: "dense/kernel"; of data: "x", "y", "sample_weight" */
+    const char *dtype; /* as NumPy says: "float32", "int64", "uint8", "bool" ... */
+    size_t rank;
+    int64_t shape[8];
+    void *data;
+} ib_view;
+
+/* Reads a .keras file, or the model of a run's folder, with loss, metrics, optimizer and its state where it
+ * is compiled. *out: yours, release with ib_model_free. */
+IB_API ib_status ib_model_load(ib_model **out, const char *path, ib_error *err);
+/* From Keras's config as JSON text (config.json of a .keras file, compile_config included or not), with
+ * weights by their initializers from the seed. */
+IB_API ib_status ib_model_from_config(ib_model **out, const char *json, uint64_t seed, ib_error *err);
+IB_API void ib_model_free(ib_model *model); /* NULL is fine */
+/* Writes a .keras file; its bytes depend on the model alone. */
+IB_API ib_status ib_model_save(const ib_model *model, const char *path, ib_error *err);
+/* Loss, metrics and optimizer (with fresh state) from JSON text: {"optimizer": ..., "loss": ..., "metrics":
+ * ...} with Keras's names and defaults. */
+IB_API ib_status ib_model_compile(ib_model *model, const char *json, ib_error *err);
+/* Layers, shapes and parameters as Keras prints them, to options->text. */
+IB_API ib_status ib_model_summary(const ib_model *model, const ib_options *options, ib_error *err);
+
+/* Weight i in Keras's order, and piece i of the optimizer's state in the order of Keras's optimizer.variables
+ * (iteration, learning rate, slots). 0: there are not that many. data is the model's own memory: it may be
+ * read and written while no call works on the model, and lives as long as the model (state: until it is
+ * compiled again). Weights are float32, state float32 or int64. */
+IB_API int ib_model_weight(ib_model *model, size_t i, ib_view *out);
+IB_API int ib_model_state(ib_model *model, size_t i, ib_view *out);
+/* Optimizer state was written through views: checks it and takes it up. */
+IB_API ib_status ib_model_state_written(ib_model *model, ib_error *err);
+
+/* Trains the model on arrays: the first dimension counts samples. train, validation: fields "x", "y",
+ * "sample_weight", or "x.NAME", "y.NAME", "sample_weight.NAME" with the name or number of an input or output;
+ * n_validation 0: none. settings: JSON text with the fields `seed`, `fit`, `callbacks`, `checkpoint`, `name`,
+ * `notes` and `goal` of an experiment (doc/experiment.md), or NULL. run: a folder to write as ib_train does,
+ * with all that was given in RUN/input, so that `isobit verify RUN` works and `isobit train
+ * RUN/input/experiment.json` gives the same digest; NULL: nothing is written. digest (may be NULL): the same
+ * with and without a run. When training is stopped, the model stays as it was trained so far. */
+IB_API ib_status ib_fit(ib_model *model, const ib_view *train, size_t n_train, const ib_view *validation,
+                        size_t n_validation, const char *settings, const char *run, const ib_options *options,
+                        char digest[72], ib_error *err);
+
+/* Loss and metrics go to options->progress, once, as the end of an epoch. batch_size 0: 32. */
+IB_API ib_status ib_model_evaluate(ib_model *model, const ib_view *data, size_t n, size_t batch_size,
+                                   const ib_options *options, ib_error *err);
+
+/* Predictions, one array an output. The bits do not depend on batch_size. *out: yours, release with
+ * ib_results_free. */
+typedef struct ib_results ib_results;
+IB_API ib_status ib_model_predict(ib_model *model, const ib_view *x, size_t n, size_t batch_size,
+                                  const ib_options *options, ib_results **out, ib_error *err);
+IB_API int ib_results_get(const ib_results *results, size_t i, ib_view *out); /* 0: there are not that many */
+IB_API void ib_results_free(ib_results *results);                             /* NULL is fine */
 
 /* ---- Looking: all of these give their answer to options->text ---- */
 

@@ -61,17 +61,28 @@ static const char *const common[] = {"pipeline"};
 
 static ib_status open_tree(ib_dataset *d, const ib_entry *q, const char *prefix, size_t depth);
 
-static ib_status open_source(ib_dataset *d, const ib_entry *q, const char *prefix) {
+/* Room for one source more. */
+static ib_dataset_source *add_source(ib_dataset *d, const char *prefix) {
     ib_dataset_source *grown = realloc(d->sources, (d->n_sources + 1) * sizeof *grown);
-    if (grown == NULL) return ib__fail_memory(q->err);
+    if (grown == NULL) return NULL;
     d->sources = grown;
     ib_dataset_source *s = &grown[d->n_sources];
     *s = (ib_dataset_source){.prefix = strdup(prefix)};
-    if (s->prefix == NULL) return ib__fail_memory(q->err);
+    if (s->prefix == NULL) return NULL;
     d->n_sources++;
-    ib_status status = ib__source_open(&s->part, q, common, 1);
-    if (status == IB_OK) status = ib__source_audit(&s->audit, &s->part, d->threads, q->err);
+    return s;
+}
+
+static ib_status audit_source(const ib_dataset *d, ib_dataset_source *s, const ib_entry *q) {
+    ib_status status = ib__source_audit(&s->audit, &s->part, d->threads, q->err);
     return status == IB_OK ? ib__source_check_finite(&s->part, s->audit, q) : status;
+}
+
+static ib_status open_source(ib_dataset *d, const ib_entry *q, const char *prefix) {
+    ib_dataset_source *s = add_source(d, prefix);
+    if (s == NULL) return ib__fail_memory(q->err);
+    ib_status status = ib__source_open(&s->part, q, common, 1);
+    return status == IB_OK ? audit_source(d, s, q) : status;
 }
 
 static ib_status open_joined(ib_dataset *d, const ib_entry *q, size_t join, const char *prefix,
@@ -255,22 +266,26 @@ static ib_status list_files(ib_dataset *d, ib_error *err) {
     return IB_OK;
 }
 
-ib_status ib__dataset_open(ib_dataset **out, const ib_value *entry, const char *name, const char *place,
-                           const char *folder, uint64_t seed, size_t threads, ib_error *err) {
+/* Everything but the sources. */
+static ib_status begin(ib_dataset **out, const ib_value *entry, const char *name, const char *place,
+                       const char *folder, size_t threads, ib_error *err) {
     ib_dataset *d = calloc(1, sizeof *d);
     if (d == NULL) return ib__fail_memory(err);
-    d->seed = seed;
     d->threads = threads;
     d->name = strdup(name);
     d->place = strdup(place);
     d->folder = strdup(folder != NULL ? folder : "");
     d->entry = entry != NULL ? ib__value_copy(entry) : ib__value_null();
-    bool good = d->name != NULL && d->place != NULL && d->folder != NULL && d->entry != NULL;
-    ib_status status = good ? IB_OK : ib__fail_memory(err);
-    if (status == IB_OK) {
-        ib_entry q = entry_at(d, d->entry, d->place, err);
-        status = open_tree(d, &q, "", 0);
+    if (d->name != NULL && d->place != NULL && d->folder != NULL && d->entry != NULL) {
+        *out = d;
+        return IB_OK;
     }
+    ib__dataset_free(d);
+    return ib__fail_memory(err);
+}
+
+/* With its sources open. Frees d on failure. */
+static ib_status finish(ib_dataset **out, ib_dataset *d, ib_status status, ib_error *err) {
     if (status == IB_OK) status = list_files(d, err);
     if (status == IB_OK) status = try_out(d, err);
     if (status == IB_OK)
@@ -278,6 +293,31 @@ ib_status ib__dataset_open(ib_dataset **out, const ib_value *entry, const char *
     else
         ib__dataset_free(d);
     return status;
+}
+
+ib_status ib__dataset_open(ib_dataset **out, const ib_value *entry, const char *name, const char *place,
+                           const char *folder, uint64_t seed, size_t threads, ib_error *err) {
+    ib_dataset *d = NULL;
+    ib_status status = begin(&d, entry, name, place, folder, threads, err);
+    if (status != IB_OK) return status;
+    d->seed = seed;
+    ib_entry q = entry_at(d, d->entry, d->place, err);
+    return finish(out, d, open_tree(d, &q, "", 0), err);
+}
+
+ib_status ib__dataset_of_elements(ib_dataset **out, ib_elements *elements, const char *name,
+                                  const char *place, size_t threads, ib_error *err) {
+    ib_dataset *d = NULL;
+    ib_status status = begin(&d, NULL, name, place, NULL, threads, err);
+    ib_dataset_source *s = status == IB_OK ? add_source(d, "") : NULL;
+    if (s == NULL) {
+        ib__elements_free(elements);
+        ib__dataset_free(d);
+        return ib__fail_memory(err);
+    }
+    s->part = (ib_source_part){elements, 0, elements->count};
+    ib_entry q = entry_at(d, d->entry, d->place, err);
+    return finish(out, d, audit_source(d, s, &q), err);
 }
 
 void ib__dataset_free(ib_dataset *d) {

@@ -21,6 +21,9 @@ typedef struct ib_dataset ib_dataset;
  * seed: the experiment's. threads: 0: one for each CPU. *out: yours, release with ib__dataset_free. */
 ib_status ib__dataset_open(ib_dataset **out, const ib_value *entry, const char *name, const char *place,
                            const char *folder, uint64_t seed, size_t threads, ib_error *err);
+/* The same over elements that are there already (taken over, also on failure): one source, no pipeline. */
+ib_status ib__dataset_of_elements(ib_dataset **out, ib_elements *elements, const char *name,
+                                  const char *place, size_t threads, ib_error *err);
 void ib__dataset_free(ib_dataset *d); /* NULL is fine */
 
 const char *ib__dataset_place(const ib_dataset *d);

@@ -95,6 +95,12 @@ static void swap_bytes(unsigned char *bytes, size_t n, size_t size) {
     }
 }
 
+/* All bytes but 0 are true. */
+static void make_booleans(unsigned char *bytes, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = bytes[i] != 0;
+}
+
 static ib_status columns_read(const ib_elements *e, uint64_t first, size_t n, void *const *out,
                               ib_error *err) {
     const columns *c = (const columns *)e;
@@ -106,9 +112,7 @@ static ib_status columns_read(const ib_elements *e, uint64_t first, size_t n, vo
         status = ib__blob_read(from->blob, from->offset + first * bytes, to, n * bytes, err);
         if (status != IB_OK) break;
         if (from->swap) swap_bytes(to, n * bytes, size);
-        if (e->fields[i].dtype == IB_BOOL8)
-            for (size_t k = 0; k < n * bytes; k++)
-                to[k] = to[k] != 0;
+        if (e->fields[i].dtype == IB_BOOL8) make_booleans(to, n * bytes);
     }
     return status;
 }
@@ -193,4 +197,50 @@ ib_status ib__elements_from_arrays(ib_elements **out, ib_tensor *tensors, const 
         ib__tensor_free(&tensors[i]);
     free(list);
     return status;
+}
+
+/* ---- Borrowed arrays ---- */
+
+typedef struct borrowed {
+    ib_elements base;
+    const unsigned char **data;
+} borrowed;
+
+static ib_status read_borrowed(const ib_elements *e, uint64_t first, size_t n, void *const *out,
+                               ib_error *err) {
+    const borrowed *b = (const borrowed *)e;
+    (void)err;
+    for (size_t i = 0; i < e->n_fields; i++) {
+        size_t bytes = ib__data_field_bytes(&e->fields[i]);
+        memcpy(out[i], b->data[i] + first * bytes, n * bytes);
+        if (e->fields[i].dtype == IB_BOOL8) make_booleans(out[i], n * bytes);
+    }
+    return IB_OK;
+}
+
+static void free_borrowed(ib_elements *e) {
+    free(((borrowed *)e)->data);
+}
+
+static const ib_elements_class borrowed_class = {sizeof(borrowed), read_borrowed, free_borrowed};
+
+ib_status ib__elements_borrow(ib_elements **out, const ib_tensor *arrays, const char *const *names, size_t n,
+                              ib_error *err) {
+    ib_elements *e = ib__elements_new(&borrowed_class);
+    borrowed *b = (borrowed *)e;
+    bool good = e != NULL && (b->data = calloc(n + 1, sizeof *b->data)) != NULL;
+    for (size_t i = 0; good && i < n; i++) {
+        ib_shape shape = {.rank = arrays[i].shape.rank - 1};
+        memcpy(shape.dims, arrays[i].shape.dims + 1, (size_t)shape.rank * sizeof *shape.dims);
+        b->data[i] = arrays[i].data;
+        good = ib__elements_add_field(e, names[i], arrays[i].dtype, &shape);
+    }
+    if (!good) {
+        ib__elements_free(e);
+        return ib__fail_memory(err);
+    }
+    e->count = (uint64_t)arrays[0].shape.dims[0];
+    e->cheap = true;
+    *out = e;
+    return IB_OK;
 }

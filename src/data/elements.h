@@ -86,4 +86,8 @@ ib_status ib__elements_from_columns(ib_elements **out, const ib_column *columns,
 ib_status ib__elements_from_arrays(ib_elements **out, ib_tensor *arrays, const char *const *names, size_t n,
                                    ib_error *err);
 
+/* Arrays in memory that stay their owner's and outlive the elements; the first dimension counts elements. */
+ib_status ib__elements_borrow(ib_elements **out, const ib_tensor *arrays, const char *const *names, size_t n,
+                              ib_error *err);
+
 #endif

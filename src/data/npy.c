@@ -252,21 +252,48 @@ static void pack_header(ib_buf *buf, const ib_tensor *tensor) {
     ib__buf_free(&dict);
 }
 
-ib_status ib__npy_pack(ib_buf *buf, const ib_tensor *tensor, ib_error *err) {
+/* Header and data, piece by piece. */
+static ib_status give_bytes(const ib_tensor *tensor, void (*take)(void *context, const void *bytes, size_t n),
+                            void *context, ib_error *err) {
     int64_t elements = ib__shape_elements(&tensor->shape);
     if (elements < 0) return ib__fail(err, IB_BAD_INPUT, "npy", "the shape is not known or too large");
     size_t size = ib__dtype_size(tensor->dtype);
-    pack_header(buf, tensor);
+    ib_buf header = {0};
+    pack_header(&header, tensor);
+    bool good = !header.failed;
+    if (good) take(context, header.data, header.length);
+    ib__buf_free(&header);
     if (little_endian()) {
-        ib__buf_add(buf, tensor->data, (size_t)elements * size);
+        take(context, tensor->data, (size_t)elements * size);
     } else {
-        for (size_t i = 0; i < (size_t)elements && !buf->failed; i++) {
+        for (size_t i = 0; i < (size_t)elements; i++) {
             unsigned char element[8];
             copy_element(element, (const unsigned char *)tensor->data + i * size, size, true);
-            ib__buf_add(buf, element, size);
+            take(context, element, size);
         }
     }
-    return buf->failed ? ib__fail_memory(err) : IB_OK;
+    return good ? IB_OK : ib__fail_memory(err);
+}
+
+static void take_to_buf(void *context, const void *bytes, size_t n) {
+    ib__buf_add(context, bytes, n);
+}
+
+static void take_to_digest(void *context, const void *bytes, size_t n) {
+    ib__sha256_add(context, bytes, n);
+}
+
+ib_status ib__npy_pack(ib_buf *buf, const ib_tensor *tensor, ib_error *err) {
+    ib_status status = give_bytes(tensor, take_to_buf, buf, err);
+    return status == IB_OK && buf->failed ? ib__fail_memory(err) : status;
+}
+
+ib_status ib__npy_digest(ib_digest *out, const ib_tensor *tensor, ib_error *err) {
+    ib_sha256 *state = ib__sha256_new();
+    if (state == NULL) return ib__fail_memory(err);
+    ib_status status = give_bytes(tensor, take_to_digest, state, err);
+    *out = ib__sha256_end(state);
+    return status;
 }
 
 ib_status ib__npy_write(const char *path, const ib_tensor *tensor, ib_error *err) {

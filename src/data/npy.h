@@ -29,5 +29,7 @@ ib_status ib__npy_layout(ib_npy_layout *out, const void *bytes, size_t n, const 
 /* Appends version 1, little-endian, C order: the bytes depend on the tensor alone. */
 ib_status ib__npy_pack(ib_buf *buf, const ib_tensor *tensor, ib_error *err);
 ib_status ib__npy_write(const char *path, const ib_tensor *tensor, ib_error *err);
+/* SHA-256 of those bytes. */
+ib_status ib__npy_digest(ib_digest *out, const ib_tensor *tensor, ib_error *err);
 
 #endif

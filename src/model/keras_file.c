@@ -236,7 +236,7 @@ static ib_status write_config(const ib_model *model, ib_buf *buf, ib_error *err)
     return good ? IB_OK : ib__fail_memory(err);
 }
 
-ib_status ib__keras_save(const ib_model *model, const char *path, ib_error *err) {
+ib_status ib__keras_pack(const ib_model *model, ib_buf *buf, ib_error *err) {
     static const char metadata[] =
         "{\"keras_version\": \"" KERAS_VERSION "\", \"date_saved\": \"1980-01-01@00:00:00\"}";
     ib_buf config = {0}, h5 = {0};
@@ -246,10 +246,18 @@ ib_status ib__keras_save(const ib_model *model, const char *path, ib_error *err)
         ib_zip_member members[] = {{"metadata.json", metadata, sizeof metadata - 1},
                                    {"config.json", config.data, config.length},
                                    {"model.weights.h5", h5.data, h5.length}};
-        status = ib__zip_write(path, members, 3, err);
+        status = ib__zip_pack(buf, members, 3, err);
     }
     ib__buf_free(&config);
     ib__buf_free(&h5);
+    return status;
+}
+
+ib_status ib__keras_save(const ib_model *model, const char *path, ib_error *err) {
+    ib_buf file = {0};
+    ib_status status = ib__keras_pack(model, &file, err);
+    if (status == IB_OK) status = ib__file_write(path, file.data, file.length, err);
+    ib__buf_free(&file);
     return status;
 }
 

@@ -107,8 +107,9 @@ size_t ib__model_weights(ib_model *model, ib_weight **out, bool trainable_only);
  * is parsed in a child process with limits, so that a hostile file cannot hurt. compiled: also optimizer and
  * its state. */
 ib_status ib__keras_load(ib_model **out, const char *path, bool compiled, ib_error *err);
-/* Byte-identical everywhere: no dates. date_saved is "1980-01-01@00:00:00". */
+/* Byte-identical everywhere: no dates. date_saved is "1980-01-01@00:00:00". pack appends to buf. */
 ib_status ib__keras_save(const ib_model *model, const char *path, ib_error *err);
+ib_status ib__keras_pack(const ib_model *model, ib_buf *buf, ib_error *err);
 /* .weights.h5 into an existing model, and out of it. */
 ib_status ib__weights_load(ib_model *model, const char *path, ib_error *err);
 ib_status ib__weights_save(const ib_model *model, const char *path, ib_error *err);

@@ -12,12 +12,17 @@
 
 ib_status ib__train(const char *experiment, const char *run, const ib_options *options, char digest[72],
                     ib_error *err);
+/* Trains what is provided (taken over, as the experiment, also on failure). run NULL: nothing is written. */
+ib_status ib__train_provided(ib_experiment *experiment, const ib_provided *provided, const char *run,
+                             const ib_options *options, char digest[72], ib_error *err);
 ib_status ib__verify(const char *run, const ib_judgement *how, const ib_options *options, ib_error *err);
 ib_status ib__audit(const char *run, size_t sample, const ib_options *options, ib_error *err);
 ib_status ib__diff(const char *run_a, const char *run_b, const ib_options *options, ib_error *err);
 ib_status ib__evaluate(const char *model, const ib_data *data, const ib_options *options, ib_error *err);
 ib_status ib__predict(const char *model, const ib_data *data, const char *out, const ib_options *options,
                       ib_error *err);
+/* The trainer's scores of evaluating, as the end of an epoch. */
+void ib__report_scores(const ib_trainer *trainer, const ib_options *options);
 ib_status ib__summary(const char *file, const ib_options *options, ib_error *err);
 ib_status ib__show(const char *run, const ib_options *options, ib_error *err);
 ib_status ib__env_lock(const char *folder, const ib_options *options, ib_error *err);

@@ -27,7 +27,7 @@ struct ib_fitting {
 #define SCORES_MAX 32
 
 /* Names and values of the moment: at the end of an epoch the line of history, else the running scores. */
-static ib_status report(const ib_fitting *f, size_t step, bool epoch_end, ib_error *err) {
+static ib_status report(ib_fitting *f, size_t step, bool epoch_end, ib_error *err) {
     const ib_options *o = f->hooks->options;
     if (o == NULL || o->progress == NULL) return IB_OK;
     const ib_trainer *t = f->trainer;
@@ -40,7 +40,8 @@ static ib_status report(const ib_fitting *f, size_t step, bool epoch_end, ib_err
                      .seconds = ib__seconds_now() - f->epoch_began,
                      .names = names,
                      .values = values,
-                     .epoch_end = epoch_end};
+                     .epoch_end = epoch_end,
+                     .model = t->model};
     if (epoch_end) {
         p.names = (const char *const *)f->trace->names;
         p.values = f->trace->history + (f->trace->n_epochs - 1) * f->trace->n_names;
@@ -48,7 +49,12 @@ static ib_status report(const ib_fitting *f, size_t step, bool epoch_end, ib_err
     } else if (step > 0) {
         p.count = ib__scores_sorted(&t->train, names, values, SCORES_MAX);
     }
-    return o->progress(o->context, &p) == 0
+    int answer = o->progress(o->context, &p);
+    if (answer == IB_END && epoch_end && f->hooks->folder == NULL) {
+        f->session->stop = true;
+        return IB_OK;
+    }
+    return answer == IB_GO_ON
                ? IB_OK
                : ib__fail(err, IB_INTERRUPTED, "", "stopped in epoch %zu, after step %zu%s", p.epoch, t->step,
                           f->hooks->keeper != NULL ? "; --resume goes on from there" : "");

@@ -70,14 +70,19 @@ static ib_status add_inputs(ib_task *task, const ib_dataset *data, ib_error *err
     return status;
 }
 
-static ib_status open_data(ib_task *task, ib_error *err) {
+/* provided: data that are there already, or NULL. */
+static ib_status open_data(ib_task *task, const ib_provided *provided, ib_error *err) {
     const ib_experiment *e = task->experiment;
     ib_part *parts[3] = {&task->train, &task->validation, &task->test};
+    for (size_t i = 0; i < 2 && provided != NULL; i++)
+        task->data[i] = provided->data[i];
     for (size_t i = 0; i < 3; i++) {
         const ib_value *entry = ib__experiment_data(e, part_names[i]);
         if (entry == NULL) continue;
-        ib_status status = ib__dataset_open(&task->data[i], entry, e->name, part_places[i], e->folder,
-                                            (uint64_t)e->seed, 0, err);
+        ib_status status = IB_OK;
+        if (task->data[i] == NULL)
+            status = ib__dataset_open(&task->data[i], entry, e->name, part_places[i], e->folder,
+                                      (uint64_t)e->seed, 0, err);
         if (status == IB_OK) status = add_inputs(task, task->data[i], err);
         if (status != IB_OK) return status;
         *parts[i] = ib__part_whole(task->data[i]);
@@ -129,8 +134,9 @@ static ib_status make_canonical(ib_task *task, ib_error *err) {
     return good ? IB_OK : ib__fail_memory(err);
 }
 
-/* A model from a file: the file is an input, and a .keras file brings its weights. */
-static ib_status note_model_file(ib_task *task, bool *has_weights, ib_error *err) {
+/* A model from a file: the file is an input, and a .keras file brings its weights. known: the file's digest,
+ * or NULL. */
+static ib_status note_model_file(ib_task *task, const ib_digest *known, bool *has_weights, ib_error *err) {
     static const char *const keys[] = {"keras", "config"};
     static const char *const places[] = {"model.keras", "model.config"};
     const ib_value *entry = ib__value_get(task->experiment->tree, "model");
@@ -141,7 +147,11 @@ static ib_status note_model_file(ib_task *task, bool *has_weights, ib_error *err
         char *path = ib__path_within(task->experiment->folder, file->string);
         if (path == NULL) return ib__fail_memory(err);
         ib_digest digest;
-        ib_status status = ib__sha256_file(&digest, path, err);
+        ib_status status = IB_OK;
+        if (known != NULL)
+            digest = *known;
+        else
+            status = ib__sha256_file(&digest, path, err);
         if (status == IB_OK) status = add_input(task, places[i], path, &digest, err);
         free(path);
         if (status != IB_OK) return status;
@@ -173,6 +183,14 @@ static ib_status initialize(ib_task *task, bool has_weights, ib_error *err) {
     return ib__model_initialize(task->model, (uint64_t)seed, err);
 }
 
+static ib_status take_model(ib_task *task, const ib_provided *provided, ib_error *err) {
+    bool has_weights;
+    task->model = provided->model;
+    task->borrowed = true;
+    ib_status status = note_model_file(task, &provided->file, &has_weights, err);
+    return status == IB_OK ? initialize(task, true, err) : status;
+}
+
 static ib_status build_model(ib_task *task, ib_error *err) {
     const ib_experiment *e = task->experiment;
     const ib_value *entry = ib__value_get(e->tree, "model"), *compile = ib__value_get(e->tree, "compile");
@@ -180,7 +198,7 @@ static ib_status build_model(ib_task *task, ib_error *err) {
     bool has_weights = false;
     ib_samples samples = ib__part_samples(&task->train);
     ib_shape input = samples.shapes[0];
-    ib_status status = note_model_file(task, &has_weights, err);
+    ib_status status = note_model_file(task, NULL, &has_weights, err);
     if (status != IB_OK) return status;
     ib__experiment_where(where, e->name, entry, "model");
     const ib_value *keras = ib__value_get(entry, "keras");
@@ -230,12 +248,21 @@ static ib_status check_metrics(const ib_task *task, ib_error *err) {
 }
 
 ib_status ib__task_open(ib_task **out, const ib_experiment *experiment, ib_error *err) {
+    return ib__task_open_provided(out, experiment, NULL, err);
+}
+
+ib_status ib__task_open_provided(ib_task **out, const ib_experiment *experiment, const ib_provided *provided,
+                                 ib_error *err) {
     ib_task *task = calloc(1, sizeof *task);
-    if (task == NULL) return ib__fail_memory(err);
+    if (task == NULL) {
+        for (size_t i = 0; i < 2 && provided != NULL; i++)
+            ib__dataset_free(provided->data[i]);
+        return ib__fail_memory(err);
+    }
     task->experiment = experiment;
-    ib_status status = open_data(task, err);
+    ib_status status = open_data(task, provided, err);
     if (status == IB_OK) status = split_validation(task, err);
-    if (status == IB_OK) status = build_model(task, err);
+    if (status == IB_OK) status = provided != NULL ? take_model(task, provided, err) : build_model(task, err);
     if (status == IB_OK) status = check_parts(task, err);
     if (status == IB_OK) status = check_metrics(task, err);
     if (status == IB_OK) status = make_canonical(task, err);
@@ -255,7 +282,7 @@ void ib__task_free(ib_task *task) {
         free(task->inputs[i].path);
     }
     free(task->inputs);
-    ib__model_free(task->model);
+    if (!task->borrowed) ib__model_free(task->model);
     ib__value_free(task->canonical);
     free(task);
 }

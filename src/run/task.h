@@ -33,13 +33,24 @@ typedef struct ib_task {
     ib_input_file *inputs;
     size_t n_inputs, inputs_capacity;
     ib_model *model; /* initialized and compiled */
+    bool borrowed;   /* the model is the caller's */
     ib_value *canonical;
     ib_digest digest; /* SHA-256 of the canonical form */
 } ib_task;
 
+/* What a caller has in memory already, instead of the files that the experiment names. */
+typedef struct ib_provided {
+    ib_model *model;     /* compiled; it is trained itself, and stays the caller's */
+    ib_digest file;      /* of the .keras file that the model makes */
+    ib_dataset *data[2]; /* train, validation (NULL: none); taken over, also on failure */
+} ib_provided;
+
 /* Opens the data, builds, initializes and compiles the model, checks that they fit each other. The experiment
  * must outlive the task. *out: yours, release with ib__task_free. */
 ib_status ib__task_open(ib_task **out, const ib_experiment *experiment, ib_error *err);
+/* The same with what is provided; everything must fit the experiment, whose files are not opened. */
+ib_status ib__task_open_provided(ib_task **out, const ib_experiment *experiment, const ib_provided *provided,
+                                 ib_error *err);
 void ib__task_free(ib_task *task);
 
 /* The absolute form of path within folder. NULL: no memory. Release with free(). */

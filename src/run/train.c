@@ -14,7 +14,7 @@ static void say_test(const ib_trace *trace, const ib_options *options) {
 
 /* Everything that one training holds. */
 typedef struct training {
-    const char *run;
+    const char *run; /* NULL: nothing is written */
     const ib_options *options;
     ib_runtime runtime;
     ib_experiment *experiment;
@@ -54,16 +54,20 @@ static ib_status open_checkpoint(training *t, ib_error *err) {
     return IB_OK;
 }
 
-static ib_status open_training(training *t, const char *path, ib_error *err) {
-    bool resume = t->options->resume != 0;
-    ib_status status = ib__runtime_init(&t->runtime, t->options->threads, t->options->isa, err);
-    if (status == IB_OK) status = ib__experiment_read(&t->experiment, path, err);
-    if (status == IB_OK && resume) status = open_checkpoint(t, err);
+/* Once the experiment is read. Takes over the data of provided (may be NULL), also on failure. */
+static ib_status open_training(training *t, const ib_provided *provided, ib_error *err) {
+    bool resume = t->options->resume != 0 && t->run != NULL;
+    ib_status status = resume ? open_checkpoint(t, err) : IB_OK;
     if (status == IB_OK && t->experiment->seed_drawn && t->checkpoint != NULL && t->checkpoint->seed_drawn)
         status = ib__experiment_set_seed(t->experiment, t->checkpoint->seed, true, err);
-    if (status == IB_OK) status = ib__task_open(&t->task, t->experiment, err);
+    if (status == IB_OK)
+        status = ib__task_open_provided(&t->task, t->experiment, provided, err);
+    else if (provided != NULL)
+        for (size_t i = 0; i < 2; i++)
+            ib__dataset_free(provided->data[i]);
     if (status == IB_OK && t->checkpoint != NULL) status = ib__checkpoint_check(t->checkpoint, t->task, err);
-    if (status == IB_OK) status = ib__record_prepare(t->run, resume, &t->made, &t->lock, err);
+    if (status == IB_OK && t->run != NULL)
+        status = ib__record_prepare(t->run, resume, &t->made, &t->lock, err);
     if (status != IB_OK) return status;
     if (t->checkpoint != NULL)
         ib__say(t->options, "going on at step %zu\n", t->checkpoint->step);
@@ -75,12 +79,13 @@ static ib_status open_training(training *t, const char *path, ib_error *err) {
 static ib_status run_training(training *t, ib_error *err) {
     ib_keeper keeper = ib__keeper(t->experiment, t->run);
     ib_fit_hooks hooks = {.options = t->options,
-                          .keeper = &keeper,
+                          .keeper = t->run != NULL ? &keeper : NULL,
                           .resume = t->checkpoint,
                           .session = &t->session,
                           .folder = t->run};
     if (t->checkpoint == NULL) ib__utc_now(t->session.started);
     ib_status status = ib__fit(t->task, &t->runtime, &hooks, &t->trace, err);
+    if (t->run == NULL) return status;
     if (status == IB_OK) status = ib__record_write(t->run, t->task, &t->trace, &t->runtime, &t->session, err);
     return status == IB_OK ? ib__keeper_end(&keeper, err) : status;
 }
@@ -108,6 +113,13 @@ static ib_status already_complete(training *t, const char *path, ib_digest *resu
     return status;
 }
 
+static void print_digest(char digest[72], const ib_digest *result) {
+    char hex[65];
+    if (digest == NULL) return;
+    ib__digest_hex(hex, result);
+    snprintf(digest, 72, "sha256:%s", hex);
+}
+
 ib_status ib__train(const char *path, const char *run, const ib_options *options, char digest[72],
                     ib_error *err) {
     training t = {.run = run, .options = options};
@@ -116,16 +128,29 @@ ib_status ib__train(const char *path, const char *run, const ib_options *options
     if (options->resume && ib__record_complete(run)) {
         status = already_complete(&t, path, &result, err);
     } else {
-        status = open_training(&t, path, err);
+        status = ib__runtime_init(&t.runtime, options->threads, options->isa, err);
+        if (status == IB_OK) status = ib__experiment_read(&t.experiment, path, err);
+        if (status == IB_OK) status = open_training(&t, NULL, err);
         if (status == IB_OK) status = run_training(&t, err);
         if (status == IB_OK) say_test(&t.trace, options);
         result = t.trace.result;
     }
-    if (status == IB_OK && digest != NULL) {
-        char hex[65];
-        ib__digest_hex(hex, &result);
-        snprintf(digest, 72, "sha256:%s", hex);
-    }
+    if (status == IB_OK) print_digest(digest, &result);
+    close_training(&t);
+    return status;
+}
+
+ib_status ib__train_provided(ib_experiment *experiment, const ib_provided *provided, const char *run,
+                             const ib_options *options, char digest[72], ib_error *err) {
+    training t = {.run = run, .options = options, .experiment = experiment};
+    ib_status status = ib__runtime_init(&t.runtime, options->threads, options->isa, err);
+    if (status == IB_OK)
+        status = open_training(&t, provided, err);
+    else
+        for (size_t i = 0; i < 2; i++)
+            ib__dataset_free(provided->data[i]);
+    if (status == IB_OK) status = run_training(&t, err);
+    if (status == IB_OK) print_digest(digest, &t.trace.result);
     close_training(&t);
     return status;
 }

@@ -11,6 +11,7 @@
 #include "run/commands.h"
 
 #define DEFAULT_BATCH 32
+#define ROOM_FOR_SCORES 64
 
 static bool ends_in(const char *text, const char *end) {
     size_t n = strlen(text), m = strlen(end);
@@ -128,11 +129,11 @@ static ib_status open_all(opened *o, ib_trainer **trainer, const char *model, co
                            : status;
 }
 
-static void report_scores(const ib_trainer *t, const ib_options *options) {
-    const char *names[32];
-    double values[32];
-    ib_progress p = {1, 1, 1, 1, 0, 0, names, values, 1};
-    p.count = ib__scores_sorted(&t->held, names, values, 32);
+void ib__report_scores(const ib_trainer *t, const ib_options *options) {
+    const char *names[ROOM_FOR_SCORES];
+    double values[ROOM_FOR_SCORES];
+    ib_progress p = {1, 1, 1, 1, 0, 0, names, values, 1, t->model};
+    p.count = ib__scores_sorted(&t->held, names, values, ROOM_FOR_SCORES);
     if (options->progress != NULL) options->progress(options->context, &p);
 }
 
@@ -141,7 +142,7 @@ ib_status ib__evaluate(const char *model, const ib_data *data, const ib_options 
     ib_trainer *trainer = NULL;
     ib_status status = open_all(&o, &trainer, model, data, true, options, err);
     if (status == IB_OK) status = ib__trainer_evaluate(trainer, &o.part, o.batch_size, err);
-    if (status == IB_OK) report_scores(trainer, options);
+    if (status == IB_OK) ib__report_scores(trainer, options);
     ib__trainer_free(trainer);
     close_all(&o);
     return status;
