@@ -371,7 +371,7 @@ static ib_draws draws_of(shape_of_values kind) {
 ib_status ib__initializer_distribution(ib_distribution *out, const ib_value *initializer,
                                        const ib_shape *shape, const char *path, ib_error *err) {
     const class_row *row;
-    settings s;
+    settings s = {.seed = NO_SEED};
     ib_value *canonical = NULL;
     ib_status status = parse(initializer, path, &row, &s, &canonical, err);
     ib__value_free(canonical);
@@ -390,7 +390,7 @@ ib_status ib__initializer_distribution(ib_distribution *out, const ib_value *ini
 ib_status ib__initializer_seed(const ib_value *initializer, const char *path, bool *random, bool *given,
                                int64_t *seed, ib_error *err) {
     const class_row *row;
-    settings s;
+    settings s = {.seed = NO_SEED};
     ib_value *canonical = NULL;
     ib_status status = parse(initializer, path, &row, &s, &canonical, err);
     ib__value_free(canonical);
@@ -404,7 +404,7 @@ ib_status ib__initializer_seed(const ib_value *initializer, const char *path, bo
 ib_status ib__initialize(float *data, const ib_shape *shape, const ib_value *initializer, uint64_t seed,
                          const char *path, ib_error *err) {
     const class_row *row;
-    settings s;
+    settings s = {.seed = NO_SEED};
     ib_value *canonical = NULL;
     ib_status status = parse(initializer, path, &row, &s, &canonical, err);
     if (status == IB_OK) {

@@ -22,9 +22,9 @@ static ib_status read_size(ib_split_size *out, const ib_value *entry, const char
     } else if (value->kind == IB_REAL && value->real > 0.0 && value->real < 1.0) {
         out->share = value->real;
     } else {
-        char found[32];
-        snprintf(found, sizeof found, value->kind == IB_INT || value->kind == IB_REAL ? " %g" : "",
-                 value->real);
+        char found[32] = "";
+        if (value->kind == IB_INT || value->kind == IB_REAL)
+            snprintf(found, sizeof found, " %g", value->real);
         return ib__fail(err, IB_BAD_INPUT, where,
                         "%s: expected a share between 0 and 1, or a number of samples from 1, found %s%s",
                         key, ib__kind_name(value->kind), found);

@@ -244,6 +244,7 @@ ib_status ib__tf_argsort_shuffle(const ib_tf *at, uint32_t *order, size_t n, ib_
  * at the end. The buffer is a ring. */
 ib_status ib__tf_dataset_pass(const ib_tf *at, uint32_t *order, size_t n, size_t buffer, ib_error *err) {
     size_t room = buffer < n ? buffer : n, first = 0, held = room;
+    if (room == 0) return n == 0 ? IB_OK : ib__fail(err, IB_BAD_INPUT, "", "expected a buffer of 1 or more");
     uint32_t *ring = ib__alloc(room + 1, sizeof *ring);
     if (!ring) return ib__fail_memory(err);
     ib_tf r = *at;
