@@ -28,8 +28,8 @@ static const layer layers[] = {
 static const char *const passes[] = {"forward", "grad_input", "grad_kernel"};
 
 typedef struct work {
-    ib_conv2d_args g;
-    ib_k_conv2d_fn *run;
+    ib_conv_args g;
+    ib_k_conv_fn *run;
     size_t parts, scratch_size;
     char *scratch;
 } work;
@@ -79,6 +79,11 @@ static double measure(const ib_kernels *k, const layer *l, int pass, ib_pool *po
                     .kw = l->k,
                     .sh = l->stride,
                     .sw = l->stride,
+                    .d = 1,
+                    .od = 1,
+                    .kd = 1,
+                    .sd = 1,
+                    .dd = 1,
                     .dh = 1,
                     .dw = 1,
                     .ph = l->pad,
@@ -88,12 +93,12 @@ static double measure(const ib_kernels *k, const layer *l, int pass, ib_pool *po
     w.g.x = pass == 1 ? y : x;
     w.g.k = pass == 2 ? y : weights;
     w.g.y = pass == 0 ? y : pass == 1 ? x : weights;
-    w.run = pass == 0 ? k->conv2d : pass == 1 ? k->conv2d_grad_input : k->conv2d_grad_kernel;
+    w.run = pass == 0 ? k->conv : pass == 1 ? k->conv_grad_input : k->conv_grad_kernel;
     size_t threads = ib__pool_threads(pool);
     w.parts = pass == 2 || threads == 1 ? threads : 4 * threads;
-    size_t size = pass == 0   ? k->conv2d_scratch(&w.g, w.parts)
-                  : pass == 1 ? k->conv2d_grad_input_scratch(&w.g, w.parts)
-                              : k->conv2d_grad_kernel_scratch(&w.g, w.parts);
+    size_t size = pass == 0   ? k->conv_scratch(&w.g, w.parts)
+                  : pass == 1 ? k->conv_grad_input_scratch(&w.g, w.parts)
+                              : k->conv_grad_kernel_scratch(&w.g, w.parts);
     w.scratch_size = (size + 63) / 64 * 64;
     w.scratch = ib__alloc(threads, w.scratch_size);
     if (!w.scratch) exit(1);

@@ -66,12 +66,21 @@ static void run_columns(const ib_kernels *k, size_t inner, size_t n) {
 
 static void run_pool(const ib_kernels *k, size_t which, size_t n) {
     size_t c = 32, side = 16, images = n / (c * side * side);
-    ib_pool2d_args g = {.n = images, .h = side, .w = side, .c = c, .oh = side / 2, .ow = side / 2};
+    ib_pool_args g = {.n = images,
+                      .d = 1,
+                      .od = 1,
+                      .kd = 1,
+                      .sd = 1,
+                      .h = side,
+                      .w = side,
+                      .c = c,
+                      .oh = side / 2,
+                      .ow = side / 2};
     g.kh = g.kw = g.sh = g.sw = 2;
     g.x = array[1];
     g.y = array[0];
     g.dy = which % 2 ? array[2] : NULL;
-    ib_k_pool2d_fn *const pools[] = {k->max_pool2d, k->max_pool2d_grad, k->avg_pool2d, k->avg_pool2d_grad};
+    ib_k_pool_fn *const pools[] = {k->max_pool, k->max_pool_grad, k->avg_pool, k->avg_pool_grad};
     pools[which](&g, 0, 1);
 }
 
@@ -162,12 +171,12 @@ static const job jobs[] = {
     {"reduce lanes, 64 columns", run_columns, 64, SLICE},
     {"reduce lanes, 512 columns", run_columns, 512, SLICE},
     {"reduce lanes, 16 columns", run_columns, 16, 1 << 20},
-    {"max_pool2d 2x2", run_pool, 0, SLICE},
-    {"max_pool2d_grad 2x2", run_pool, 1, SLICE},
-    {"avg_pool2d 2x2", run_pool, 2, SLICE},
-    {"avg_pool2d_grad 2x2", run_pool, 3, SLICE},
-    {"max_pool2d 2x2", run_pool, 0, 1 << 21},
-    {"max_pool2d_grad 2x2", run_pool, 1, 1 << 21},
+    {"max_pool 2x2", run_pool, 0, SLICE},
+    {"max_pool_grad 2x2", run_pool, 1, SLICE},
+    {"avg_pool 2x2", run_pool, 2, SLICE},
+    {"avg_pool_grad 2x2", run_pool, 3, SLICE},
+    {"max_pool 2x2", run_pool, 0, 1 << 21},
+    {"max_pool_grad 2x2", run_pool, 1, 1 << 21},
     {"transpose 128 rows", run_transpose, 128, SLICE},
     {"transpose 512 rows", run_transpose, 512, 512 * 784},
     {"uniform", run_uniform, 512, SLICE},

@@ -218,22 +218,27 @@ static bool lower_convolution(ib_plan *plan, ib_node node) {
                                                                  : second;
     ib_step *step = step_new(plan, kind, node);
     if (!step) return false;
-    step->u.convolution = (ib_conv2d_args){.n = (size_t)x->dims[0],
-                                           .h = (size_t)x->dims[1],
-                                           .w = (size_t)x->dims[2],
-                                           .ci = (size_t)x->dims[3],
-                                           .oh = (size_t)y->dims[1],
-                                           .ow = (size_t)y->dims[2],
-                                           .co = (size_t)y->dims[3],
-                                           .kh = (size_t)k->dims[0],
-                                           .kw = (size_t)k->dims[1],
-                                           .sh = (size_t)w->sh,
-                                           .sw = (size_t)w->sw,
-                                           .dh = (size_t)w->dh,
-                                           .dw = (size_t)w->dw,
-                                           .ph = (size_t)w->top,
-                                           .pw = (size_t)w->left,
-                                           .groups = (size_t)n->u.window.groups};
+    step->u.convolution = (ib_conv_args){.n = (size_t)x->dims[0],
+                                         .d = 1,
+                                         .od = 1,
+                                         .kd = 1,
+                                         .sd = 1,
+                                         .dd = 1,
+                                         .h = (size_t)x->dims[1],
+                                         .w = (size_t)x->dims[2],
+                                         .ci = (size_t)x->dims[3],
+                                         .oh = (size_t)y->dims[1],
+                                         .ow = (size_t)y->dims[2],
+                                         .co = (size_t)y->dims[3],
+                                         .kh = (size_t)k->dims[0],
+                                         .kw = (size_t)k->dims[1],
+                                         .sh = (size_t)w->sh,
+                                         .sw = (size_t)w->sw,
+                                         .dh = (size_t)w->dh,
+                                         .dw = (size_t)w->dw,
+                                         .ph = (size_t)w->top,
+                                         .pw = (size_t)w->left,
+                                         .groups = (size_t)n->u.window.groups};
     bool lanes = g->nodes[n->in[0]].batched && g->nodes[n->in[1]].batched;
     step->u.convolution.lanes = kind == IB_STEP_CONVOLUTION_GRAD_KERNEL && lanes ? g->lanes : 1;
     step->columns = (size_t)n->shape.dims[3];
@@ -255,18 +260,22 @@ static bool lower_pool(ib_plan *plan, ib_node node) {
     ib_step *step = step_new(plan, IB_STEP_POOL, node);
     if (!step) return false;
     step->u.pool.op = n->op;
-    step->u.pool.args = (ib_pool2d_args){.n = (size_t)x->dims[0],
-                                         .h = (size_t)x->dims[1],
-                                         .w = (size_t)x->dims[2],
-                                         .c = (size_t)x->dims[3],
-                                         .oh = (size_t)y->dims[1],
-                                         .ow = (size_t)y->dims[2],
-                                         .kh = (size_t)w->kh,
-                                         .kw = (size_t)w->kw,
-                                         .sh = (size_t)w->sh,
-                                         .sw = (size_t)w->sw,
-                                         .ph = (size_t)w->top,
-                                         .pw = (size_t)w->left};
+    step->u.pool.args = (ib_pool_args){.n = (size_t)x->dims[0],
+                                       .d = 1,
+                                       .od = 1,
+                                       .kd = 1,
+                                       .sd = 1,
+                                       .h = (size_t)x->dims[1],
+                                       .w = (size_t)x->dims[2],
+                                       .c = (size_t)x->dims[3],
+                                       .oh = (size_t)y->dims[1],
+                                       .ow = (size_t)y->dims[2],
+                                       .kh = (size_t)w->kh,
+                                       .kw = (size_t)w->kw,
+                                       .sh = (size_t)w->sh,
+                                       .sw = (size_t)w->sw,
+                                       .ph = (size_t)w->top,
+                                       .pw = (size_t)w->left};
     step->parts = parts_for(plan, ib__node_elements(g, n->in[0]), (size_t)x->dims[0], 4);
     return step_buffers(plan, step, buffer_for(plan, n->in[0]), backward ? buffer_for(plan, n->in[1]) : -1,
                         backward ? 2 : 1, buffer_for(plan, node));

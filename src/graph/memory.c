@@ -123,11 +123,11 @@ static size_t kernel_scratch(const ib_plan *plan, const ib_step *step) {
     case IB_STEP_GEMM:
         return k->gemm_scratch(&step->u.gemm.args, step->u.gemm.inner_parts);
     case IB_STEP_CONVOLUTION:
-        return k->conv2d_scratch(&step->u.convolution, step->parts);
+        return k->conv_scratch(&step->u.convolution, step->parts);
     case IB_STEP_CONVOLUTION_GRAD_INPUT:
-        return k->conv2d_grad_input_scratch(&step->u.convolution, step->parts);
+        return k->conv_grad_input_scratch(&step->u.convolution, step->parts);
     case IB_STEP_CONVOLUTION_GRAD_KERNEL:
-        return k->conv2d_grad_kernel_scratch(&step->u.convolution, step->parts);
+        return k->conv_grad_kernel_scratch(&step->u.convolution, step->parts);
     case IB_STEP_SCATTER:
         return k->scatter_add_scratch(&step->u.scatter, step->parts);
     default:

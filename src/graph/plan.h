@@ -172,9 +172,9 @@ struct ib_step {
             ib_gemm_args args;
             size_t batch, a_step, b_step, c_step, inner_parts;
         } gemm;
-        ib_conv2d_args convolution;
+        ib_conv_args convolution;
         struct {
-            ib_pool2d_args args;
+            ib_pool_args args;
             ib_op op;
         } pool;
         ib_reduce_args reduce;

@@ -147,7 +147,7 @@ static void run_gemm(running *r, size_t part, void *scratch, size_t worker) {
 static void run_convolution(running *r, size_t part, void *scratch, size_t worker) {
     ib_step *step = r->step;
     const ib_kernels *k = r->plan->kernels;
-    ib_conv2d_args args = step->u.convolution;
+    ib_conv_args args = step->u.convolution;
     args.x = data_of(r->plan, step->in[0]);
     args.k = data_of(r->plan, step->in[1]);
     args.y = data_of(r->plan, step->out);
@@ -155,9 +155,9 @@ static void run_convolution(running *r, size_t part, void *scratch, size_t worke
         args.done = block_done;
         args.context = r;
     }
-    ib_k_conv2d_fn *run = step->kind == IB_STEP_CONVOLUTION              ? k->conv2d
-                          : step->kind == IB_STEP_CONVOLUTION_GRAD_INPUT ? k->conv2d_grad_input
-                                                                         : k->conv2d_grad_kernel;
+    ib_k_conv_fn *run = step->kind == IB_STEP_CONVOLUTION              ? k->conv
+                        : step->kind == IB_STEP_CONVOLUTION_GRAD_INPUT ? k->conv_grad_input
+                                                                       : k->conv_grad_kernel;
     run(&args, part, step->parts, scratch, worker);
 }
 
@@ -165,15 +165,15 @@ static void run_convolution(running *r, size_t part, void *scratch, size_t worke
 static void run_pool(const running *r, size_t part, size_t worker) {
     const ib_step *step = r->step;
     const ib_kernels *k = r->plan->kernels;
-    ib_pool2d_args args = step->u.pool.args;
+    ib_pool_args args = step->u.pool.args;
     bool backward = step->in[1] >= 0;
     size_t images = args.n, larger = args.h * args.w * args.c, smaller = args.oh * args.ow * args.c;
     const float *x = data_of(r->plan, step->in[0]), *dy = backward ? data_of(r->plan, step->in[1]) : NULL;
     float *y = data_of(r->plan, step->out);
-    ib_k_pool2d_fn *run = step->u.pool.op == IB_OP_max_pool        ? k->max_pool2d
-                          : step->u.pool.op == IB_OP_max_pool_grad ? k->max_pool2d_grad
-                          : step->u.pool.op == IB_OP_avg_pool      ? k->avg_pool2d
-                                                                   : k->avg_pool2d_grad;
+    ib_k_pool_fn *run = step->u.pool.op == IB_OP_max_pool        ? k->max_pool
+                        : step->u.pool.op == IB_OP_max_pool_grad ? k->max_pool_grad
+                        : step->u.pool.op == IB_OP_avg_pool      ? k->avg_pool
+                                                                 : k->avg_pool_grad;
     args.n = 1;
     size_t made = backward ? larger : smaller;
     for (size_t i = images * part / step->parts; i < images * (part + 1) / step->parts; i++) {

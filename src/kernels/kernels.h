@@ -47,28 +47,29 @@ typedef struct ib_gemm_args {
 typedef size_t ib_k_gemm_scratch_fn(const ib_gemm_args *g, size_t parts);
 typedef void ib_k_gemm_fn(const ib_gemm_args *g, size_t part, size_t parts, void *scratch, size_t worker);
 
-/* conv2d/1   x: [n, h, w, ci]   k: [kh, kw, ci/groups, co]   y: [n, oh, ow, co]
- * Tap (a, b) of output (i, j) reads row i*sh + a*dh - ph, column j*sw + b*dw - pw; taps outside the input are
- * skipped (they are not part of the chain).
- *   forward      y: one chain over (kh, kw, ci) from +0
- *   grad_input   dx: one chain over (kh, kw, co) ascending, taps with no output pixel skipped
- *   grad_kernel  dk: for each image one chain over (oh, ow) from +0, skipping taps outside; the images of a
- *                lane are added in order beginning with the first one's value (an image none of whose taps
+/* conv/1   x: [n, d, h, w, ci]   k: [kd, kh, kw, ci/groups, co]   y: [n, od, oh, ow, co]
+ * Tap (e, a, b) of output (l, i, j) reads plane l*sd + e*dd - pd, row i*sh + a*dh - ph, column
+ * j*sw + b*dw - pw; taps outside the input are skipped (they are not part of the chain). Over two axes there
+ * is one plane (d = od = kd = sd = dd = 1, pd = 0), over one axis also one row.
+ *   forward      y: one chain over (kd, kh, kw, ci) from +0
+ *   grad_input   dx: one chain over (kd, kh, kw, co) ascending, taps with no output pixel skipped
+ *   grad_kernel  dk: for each image one chain over (od, oh, ow) from +0, skipping taps outside; the images of
+ *                a lane are added in order beginning with the first one's value (an image none of whose taps
  *                lies inside counts as +0); lanes by the lane tree, cut as in gemm over samples = n.
  * groups > 1: output channel o reads the input channels of its group o / (co/groups); chains run inside it.
  */
-typedef struct ib_conv2d_args {
-    size_t n, h, w, ci, oh, ow, co, kh, kw, sh, sw, dh, dw, ph, pw, groups;
-    const float *x;    /* forward: input;   grad_input: dy;           grad_kernel: input */
-    const float *k;    /* forward: kernel;  grad_input: kernel;       grad_kernel: dy */
-    float *y;          /* forward: output;  grad_input: dx [n,h,w,ci]; grad_kernel: dk [kh,kw,ci/groups,co] */
+typedef struct ib_conv_args {
+    size_t n, d, h, w, ci, od, oh, ow, co, kd, kh, kw, sd, sh, sw, dd, dh, dw, pd, ph, pw, groups;
+    const float *x;    /* forward: input;   grad_input: dy;            grad_kernel: input */
+    const float *k;    /* forward: kernel;  grad_input: kernel;        grad_kernel: dy */
+    float *y;          /* forward: output;  grad_input: dx (x's shape); grad_kernel: dk (k's shape) */
     size_t lanes;      /* grad_kernel only */
     ib_block_fn *done; /* forward, grad_input: output seen as rows = pixels of all images, cols = channels */
     void *context;
-} ib_conv2d_args;
+} ib_conv_args;
 
-typedef size_t ib_k_conv2d_scratch_fn(const ib_conv2d_args *g, size_t parts); /* bytes for one worker */
-typedef void ib_k_conv2d_fn(const ib_conv2d_args *g, size_t part, size_t parts, void *scratch, size_t worker);
+typedef size_t ib_k_conv_scratch_fn(const ib_conv_args *g, size_t parts); /* bytes for one worker */
+typedef void ib_k_conv_fn(const ib_conv_args *g, size_t part, size_t parts, void *scratch, size_t worker);
 
 /* reduce/1   x: [outer, count, inner] -> y: [outer, inner].
  * sum, inner = 1: 16 strided accumulators from +0 (element i into accumulator i mod 16), tree 8+8, 4+4, 2+2,
@@ -98,21 +99,22 @@ typedef void ib_k_reduce_lanes_fn(const ib_reduce_lanes_args *g, size_t part, si
 /* lane_tree/1   x: [lanes, n] -> y: [n], adjacent pairs level by level, an odd last one passes through. */
 typedef void ib_k_lane_tree_fn(const float *x, float *y, size_t lanes, size_t n, size_t part, size_t parts);
 
-/* pool2d/1   x: [n, h, w, c] -> y: [n, oh, ow, c]; window kh x kw, strides sh sw, low padding ph pw; places
- * outside the input are skipped.
+/* pool/1   x: [n, d, h, w, c] -> y: [n, od, oh, ow, c]; window kd x kh x kw, strides sd sh sw, low padding pd
+ * ph pw; places outside the input are skipped. An axis with k = 0 is cut evenly: window i of o over n places
+ * is [floor(i n / o), ceil((i + 1) n / o)). Over fewer axes d = od = kd = sd = 1 (and h ...), pd = 0.
  *   max_forward   maximum over the window in row-major order (first wins among equals; NaN wins)
  *   max_backward  dx: each dy goes to the first place that holds the maximum (a NaN: the first NaN);
- *                 contributions to one dx are added from +0 in order of (oh, ow)
+ *                 contributions to one dx are added from +0 in order of (od, oh, ow)
  *   avg_forward   chain of adds from +0 over the window in row-major order, divided by the number of places
  *                 inside the input
- *   avg_backward  dx: from +0, adds dy / (number of places inside) in order of (oh, ow) */
-typedef struct ib_pool2d_args {
-    size_t n, h, w, c, oh, ow, kh, kw, sh, sw, ph, pw;
+ *   avg_backward  dx: from +0, adds dy / (number of places inside) in order of (od, oh, ow) */
+typedef struct ib_pool_args {
+    size_t n, d, h, w, c, od, oh, ow, kd, kh, kw, sd, sh, sw, pd, ph, pw;
     const float *x;  /* forward input; max_backward: forward input */
     const float *dy; /* backward only */
     float *y;        /* forward: output; backward: dx */
-} ib_pool2d_args;
-typedef void ib_k_pool2d_fn(const ib_pool2d_args *g, size_t part, size_t parts);
+} ib_pool_args;
+typedef void ib_k_pool_fn(const ib_pool_args *g, size_t part, size_t parts);
 
 /* transpose/1   y[j][i] = x[i][j] for a batch of matrices: x: [batch, rows, cols]. */
 typedef void ib_k_transpose_fn(const float *x, float *y, size_t batch, size_t rows, size_t cols, size_t part,

@@ -16,35 +16,36 @@ static const char *const pass_names[] = {"forward", "grad_input", "grad_kernel"}
 
 /* g.x, g.k, g.y are set for a pass by arguments(). */
 typedef struct problem {
-    ib_conv2d_args g;
+    ib_conv_args g;
     uint64_t seed;
-    char name[160];
+    char name[200];
     float *x, *k, *y; /* input, kernel, output's gradient; in block */
     float *block[3];
 } problem;
 
 /* What the done callback saw. */
 typedef struct seen {
-    const ib_conv2d_args *g;
+    const ib_conv_args *g;
     const char *what;
     size_t rows, cols;
     unsigned char *covered;
     float *value;
 } seen;
 
-static size_t count_of(const ib_conv2d_args *g, pass p) {
-    return p == FORWARD      ? g->n * g->oh * g->ow * g->co
-           : p == GRAD_INPUT ? g->n * g->h * g->w * g->ci
-                             : g->kh * g->kw * (g->ci / g->groups) * g->co;
+static size_t count_of(const ib_conv_args *g, pass p) {
+    return p == FORWARD      ? g->n * g->od * g->oh * g->ow * g->co
+           : p == GRAD_INPUT ? g->n * g->d * g->h * g->w * g->ci
+                             : g->kd * g->kh * g->kw * (g->ci / g->groups) * g->co;
 }
 
 static void name_problem(problem *p) {
-    const ib_conv2d_args *g = &p->g;
+    const ib_conv_args *g = &p->g;
     snprintf(p->name, sizeof p->name,
-             "conv n%zu %zux%zux%zu k%zux%zu s%zux%zu d%zux%zu p%zux%zu out %zux%zu co%zu groups%zu lanes%zu "
-             "seed%llu",
-             g->n, g->h, g->w, g->ci, g->kh, g->kw, g->sh, g->sw, g->dh, g->dw, g->ph, g->pw, g->oh, g->ow,
-             g->co, g->groups, g->lanes, (unsigned long long)p->seed);
+             "conv n%zu %zux%zux%zux%zu k%zux%zux%zu s%zux%zux%zu d%zux%zux%zu p%zux%zux%zu out %zux%zux%zu "
+             "co%zu groups%zu lanes%zu seed%llu",
+             g->n, g->d, g->h, g->w, g->ci, g->kd, g->kh, g->kw, g->sd, g->sh, g->sw, g->dd, g->dh, g->dw,
+             g->pd, g->ph, g->pw, g->od, g->oh, g->ow, g->co, g->groups, g->lanes,
+             (unsigned long long)p->seed);
 }
 
 /* n numbers, `shift` floats behind an aligned place; they end where the block ends, so that a checker of
@@ -56,7 +57,7 @@ static float *exact_new(float **block, size_t n, size_t shift, float (*number)(v
     return *block + shift;
 }
 
-static problem problem_new(const ib_conv2d_args *g, uint64_t seed, float (*number)(void)) {
+static problem problem_new(const ib_conv_args *g, uint64_t seed, float (*number)(void)) {
     problem p = {.g = *g, .seed = seed};
     name_problem(&p);
     p.x = exact_new(&p.block[0], count_of(g, GRAD_INPUT), seed % 5, number);
@@ -70,8 +71,8 @@ static void problem_free(problem *p) {
         free(p->block[i]);
 }
 
-static ib_conv2d_args arguments(const problem *p, pass what, float *out) {
-    ib_conv2d_args g = p->g;
+static ib_conv_args arguments(const problem *p, pass what, float *out) {
+    ib_conv_args g = p->g;
     g.x = what == GRAD_INPUT ? p->y : p->x;
     g.k = what == GRAD_KERNEL ? p->y : p->k;
     g.y = out;
@@ -89,24 +90,24 @@ static void note_done(void *context, size_t row0, size_t row1, size_t col0, size
         }
 }
 
-static void run(const ib_kernels *k, pass what, const ib_conv2d_args *g, size_t parts, unsigned order) {
-    size_t size = what == FORWARD      ? k->conv2d_scratch(g, parts)
-                  : what == GRAD_INPUT ? k->conv2d_grad_input_scratch(g, parts)
-                                       : k->conv2d_grad_kernel_scratch(g, parts);
+static void run(const ib_kernels *k, pass what, const ib_conv_args *g, size_t parts, unsigned order) {
+    size_t size = what == FORWARD      ? k->conv_scratch(g, parts)
+                  : what == GRAD_INPUT ? k->conv_grad_input_scratch(g, parts)
+                                       : k->conv_grad_kernel_scratch(g, parts);
     void *scratch = malloc(size ? size : 1);
     assert_non_null(scratch);
     for (size_t i = 0; i < parts; i++) {
         size_t part = part_in_order(i, parts, order);
         memset(scratch, 0xff, size);
-        if (what == FORWARD) k->conv2d(g, part, parts, scratch, 3);
-        if (what == GRAD_INPUT) k->conv2d_grad_input(g, part, parts, scratch, 3);
-        if (what == GRAD_KERNEL) k->conv2d_grad_kernel(g, part, parts, scratch, 3);
+        if (what == FORWARD) k->conv(g, part, parts, scratch, 3);
+        if (what == GRAD_INPUT) k->conv_grad_input(g, part, parts, scratch, 3);
+        if (what == GRAD_KERNEL) k->conv_grad_kernel(g, part, parts, scratch, 3);
     }
     free(scratch);
 }
 
 /* Runs with the callback set and checks that it saw each element once, with its final value. */
-static void run_seen(const ib_kernels *k, pass what, ib_conv2d_args *g, size_t parts, unsigned order,
+static void run_seen(const ib_kernels *k, pass what, ib_conv_args *g, size_t parts, unsigned order,
                      const char *name) {
     size_t cols = what == FORWARD ? g->co : g->ci, rows = cols ? count_of(g, what) / cols : 0;
     seen s = {g, name, rows, cols, calloc(rows * cols + 1, 1), calloc(rows * cols + 1, sizeof(float))};
@@ -150,23 +151,37 @@ static void add(sums *s, size_t at, float a, float b) {
     s->size[at] += fabs((double)a * (double)b);
 }
 
+/* Where a tap reads along one axis; negative or n and more: outside. */
+static int64_t reads(size_t place, size_t stride, size_t tap, size_t dilation, size_t pad) {
+    return (int64_t)(place * stride + tap * dilation) - (int64_t)pad;
+}
+
+/* The pixel of an image that a tap of an output place reads; false: outside. */
+static bool pixel_of(const ib_conv_args *g, size_t place, size_t tap, size_t *pixel) {
+    size_t ow = g->ow, oh = g->oh, kw = g->kw, kh = g->kh;
+    int64_t plane = reads(place / ow / oh, g->sd, tap / kw / kh, g->dd, g->pd);
+    int64_t row = reads(place / ow % oh, g->sh, tap / kw % kh, g->dh, g->ph);
+    int64_t col = reads(place % ow, g->sw, tap % kw, g->dw, g->pw);
+    if (plane < 0 || row < 0 || col < 0) return false;
+    *pixel = ((size_t)plane * g->h + (size_t)row) * g->w + (size_t)col;
+    return (size_t)plane < g->d && (size_t)row < g->h && (size_t)col < g->w;
+}
+
 /* Visits every product of a pass; the chains see theirs in the contract's order because the loops go: image,
- * tap (a, b), channel, place for the first two passes, and image, place, tap, channels for the third. */
+ * tap, channel, place for the first two passes, and image, place, tap, channels for the third. */
 static void literal_image(const problem *p, pass what, size_t n, sums *s) {
-    const ib_conv2d_args *g = &p->g;
-    size_t in_group = g->ci / g->groups, out_group = g->co / g->groups, taps = g->kh * g->kw;
-    size_t places = g->oh * g->ow, outer = what == GRAD_KERNEL ? places : taps;
+    const ib_conv_args *g = &p->g;
+    size_t in_group = g->ci / g->groups, out_group = g->co / g->groups;
+    size_t taps = g->kd * g->kh * g->kw, places = g->od * g->oh * g->ow, pixel;
+    size_t outer = what == GRAD_KERNEL ? places : taps;
     for (size_t u = 0; u < outer; u++)
         for (size_t i = 0; i < (what == GRAD_INPUT ? g->co : in_group); i++)
             for (size_t o = 0; o < (what == GRAD_INPUT ? in_group : g->co); o++)
                 for (size_t v = 0; v < taps * places / outer; v++) {
                     size_t tap = what == GRAD_KERNEL ? v : u, place = what == GRAD_KERNEL ? u : v;
                     size_t co = what == GRAD_INPUT ? i : o, c = what == GRAD_INPUT ? o : i;
-                    int64_t row = (int64_t)(place / g->ow * g->sh + tap / g->kw * g->dh) - (int64_t)g->ph;
-                    int64_t col = (int64_t)(place % g->ow * g->sw + tap % g->kw * g->dw) - (int64_t)g->pw;
-                    if (row < 0 || col < 0 || row >= (int64_t)g->h || col >= (int64_t)g->w) continue;
-                    size_t pixel = (n * g->h + (size_t)row) * g->w + (size_t)col;
-                    size_t x = pixel * g->ci + co / out_group * in_group + c;
+                    if (!pixel_of(g, place, tap, &pixel)) continue;
+                    size_t x = (n * g->d * g->h * g->w + pixel) * g->ci + co / out_group * in_group + c;
                     size_t k = (tap * in_group + c) * g->co + co, y = (n * places + place) * g->co + co;
                     if (what == FORWARD) add(s, y, p->x[x], p->k[k]);
                     if (what == GRAD_INPUT) add(s, x, p->y[y], p->k[k]);
@@ -210,12 +225,12 @@ static void check_reference(const problem *p) {
             for (size_t n = 0; n < p->g.n; n++)
                 literal_image(p, what, n, &s);
         guarded out = guarded_new(count, 1);
-        ib_conv2d_args g = arguments(p, what, out.at);
-        char name[200];
+        ib_conv_args g = arguments(p, what, out.at);
+        char name[260];
         snprintf(name, sizeof name, "%s %s isa=ref", p->name, pass_names[what]);
         run_seen(ref, what, &g, 1 + p->seed % 3, (unsigned)p->seed % 3, name);
         same_bits(name, out.at, s.chain, count, false);
-        double terms = (double)(g.kh * g.kw * (g.ci + g.co) + g.n * g.oh * g.ow);
+        double terms = (double)(g.kd * g.kh * g.kw * (g.ci + g.co) + g.n * g.od * g.oh * g.ow);
         for (size_t i = 0; i < count; i++)
             if (!(fabs((double)out.at[i] - s.exact[i]) <= s.size[i] * terms * 0x1p-23))
                 fail_msg("%s: element %zu is %g, exactly %g", name, i, (double)out.at[i], s.exact[i]);
@@ -229,13 +244,13 @@ static void check_reference(const problem *p) {
 static void check_variants(const problem *p) {
     for (pass what = 0; what < PASSES; what++) {
         guarded want = guarded_new(count_of(&p->g, what), 0), found = guarded_new(want.n, p->seed % 7);
-        ib_conv2d_args g = arguments(p, what, want.at);
+        ib_conv_args g = arguments(p, what, want.at);
         run(ib__kernels_for(IB_ISA_REF), what, &g, 1, 0);
         for (int isa = IB_ISA_AVX2; isa < IB_ISA_COUNT; isa++) {
             const ib_kernels *k = ib__kernels_for((ib_isa)isa);
             if (!k) continue;
             for (size_t cut = 0; cut < LENGTH(part_counts); cut++) {
-                char name[240];
+                char name[260];
                 snprintf(name, sizeof name, "%s %s isa=%s parts=%zu", p->name, pass_names[what],
                          ib__isa_name((ib_isa)isa), part_counts[cut]);
                 g = arguments(p, what, found.at);
@@ -263,27 +278,44 @@ static size_t output_size(size_t n, size_t k, size_t s, size_t d, size_t begin, 
     return all < reach ? 0 : (all - reach) / s + 1;
 }
 
-static ib_conv2d_args geometry(size_t h, size_t w, size_t k, size_t s, size_t d, size_t begin, size_t end) {
-    return (ib_conv2d_args){.n = 1,
-                            .h = h,
-                            .w = w,
-                            .oh = output_size(h, k, s, d, begin, end),
-                            .ow = output_size(w, k, s, d, begin, end),
-                            .kh = k,
-                            .kw = k,
-                            .sh = s,
-                            .sw = s,
-                            .dh = d,
-                            .dw = d,
-                            .ph = begin,
-                            .pw = begin,
-                            .groups = 1,
-                            .lanes = 1};
+static ib_conv_args geometry(size_t h, size_t w, size_t k, size_t s, size_t d, size_t begin, size_t end) {
+    return (ib_conv_args){.n = 1,
+                          .d = 1,
+                          .od = 1,
+                          .kd = 1,
+                          .sd = 1,
+                          .dd = 1,
+                          .h = h,
+                          .w = w,
+                          .oh = output_size(h, k, s, d, begin, end),
+                          .ow = output_size(w, k, s, d, begin, end),
+                          .kh = k,
+                          .kw = k,
+                          .sh = s,
+                          .sw = s,
+                          .dh = d,
+                          .dw = d,
+                          .ph = begin,
+                          .pw = begin,
+                          .groups = 1,
+                          .lanes = 1};
+}
+
+/* A third axis, `planes` long, like the rows of g. */
+static ib_conv_args deep(ib_conv_args g, size_t planes, size_t k, size_t s, size_t d, size_t begin,
+                         size_t end) {
+    g.d = planes;
+    g.kd = k;
+    g.sd = s;
+    g.dd = d;
+    g.pd = begin;
+    g.od = output_size(planes, k, s, d, begin, end);
+    return g;
 }
 
 /* Everything at random, small. */
-static ib_conv2d_args random_geometry(size_t most_channels) {
-    ib_conv2d_args g = {.n = 1 + below(5), .h = 1 + below(12), .w = 1 + below(12), .lanes = 1 + below(6)};
+static ib_conv_args random_geometry(size_t most_channels) {
+    ib_conv_args g = {.n = 1 + below(5), .h = 1 + below(12), .w = 1 + below(12), .lanes = 1 + below(6)};
     g.kh = 1 + below(4);
     g.kw = 1 + below(4);
     g.sh = 1 + below(3);
@@ -297,10 +329,12 @@ static ib_conv2d_args random_geometry(size_t most_channels) {
     g.groups = below(4) ? 1 : 1 + below(4);
     g.ci = g.groups * (1 + below(most_channels));
     g.co = g.groups * (1 + below(below(2) ? 2 * most_channels : 3));
-    return g;
+    if (below(4)) return deep(g, 1, 1, 1, 1, 0, 0);
+    size_t k = 1 + below(3);
+    return deep(g, 1 + below(4), k, 1 + below(3), 1 + below(2), below(2) ? below(k) : below(4), below(3));
 }
 
-static void check(ib_conv2d_args g, uint64_t seed, bool awkward, void (*how)(const problem *)) {
+static void check(ib_conv_args g, uint64_t seed, bool awkward, void (*how)(const problem *)) {
     if (only_seed != UINT64_MAX && only_seed != seed) return;
     random_state = seed * 1000003;
     problem p = problem_new(&g, seed, awkward ? awkward_number : ordinary_number);
@@ -330,7 +364,7 @@ static void test_tiles(void **state) {
     static const size_t channels[] = {1, 3, 8, 13, 16, 17, 31, 32, 33, 47, 64, 70};
     uint64_t seed = 2000;
     for (size_t w = 1; w <= 36; w++) {
-        ib_conv2d_args g = geometry(3, w, 3, 1, 1, 1, 1);
+        ib_conv_args g = geometry(3, w, 3, 1, 1, 1, 1);
         g.ci = channels[w * 5 % LENGTH(channels)];
         g.co = channels[w % LENGTH(channels)];
         check(g, seed++, false, check_variants);
@@ -340,7 +374,7 @@ static void test_tiles(void **state) {
         check(g, seed++, w % 6 == 0, check_variants);
     }
     for (size_t i = 1; i <= 35; i++) {
-        ib_conv2d_args g = geometry(5, 4, 3, 1 + i % 2, 1, i % 3 == 0, 1);
+        ib_conv_args g = geometry(5, 4, 3, 1 + i % 2, 1, i % 3 == 0, 1);
         g.n = 3;
         g.lanes = 2;
         g.ci = i;
@@ -362,7 +396,7 @@ static void test_layers(void **state) {
         {60, 17, 30, 3, 2, 0, 1, 2}};
     for (size_t i = 0; i < LENGTH(layers); i++) {
         const size_t *l = layers[i];
-        ib_conv2d_args g = geometry(l[0], l[0], l[3], l[4], 1, l[5], l[6]);
+        ib_conv_args g = geometry(l[0], l[0], l[3], l[4], 1, l[5], l[6]);
         g.n = 3;
         g.ci = l[1];
         g.co = l[2];
@@ -371,12 +405,33 @@ static void test_layers(void **state) {
     }
 }
 
+/* Volumes: planes larger than a block, planes of which many fit, and images of which many fit. */
+static void test_volumes(void **state) {
+    (void)state;
+    static const size_t volumes[][8] = {/* d, h, ci, co, k, s, begin, end */
+                                        {3, 41, 20, 40, 3, 1, 1, 1}, {5, 12, 17, 30, 3, 1, 1, 1},
+                                        {6, 20, 9, 36, 3, 2, 0, 1},  {4, 4, 5, 64, 2, 1, 0, 0},
+                                        {8, 3, 33, 8, 3, 1, 1, 1},   {7, 9, 8, 8, 2, 3, 1, 0}};
+    for (size_t i = 0; i < LENGTH(volumes); i++)
+        for (size_t groups = 1; groups <= 8; groups += 7) {
+            const size_t *l = volumes[i];
+            ib_conv_args g = geometry(l[1], l[1] + 1, l[4], l[5], 1, l[6], l[7]);
+            g = deep(g, l[0], l[4], l[5], 1, l[6], l[7]);
+            g.n = 3;
+            g.groups = groups;
+            g.ci = groups > 1 ? groups : l[2];
+            g.co = groups > 1 ? groups : l[3];
+            g.lanes = 2;
+            check(g, 3500 + 10 * i + groups, false, check_variants);
+        }
+}
+
 static void test_groups_and_lanes(void **state) {
     (void)state;
     uint64_t seed = 4000;
     for (size_t groups = 1; groups <= 40; groups += groups < 6 ? 1 : 7)
         for (size_t each = 1; each <= 3; each++) {
-            ib_conv2d_args g = geometry(7, 8, 3, 1 + each % 2, 1, 1, 1);
+            ib_conv_args g = geometry(7, 8, 3, 1 + each % 2, 1, 1, 1);
             g.groups = groups;
             g.ci = groups * (each == 3 ? 2 : 1);
             g.co = groups * each;
@@ -386,7 +441,7 @@ static void test_groups_and_lanes(void **state) {
         }
     for (size_t lanes = 1; lanes <= 11; lanes++)
         for (size_t n = 0; n <= 12; n += 3) {
-            ib_conv2d_args g = geometry(4, 4, 2, 1, 1, 1, 0);
+            ib_conv_args g = geometry(4, 4, 2, 1, 1, 1, 0);
             g.n = n;
             g.lanes = lanes;
             g.ci = 3;
@@ -406,7 +461,7 @@ static void test_edges(void **state) {
     for (size_t i = 0; i < LENGTH(cases); i++)
         for (size_t co = 1; co < 40; co += 13) {
             const size_t *c = cases[i];
-            ib_conv2d_args g = geometry(c[0], c[0] + co % 3, c[1], c[2], c[3], c[4], c[5]);
+            ib_conv_args g = geometry(c[0], c[0] + co % 3, c[1], c[2], c[3], c[4], c[5]);
             g.n = 2;
             g.ci = 1 + co % 5;
             g.co = co;
@@ -418,9 +473,13 @@ static void test_edges(void **state) {
 int main(int argc, char **argv) {
     if (argc > 1) only_seed = strtoull(argv[1], NULL, 10);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference), cmocka_unit_test(test_random_shapes),
-        cmocka_unit_test(test_tiles),     cmocka_unit_test(test_layers),
-        cmocka_unit_test(test_edges),     cmocka_unit_test(test_groups_and_lanes),
+        cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_random_shapes),
+        cmocka_unit_test(test_tiles),
+        cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_volumes),
+        cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_groups_and_lanes),
     };
     return cmocka_run_group_tests(tests, NULL, something_was_compared);
 }

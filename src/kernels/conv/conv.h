@@ -49,7 +49,7 @@ typedef struct ib__conv_tile {
 
 enum { IB__CONV_MAX_HEIGHT = 16 };
 
-/* A tile of the kernel gradient: `height` neighbouring elements (b, c) of tap row a, by one or two vectors of
+/* A tile of the kernel gradient: `height` neighbouring elements (b, c) of a tap row, by one or two vectors of
  * output channels. Element i is x_element floats of x behind element 0; the output columns for which it lies
  * inside the input are [col[i], col[i] + cols[i]). The columns first .. first + left - 1 are tested one by
  * one, so are the last `right`; for the `core` between them all elements lie inside.
@@ -59,7 +59,8 @@ typedef struct ib__conv_weights_tile {
     ptrdiff_t x;
     size_t dy, slot; /* offsets in the image of x (before it where the first column is not inside), of dy, and
                         in the slot */
-    size_t row, rows, first, left, core, right; /* row: the first output row, which x and dy begin with */
+    size_t plane, planes, row, rows; /* of the output, for which the tap lies inside; x and dy begin there */
+    size_t first, left, core, right;
     size_t height, vectors, width;
     size_t col[IB__CONV_MAX_HEIGHT], cols[IB__CONV_MAX_HEIGHT];
     size_t out; /* offset of the tile in dk */
@@ -67,14 +68,14 @@ typedef struct ib__conv_weights_tile {
 
 /* What is the same for all tiles of a kernel gradient: floats from place to place. */
 typedef struct ib__conv_weights_steps {
-    size_t x_row, x_col, x_element, dy_row, dy_col;
+    size_t x_plane, x_row, x_col, x_element, dy_plane, dy_row, dy_col;
 } ib__conv_weights_steps;
 
-/* The rows [row0, row1) of one image. A chain that is not finished with them rests in `chain`, laid out as
- * the slot: `resume` takes it from there, `pause` leaves it there. */
+/* The rows [row0, row1) of one plane of an image's output. A chain that is not finished with them rests in
+ * `chain`, laid out as the slot: `resume` takes it from there, `pause` leaves it there. */
 typedef struct ib__conv_weights_band {
     const float *x, *dy; /* the image */
-    size_t row0, row1;
+    size_t plane, row0, row1;
     bool resume, pause, add;
     float *chain, *slot;
 } ib__conv_weights_band;
@@ -102,15 +103,15 @@ static inline size_t ib__conv_panel(const ib__conv_tiles *tiles, size_t col, siz
 }
 
 /* Groups of one channel in and one out: vectors run over the groups. */
-static inline bool ib__conv_by_channel(const ib_conv2d_args *g) {
+static inline bool ib__conv_by_channel(const ib_conv_args *g) {
     return g->groups > 1 && g->ci == g->groups && g->co == g->groups;
 }
 
-size_t ib__conv_pixels_scratch(const ib__conv_tiles *tiles, const ib_conv2d_args *g, bool transposed);
-void ib__conv_pixels(const ib__conv_tiles *tiles, const ib_conv2d_args *g, bool transposed, size_t part,
+size_t ib__conv_pixels_scratch(const ib__conv_tiles *tiles, const ib_conv_args *g, bool transposed);
+void ib__conv_pixels(const ib__conv_tiles *tiles, const ib_conv_args *g, bool transposed, size_t part,
                      size_t parts, void *scratch, size_t worker);
-size_t ib__conv_weights_scratch(const ib__conv_tiles *tiles, const ib_conv2d_args *g, size_t parts);
-void ib__conv_weights(const ib__conv_tiles *tiles, const ib_conv2d_args *g, size_t part, size_t parts,
+size_t ib__conv_weights_scratch(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t parts);
+void ib__conv_weights(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t part, size_t parts,
                       void *scratch);
 
 #endif

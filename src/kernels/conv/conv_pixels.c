@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Forward pass and input gradient around the tile kernels. Both are one computation: each place of the
- * output (y, or dx) reads a list of taps from the source (x, or dy). The output plane of an image is cut in
- * regions, a run of rows by a run of columns, in which all places have the same taps inside the source. A run
- * goes in steps of one place in the forward pass and of the stride in the input gradient, so that stride,
- * dilation and padding show only in the runs. Nothing is padded and nothing outside is read.
+ * output (y, or dx) reads a list of taps from the source (x, or dy). The output of an image is cut in
+ * regions, a run of planes by a run of rows by a run of columns, in which all places have the same taps
+ * inside the source. A run goes in steps of one place in the forward pass and of the stride in the input
+ * gradient, so that stride, dilation and padding show only in the runs. Nothing is padded and nothing outside
+ * is read.
  *
- * Work goes by blocks that stay in the level 2 cache (some images, or some rows of a large one), in a block
- * by panels of output channels, then by regions, then by tiles along whatever dimension fills them best.
+ * Work goes by blocks that stay in the level 2 cache (some images, some planes or some rows), in a block by
+ * panels of output channels, then by regions, then by tiles along whatever dimension fills them best.
  */
 #include "kernels/conv/conv.h"
 
@@ -36,22 +37,28 @@ typedef struct run {
 
 typedef struct job {
     const ib__conv_tiles *tiles;
-    const ib_conv2d_args *g;
+    const ib_conv_args *g;
     bool transposed, by_channel;
-    axis rows, cols;
+    axis planes, rows, cols;
     size_t groups, length, channels;      /* of a group: channels of the source, of the output */
     size_t source_channels, out_channels; /* of a pixel */
-    size_t packed_channels, panel_rows;   /* of a group, whole vectors; kh * kw * length */
-    run *row_runs, *col_runs;
-    size_t n_row_runs, n_col_runs;
+    size_t packed_channels, panel_rows;   /* of a group, whole vectors; kd * kh * kw * length */
+    run *plane_runs, *row_runs, *col_runs;
+    size_t n_plane_runs, n_row_runs, n_col_runs;
     ib__conv_tap *taps;
     float *packed;
 } job;
 
-/* One of the three dimensions (images, rows, columns) of the pixels of a region in a block. */
+/* One of the dimensions of the pixels of a region in a block. */
+enum { IMAGES, PLANES, ROWS, COLS, DIMENSIONS };
 typedef struct dimension {
     size_t count, x, y;
 } dimension;
+
+/* Whole images, whole planes of one image, or rows of one plane. */
+typedef struct block {
+    size_t image, images, plane, planes, row, rows;
+} block;
 
 static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
@@ -73,8 +80,9 @@ static axis axis_of(size_t input, size_t output, size_t taps, size_t stride, siz
                   .transposed = transposed};
 }
 
-static job job_of(const ib__conv_tiles *tiles, const ib_conv2d_args *g, bool transposed) {
+static job job_of(const ib__conv_tiles *tiles, const ib_conv_args *g, bool transposed) {
     job j = {.tiles = tiles, .g = g, .transposed = transposed, .by_channel = ib__conv_by_channel(g)};
+    j.planes = axis_of(g->d, g->od, g->kd, g->sd, g->dd, g->pd, transposed);
     j.rows = axis_of(g->h, g->oh, g->kh, g->sh, g->dh, g->ph, transposed);
     j.cols = axis_of(g->w, g->ow, g->kw, g->sw, g->dw, g->pw, transposed);
     j.source_channels = transposed ? g->co : g->ci;
@@ -83,7 +91,7 @@ static job job_of(const ib__conv_tiles *tiles, const ib_conv2d_args *g, bool tra
     j.length = j.by_channel ? 1 : j.source_channels / g->groups;
     j.channels = j.by_channel ? j.out_channels : j.out_channels / g->groups;
     j.packed_channels = ib__conv_ceil_div(j.channels, tiles->width) * tiles->width;
-    j.panel_rows = g->kh * g->kw * j.length;
+    j.panel_rows = g->kd * g->kh * g->kw * j.length;
     return j;
 }
 
@@ -135,20 +143,23 @@ static size_t places_before(const run *r, const axis *x, size_t end) {
 }
 
 /* The taps of a region in the order of the chain; what lies in one piece becomes one entry. */
-static size_t list_taps(const job *j, const run *r, const run *c) {
-    size_t count = 0;
-    ptrdiff_t row = (ptrdiff_t)(j->cols.source * j->source_channels) * r->at_step;
+static size_t list_taps(const job *j, const run *p, const run *r, const run *c) {
+    size_t count = 0, x_row = j->cols.source * j->source_channels;
+    ptrdiff_t plane = (ptrdiff_t)(j->rows.source * x_row) * p->at_step, row = (ptrdiff_t)x_row * r->at_step;
     ptrdiff_t col = (ptrdiff_t)j->source_channels * c->at_step;
-    for (size_t u = 0; u < r->taps; u++)
-        for (size_t v = 0; v < c->taps; v++) {
-            size_t tap = (r->tap + u * r->tap_step) * j->g->kw + c->tap + v * c->tap_step;
-            ib__conv_tap next = {(ptrdiff_t)u * row + (ptrdiff_t)v * col, tap * j->length, j->length};
-            ib__conv_tap *last = j->taps + count - 1;
-            if (count && last->x + (ptrdiff_t)last->length == next.x && last->k + last->length == next.k)
-                last->length += next.length;
-            else
-                j->taps[count++] = next;
-        }
+    for (size_t t = 0; t < p->taps; t++)
+        for (size_t u = 0; u < r->taps; u++)
+            for (size_t v = 0; v < c->taps; v++) {
+                size_t tap = (p->tap + t * p->tap_step) * j->g->kh + r->tap + u * r->tap_step;
+                tap = tap * j->g->kw + c->tap + v * c->tap_step;
+                ib__conv_tap next = {(ptrdiff_t)t * plane + (ptrdiff_t)u * row + (ptrdiff_t)v * col,
+                                     tap * j->length, j->length};
+                ib__conv_tap *last = j->taps + count - 1;
+                if (count && last->x + (ptrdiff_t)last->length == next.x && last->k + last->length == next.k)
+                    last->length += next.length;
+                else
+                    j->taps[count++] = next;
+            }
     return count;
 }
 
@@ -174,10 +185,10 @@ static void pack_rows(const float *k, size_t row, size_t step, size_t rows, size
 }
 
 static void pack_panel(const job *j, size_t group, size_t channel, size_t panel) {
-    const ib_conv2d_args *g = j->g;
+    const ib_conv_args *g = j->g;
     size_t in_group = g->ci / g->groups, width = smaller(panel, j->channels - channel);
     float *y = packed_panel(j, group, channel);
-    for (size_t tap = 0; tap < g->kh * g->kw; tap++, y += j->length * panel) {
+    for (size_t tap = 0; tap < g->kd * g->kh * g->kw; tap++, y += j->length * panel) {
         const float *k = g->k + tap * in_group * g->co;
         if (j->by_channel)
             pack_rows(k + channel, g->co, 1, 1, width, y, panel);
@@ -192,68 +203,94 @@ static void pack_panel(const job *j, size_t group, size_t channel, size_t panel)
 
 /* ---- Tiles ---- */
 
-/* The dimension along which the fewest tiles cover a region. Images only where the others do badly: 0. */
+/* The dimension along which the fewest tiles cover a region. Images only where the others do badly. */
 static int tile_dimension(const dimension *d, size_t most) {
-    size_t by_image = ib__conv_ceil_div(d[0].count, IMAGES_IN_TILE) * d[1].count * d[2].count;
-    size_t by_row = ib__conv_ceil_div(d[1].count, most) * d[0].count * d[2].count;
-    size_t by_col = ib__conv_ceil_div(d[2].count, most) * d[0].count * d[1].count;
-    if (2 * by_image <= smaller(by_row, by_col)) return 0;
-    return by_row < by_col ? 1 : 2;
+    size_t fewest = 0, all = d[IMAGES].count * d[PLANES].count * d[ROWS].count * d[COLS].count;
+    int along = COLS;
+    for (int i = COLS; i > IMAGES; i--) {
+        size_t tiles = ib__conv_ceil_div(d[i].count, most) * (all / d[i].count);
+        if (i < COLS && tiles >= fewest) continue;
+        fewest = tiles;
+        along = i;
+    }
+    size_t by_image = ib__conv_ceil_div(d[IMAGES].count, IMAGES_IN_TILE) * (all / d[IMAGES].count);
+    return 2 * by_image <= fewest ? IMAGES : along;
 }
 
-static void cover(const job *j, const dimension *d, ib__conv_tile *t, size_t vectors) {
+/* The tiles of one line of pixels. */
+static void cover_line(const job *j, ib__conv_tile t, size_t count, size_t most, size_t vectors) {
+    const float *x = t.x;
+    float *y = t.y;
+    size_t cuts = ib__conv_ceil_div(count, most);
+    for (size_t cut = 0; cut < cuts; cut++) {
+        size_t first = count * cut / cuts, height = count * (cut + 1) / cuts - first;
+        t.x = x + first * t.x_step;
+        t.y = y + first * t.y_step;
+        j->tiles->tile[j->by_channel][vectors - 1][height - 1](&t);
+    }
+}
+
+static void cover(const job *j, const dimension *d, ib__conv_tile t, size_t vectors) {
     size_t most = j->tiles->heights[vectors - 1];
-    int along = tile_dimension(d, most), outer = along == 0 ? 1 : 0, inner = along == 2 ? 1 : 2;
-    if (along == 0) most = smaller(most, IMAGES_IN_TILE);
-    size_t count = d[along].count, cuts = ib__conv_ceil_div(count, most);
-    const float *x = t->x;
-    float *y = t->y;
-    t->x_step = d[along].x;
-    t->y_step = d[along].y;
-    for (size_t u = 0; u < d[outer].count; u++)
-        for (size_t v = 0; v < d[inner].count; v++)
-            for (size_t cut = 0; cut < cuts; cut++) {
-                size_t first = count * cut / cuts, height = count * (cut + 1) / cuts - first;
-                t->x = x + u * d[outer].x + v * d[inner].x + first * t->x_step;
-                t->y = y + u * d[outer].y + v * d[inner].y + first * t->y_step;
-                j->tiles->tile[j->by_channel][vectors - 1][height - 1](t);
+    int along = tile_dimension(d, most), others[3], n = 0;
+    if (along == IMAGES) most = smaller(most, IMAGES_IN_TILE);
+    for (int i = 0; i < DIMENSIONS; i++)
+        if (i != along) others[n++] = i;
+    const dimension *a = &d[others[0]], *b = &d[others[1]], *c = &d[others[2]];
+    const float *x = t.x;
+    float *y = t.y;
+    t.x_step = d[along].x;
+    t.y_step = d[along].y;
+    for (size_t u = 0; u < a->count; u++)
+        for (size_t v = 0; v < b->count; v++)
+            for (size_t w = 0; w < c->count; w++) {
+                t.x = x + u * a->x + v * b->x + w * c->x;
+                t.y = y + u * a->y + v * b->y + w * c->y;
+                cover_line(j, t, d[along].count, most, vectors);
             }
 }
 
-/* One panel of one region in the rows [row0, row1) of the images image .. image + images - 1. */
-static void do_region(const job *j, const run *r, const run *c, size_t image, size_t images, size_t row0,
-                      size_t row1, size_t group, size_t channel) {
-    size_t q0 = places_before(r, &j->rows, row0), q1 = places_before(r, &j->rows, row1);
-    if (q0 == q1) return;
+/* One panel of one region in a block. */
+static void do_region(const job *j, const run *p, const run *r, const run *c, const block *k, size_t group,
+                      size_t channel) {
+    size_t z0 = places_before(p, &j->planes, k->plane);
+    size_t z1 = places_before(p, &j->planes, k->plane + k->planes);
+    size_t q0 = places_before(r, &j->rows, k->row), q1 = places_before(r, &j->rows, k->row + k->rows);
+    if (z0 == z1 || q0 == q1) return;
     size_t x_row = j->cols.source * j->source_channels, y_row = j->cols.places * j->out_channels;
+    size_t x_plane = j->rows.source * x_row, y_plane = j->rows.places * y_row;
     size_t vectors = ib__conv_panel(j->tiles, channel, j->channels);
-    dimension d[3] = {
-        {images, j->rows.source * x_row, j->rows.places * y_row},
+    dimension d[DIMENSIONS] = {
+        {k->images, j->planes.source * x_plane, j->planes.places * y_plane},
+        {z1 - z0, j->planes.source_step * x_plane, j->planes.step * y_plane},
         {q1 - q0, j->rows.source_step * x_row, j->rows.step * y_row},
         {c->count, j->cols.source_step * j->source_channels, j->cols.step * j->out_channels},
     };
     ib__conv_tile t = {
-        .x = j->g->x + image * d[0].x + r->at * x_row + q0 * d[1].x + c->at * j->source_channels,
+        .x = j->g->x + k->image * d[IMAGES].x + p->at * x_plane + z0 * d[PLANES].x + r->at * x_row +
+             q0 * d[ROWS].x + c->at * j->source_channels,
         .taps = j->taps,
-        .count = list_taps(j, r, c),
+        .count = list_taps(j, p, r, c),
         .k = packed_panel(j, group, channel),
-        .y = j->g->y + image * d[0].y + r->start * y_row + q0 * d[1].y + c->start * j->out_channels,
+        .y = j->g->y + k->image * d[IMAGES].y + p->start * y_plane + z0 * d[PLANES].y + r->start * y_row +
+             q0 * d[ROWS].y + c->start * j->out_channels,
         .width = smaller(vectors * j->tiles->width, j->channels - channel),
     };
     t.x += j->by_channel ? channel : group * j->length;
     t.y += group * j->channels + channel;
-    cover(j, d, &t, vectors);
+    cover(j, d, t, vectors);
 }
 
-static void do_block(const job *j, size_t image, size_t images, size_t row0, size_t row1, size_t worker) {
+static void do_block(const job *j, const block *k, size_t worker) {
     for (size_t group = 0; group < j->groups; group++)
         for (size_t channel = 0; channel < j->channels;
              channel += ib__conv_panel(j->tiles, channel, j->channels) * j->tiles->width)
-            for (size_t r = 0; r < j->n_row_runs; r++)
-                for (size_t c = 0; c < j->n_col_runs; c++)
-                    do_region(j, &j->row_runs[r], &j->col_runs[c], image, images, row0, row1, group, channel);
-    size_t first = (image * j->rows.places + row0) * j->cols.places;
-    size_t pixels = ((images - 1) * j->rows.places + row1 - row0) * j->cols.places;
+            for (size_t p = 0; p < j->n_plane_runs; p++)
+                for (size_t r = 0; r < j->n_row_runs; r++)
+                    for (size_t c = 0; c < j->n_col_runs; c++)
+                        do_region(j, &j->plane_runs[p], &j->row_runs[r], &j->col_runs[c], k, group, channel);
+    size_t first = ((k->image * j->planes.places + k->plane) * j->rows.places + k->row) * j->cols.places;
+    size_t pixels = k->images * k->planes * k->rows * j->cols.places;
     if (j->g->done) j->g->done(j->g->context, first, first + pixels, 0, j->out_channels, worker);
 }
 
@@ -261,31 +298,53 @@ static void do_block(const job *j, size_t image, size_t images, size_t row0, siz
 
 /* The rows of all images that are a part's: whole images where there are enough of them. */
 static size_t first_row(const job *j, size_t part, size_t parts) {
-    size_t n = j->g->n, rows = j->rows.places;
+    size_t n = j->g->n, rows = j->planes.places * j->rows.places;
     return n >= 2 * parts || n % parts == 0 ? ib__part_start(n, part, parts) * rows
                                             : ib__part_start(n * rows, part, parts);
+}
+
+/* The block that begins at `row` of the rows of all images and ends before `end`, of `most` rows where it can
+ * be. */
+static block block_at(const job *j, size_t row, size_t end, size_t most) {
+    size_t rows = j->rows.places, planes = j->planes.places, left = end - row, line = row / rows;
+    block k = {line / planes, 1, line % planes, 1, row % rows, rows};
+    size_t images = smaller(most, left) / (planes * rows), many = smaller(most, left) / rows;
+    if (k.row == 0 && k.plane == 0 && images) {
+        k.images = images;
+        k.planes = planes;
+    } else if (k.row == 0 && many)
+        k.planes = smaller(many, planes - k.plane);
+    else
+        k.rows = smaller(smaller(most, rows - k.row), left);
+    return k;
 }
 
 static size_t whole_lines(size_t bytes) {
     return (bytes + 63) / 64 * 64;
 }
 
-/* Scratch: runs of rows and columns, taps, packed kernel. */
-size_t ib__conv_pixels_scratch(const ib__conv_tiles *tiles, const ib_conv2d_args *g, bool transposed) {
+static size_t runs_bytes(const job *j) {
+    return whole_lines((j->planes.places + j->rows.places + j->cols.places) * sizeof(run));
+}
+
+static size_t taps_bytes(const job *j) {
+    return whole_lines(j->g->kd * j->g->kh * j->g->kw * sizeof(ib__conv_tap));
+}
+
+/* Scratch: runs of planes, rows and columns, taps, packed kernel. */
+size_t ib__conv_pixels_scratch(const ib__conv_tiles *tiles, const ib_conv_args *g, bool transposed) {
     job j = job_of(tiles, g, transposed);
-    return whole_lines((j.rows.places + j.cols.places) * sizeof(run)) +
-           whole_lines(g->kh * g->kw * sizeof(ib__conv_tap)) +
-           j.groups * j.packed_channels * j.panel_rows * sizeof(float);
+    return runs_bytes(&j) + taps_bytes(&j) + j.groups * j.packed_channels * j.panel_rows * sizeof(float);
 }
 
 static void prepare(job *j, void *scratch) {
-    j->row_runs = scratch;
-    j->col_runs = j->row_runs + j->rows.places;
     char *at = scratch;
-    at += whole_lines((j->rows.places + j->cols.places) * sizeof(run));
-    j->taps = (void *)at;
-    at += whole_lines(j->g->kh * j->g->kw * sizeof(ib__conv_tap));
-    j->packed = (void *)at;
+    j->plane_runs = scratch;
+    j->row_runs = j->plane_runs + j->planes.places;
+    j->col_runs = j->row_runs + j->rows.places;
+    j->taps = (void *)(at + runs_bytes(j));
+    j->packed = (void *)(at + runs_bytes(j) + taps_bytes(j));
+    j->n_plane_runs = find_runs(&j->planes, j->plane_runs);
     j->n_row_runs = find_runs(&j->rows, j->row_runs);
     j->n_col_runs = find_runs(&j->cols, j->col_runs);
     for (size_t group = 0; group < j->groups; group++)
@@ -296,23 +355,18 @@ static void prepare(job *j, void *scratch) {
         }
 }
 
-void ib__conv_pixels(const ib__conv_tiles *tiles, const ib_conv2d_args *g, bool transposed, size_t part,
+void ib__conv_pixels(const ib__conv_tiles *tiles, const ib_conv_args *g, bool transposed, size_t part,
                      size_t parts, void *scratch, size_t worker) {
     job j = job_of(tiles, g, transposed);
-    size_t rows = j.rows.places, row_floats = j.cols.places * j.out_channels;
-    if (!rows || !row_floats) return;
+    size_t row_floats = j.cols.places * j.out_channels;
+    if (!j.planes.places || !j.rows.places || !row_floats) return;
     size_t row = first_row(&j, part, parts), end = first_row(&j, part + 1, parts);
     if (row == end) return;
     prepare(&j, scratch);
-    size_t band = larger(1, BLOCK_FLOATS / row_floats), most_images = band / rows;
+    size_t most = larger(1, BLOCK_FLOATS / row_floats);
     while (row < end) {
-        size_t image = row / rows, at = row % rows, images = 1, height;
-        if (at == 0 && most_images && end - row >= rows) {
-            images = smaller(most_images, (end - row) / rows);
-            height = rows;
-        } else
-            height = smaller(smaller(band, rows - at), end - row);
-        do_block(&j, image, images, at, at + height, worker);
-        row += images * height;
+        block k = block_at(&j, row, end, most);
+        do_block(&j, &k, worker);
+        row += k.images * k.planes * k.rows;
     }
 }

@@ -85,8 +85,9 @@ INLINE void weights(const ib__conv_weights_tile *t, const ib__conv_weights_steps
     VEC acc[ROWS][2];
     const size_t x_col = s->x_col, dy_col = s->dy_col, element = s->x_element;
     const MASK mask = MASK_OF(two ? WIDTH : t->width);
-    const size_t top = t->row, first = band->row0 > top ? band->row0 : top;
-    const size_t end = band->row1 < top + t->rows ? band->row1 : top + t->rows;
+    const size_t top = t->row, plane = band->plane - t->plane, rows = plane < t->planes ? t->rows : 0;
+    const size_t first = band->row0 > top ? band->row0 : top;
+    const size_t end = band->row1 < top + rows ? band->row1 : top + rows;
 #define RESUME(i)                                                                                            \
     if (i < height) {                                                                                        \
         acc[i][0] = LOAD(from + i * (two ? 2 * WIDTH : WIDTH));                                              \
@@ -100,8 +101,8 @@ INLINE void weights(const ib__conv_weights_tile *t, const ib__conv_weights_steps
     }
     const float *x = band->x, *dy = band->dy;
     if (first < end) {
-        x += t->x + (ptrdiff_t)((first - top) * s->x_row);
-        dy += t->dy + (first - top) * s->dy_row;
+        x += t->x + (ptrdiff_t)(plane * s->x_plane + (first - top) * s->x_row);
+        dy += t->dy + plane * s->dy_plane + (first - top) * s->dy_row;
     }
     for (size_t row = first; row < end; row++, x += s->x_row, dy += s->dy_row) {
         const float *a = x, *d = dy;
@@ -174,32 +175,31 @@ static const ib__conv_tiles tiles = {
     .transpose = CONV_NAME(transpose, ISA),
 };
 
-size_t CONV_NAME(conv2d_scratch, ISA)(const ib_conv2d_args *g, size_t parts) {
+size_t CONV_NAME(conv_scratch, ISA)(const ib_conv_args *g, size_t parts) {
     (void)parts;
     return ib__conv_pixels_scratch(&tiles, g, false);
 }
 
-void CONV_NAME(conv2d, ISA)(const ib_conv2d_args *g, size_t part, size_t parts, void *scratch,
-                            size_t worker) {
+void CONV_NAME(conv, ISA)(const ib_conv_args *g, size_t part, size_t parts, void *scratch, size_t worker) {
     ib__conv_pixels(&tiles, g, false, part, parts, scratch, worker);
 }
 
-size_t CONV_NAME(conv2d_grad_input_scratch, ISA)(const ib_conv2d_args *g, size_t parts) {
+size_t CONV_NAME(conv_grad_input_scratch, ISA)(const ib_conv_args *g, size_t parts) {
     (void)parts;
     return ib__conv_pixels_scratch(&tiles, g, true);
 }
 
-void CONV_NAME(conv2d_grad_input, ISA)(const ib_conv2d_args *g, size_t part, size_t parts, void *scratch,
-                                       size_t worker) {
+void CONV_NAME(conv_grad_input, ISA)(const ib_conv_args *g, size_t part, size_t parts, void *scratch,
+                                     size_t worker) {
     ib__conv_pixels(&tiles, g, true, part, parts, scratch, worker);
 }
 
-size_t CONV_NAME(conv2d_grad_kernel_scratch, ISA)(const ib_conv2d_args *g, size_t parts) {
+size_t CONV_NAME(conv_grad_kernel_scratch, ISA)(const ib_conv_args *g, size_t parts) {
     return ib__conv_weights_scratch(&tiles, g, parts);
 }
 
-void CONV_NAME(conv2d_grad_kernel, ISA)(const ib_conv2d_args *g, size_t part, size_t parts, void *scratch,
-                                        size_t worker) {
+void CONV_NAME(conv_grad_kernel, ISA)(const ib_conv_args *g, size_t part, size_t parts, void *scratch,
+                                      size_t worker) {
     (void)worker;
     ib__conv_weights(&tiles, g, part, parts, scratch);
 }

@@ -19,7 +19,7 @@ enum {
 
 typedef struct job {
     const ib__conv_tiles *tiles;
-    const ib_conv2d_args *g;
+    const ib_conv_args *g;
     bool by_channel;
     size_t groups, in_group, out_group; /* channels of a group as the tiles see it */
     size_t pieces, piece;               /* a tap row has this many pieces of this many elements */
@@ -35,7 +35,7 @@ static size_t larger(size_t a, size_t b) {
 
 /* By channel the elements of a tile are taps, else (tap, input channel), which lie side by side in x if the
  * taps do. */
-static job job_of(const ib__conv_tiles *tiles, const ib_conv2d_args *g) {
+static job job_of(const ib__conv_tiles *tiles, const ib_conv_args *g) {
     job j = {.tiles = tiles, .g = g, .by_channel = ib__conv_by_channel(g)};
     j.groups = j.by_channel ? 1 : g->groups;
     j.in_group = g->ci / g->groups;
@@ -43,15 +43,17 @@ static job job_of(const ib__conv_tiles *tiles, const ib_conv2d_args *g) {
     bool joined = j.by_channel || (g->groups == 1 && g->dw == 1 && g->ci < FEW_CHANNELS);
     j.pieces = joined ? 1 : g->kw;
     j.piece = joined ? g->kw * j.in_group : j.in_group;
-    j.steps = (ib__conv_weights_steps){.x_row = g->sh * g->w * g->ci,
+    j.steps = (ib__conv_weights_steps){.x_plane = g->sd * g->h * g->w * g->ci,
+                                       .x_row = g->sh * g->w * g->ci,
                                        .x_col = g->sw * g->ci,
                                        .x_element = j.by_channel ? g->dw * g->ci : 1,
+                                       .dy_plane = g->oh * g->ow * g->co,
                                        .dy_row = g->ow * g->co,
                                        .dy_col = g->co};
     return j;
 }
 
-/* The output columns (or rows) [*first, *first + *count) for which a tap lies inside the input. */
+/* The output columns (or rows, planes) [*first, *first + *count) for which a tap lies inside the input. */
 static void inside(size_t places, size_t stride, size_t tap, size_t dilation, size_t pad, size_t n,
                    size_t *first, size_t *count) {
     size_t shift = tap * dilation;
@@ -82,13 +84,18 @@ static size_t columns(ib__conv_weights_tile *t) {
     return first;
 }
 
-/* The tile of the elements [m, m + height) of piece `piece` in tap row a. */
-static ib__conv_weights_tile make_tile(const job *j, size_t group, size_t channel, size_t a, size_t piece,
+/* The tile of the elements [m, m + height) of piece `piece` in tap row `line`, counted over all tap planes.
+ */
+static ib__conv_weights_tile make_tile(const job *j, size_t group, size_t channel, size_t line, size_t piece,
                                        size_t m, size_t height) {
-    const ib_conv2d_args *g = j->g;
-    size_t vectors = ib__conv_panel(j->tiles, channel, j->out_group), row, rows;
+    const ib_conv_args *g = j->g;
+    size_t vectors = ib__conv_panel(j->tiles, channel, j->out_group), plane, planes, row, rows;
+    size_t e = line / g->kh, a = line % g->kh;
+    inside(g->od, g->sd, e, g->dd, g->pd, g->d, &plane, &planes);
     inside(g->oh, g->sh, a, g->dh, g->ph, g->h, &row, &rows);
-    ib__conv_weights_tile t = {.row = row,
+    ib__conv_weights_tile t = {.plane = plane,
+                               .planes = planes,
+                               .row = row,
                                .rows = rows,
                                .height = height,
                                .vectors = vectors,
@@ -97,11 +104,13 @@ static ib__conv_weights_tile make_tile(const job *j, size_t group, size_t channe
     for (size_t i = 0; i < height; i++)
         inside(g->ow, g->sw, (element + i) / j->in_group, g->dw, g->pw, g->w, &t.col[i], &t.cols[i]);
     size_t col = columns(&t), b = element / j->in_group, c = element % j->in_group;
-    size_t in_row = row * g->sh + a * g->dh - g->ph, in_col = col * g->sw + b * g->dw - g->pw;
-    t.x = (ptrdiff_t)((in_row * g->w + in_col) * g->ci + c + (j->by_channel ? channel : group * j->in_group));
-    if (!rows) t.x = 0;
-    t.dy = (row * g->ow + col) * g->co + group * j->out_group + channel;
-    t.out = ((a * g->kw + b) * j->in_group + c) * g->co + group * j->out_group + channel;
+    size_t in_plane = plane * g->sd + e * g->dd - g->pd, in_row = row * g->sh + a * g->dh - g->ph;
+    size_t in_col = col * g->sw + b * g->dw - g->pw;
+    t.x = (ptrdiff_t)(((in_plane * g->h + in_row) * g->w + in_col) * g->ci + c);
+    t.x += (ptrdiff_t)(j->by_channel ? channel : group * j->in_group);
+    if (!rows || !planes) t.x = 0;
+    t.dy = ((plane * g->oh + row) * g->ow + col) * g->co + group * j->out_group + channel;
+    t.out = ((line * g->kw + b) * j->in_group + c) * g->co + group * j->out_group + channel;
     return t;
 }
 
@@ -112,7 +121,7 @@ static size_t list_tiles(const job *j, size_t from, size_t to, ib__conv_weights_
         for (size_t channel = 0, vectors; channel < j->out_group; channel += vectors * j->tiles->width) {
             vectors = ib__conv_panel(j->tiles, channel, j->out_group);
             size_t cuts = ib__conv_ceil_div(j->piece, j->tiles->heights[vectors - 1]);
-            for (size_t u = 0; u < j->g->kh * j->pieces * cuts; u++, n++) {
+            for (size_t u = 0; u < j->g->kd * j->g->kh * j->pieces * cuts; u++, n++) {
                 if (!list || n < from || n >= to) continue;
                 size_t cut = u % cuts, m = j->piece * cut / cuts, height = j->piece * (cut + 1) / cuts - m;
                 ib__conv_weights_tile *t = &list[n - from];
@@ -125,7 +134,7 @@ static size_t list_tiles(const job *j, size_t from, size_t to, ib__conv_weights_
 }
 
 /* The stack of slots, and one more for chains between bands. */
-static size_t slot_count(const ib_conv2d_args *g) {
+static size_t slot_count(const ib_conv_args *g) {
     size_t slots = 2;
     for (size_t l = g->lanes; l > 1; l = (l + 1) / 2)
         slots++;
@@ -133,7 +142,7 @@ static size_t slot_count(const ib_conv2d_args *g) {
 }
 
 /* Output rows in a band. */
-static size_t band_rows(const ib_conv2d_args *g) {
+static size_t band_rows(const ib_conv_args *g) {
     size_t row = g->sh * g->w * g->ci + g->ow * g->co;
     return smaller(larger(1, g->oh), larger(1, BAND_FLOATS / larger(1, row)));
 }
@@ -153,28 +162,31 @@ static size_t list_bytes(size_t n_tiles) {
 }
 
 /* Scratch: the part's tiles, then the slots. */
-size_t ib__conv_weights_scratch(const ib__conv_tiles *tiles, const ib_conv2d_args *g, size_t parts) {
+size_t ib__conv_weights_scratch(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t parts) {
     job j = job_of(tiles, g);
     size_t n = most_tiles(&j, parts);
     return list_bytes(n) + slot_count(g) * most_floats(&j, n) * sizeof(float);
 }
 
+/* Bands go through the planes one after the other; an image without places is one empty band. */
 static void do_image(const job *j, const ib__conv_weights_tile *list, size_t n_tiles, size_t image,
                      float *chain, float *slot, bool add) {
-    const ib_conv2d_args *g = j->g;
-    ib__conv_weights_band band = {.x = g->x + image * g->h * g->w * g->ci,
-                                  .dy = g->k + image * g->oh * g->ow * g->co,
+    const ib_conv_args *g = j->g;
+    ib__conv_weights_band band = {.x = g->x + image * g->d * g->h * g->w * g->ci,
+                                  .dy = g->k + image * g->od * g->oh * g->ow * g->co,
                                   .pause = true,
                                   .add = add,
                                   .chain = chain,
                                   .slot = slot};
-    for (size_t rows = band_rows(g); band.pause; band.row0 = band.row1) {
+    for (size_t rows = band_rows(g); band.pause; band.resume = true) {
         band.row1 = smaller(g->oh, band.row0 + rows);
-        band.resume = band.row0 > 0;
-        band.pause = band.row1 < g->oh;
+        bool ends = band.row1 == g->oh;
+        band.pause = !ends || band.plane + 1 < g->od;
         for (size_t i = 0; i < n_tiles; i++)
             j->tiles->weights[j->by_channel][list[i].vectors - 1][list[i].height - 1](&list[i], &j->steps,
                                                                                       &band);
+        band.plane += ends;
+        band.row0 = ends ? 0 : band.row1;
     }
 }
 
@@ -184,14 +196,14 @@ static void add_slot(float *left, const float *right, size_t size) {
 }
 
 static void write_out(const job *j, const ib__conv_weights_tile *list, size_t n_tiles, const float *slot) {
-    const ib_conv2d_args *g = j->g;
+    const ib_conv_args *g = j->g;
     for (const ib__conv_weights_tile *t = list; t != list + n_tiles; t++)
         for (size_t i = 0; i < t->height; i++)
             memcpy(g->y + t->out + i * g->co, slot + t->slot + i * t->vectors * j->tiles->width,
                    t->width * sizeof(float));
 }
 
-void ib__conv_weights(const ib__conv_tiles *tiles, const ib_conv2d_args *g, size_t part, size_t parts,
+void ib__conv_weights(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t part, size_t parts,
                       void *scratch) {
     job j = job_of(tiles, g);
     size_t all = list_tiles(&j, 0, 0, NULL), from = ib__part_start(all, part, parts);

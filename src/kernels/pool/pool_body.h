@@ -12,27 +12,28 @@
 #include "kernels/simd/scalar.h"
 #include "kernels/simd/v16.h"
 
-ib_k_pool2d_fn IB_K(max_pool2d);
-ib_k_pool2d_fn IB_K(max_pool2d_grad);
-ib_k_pool2d_fn IB_K(avg_pool2d);
-ib_k_pool2d_fn IB_K(avg_pool2d_grad);
+ib_k_pool_fn IB_K(max_pool);
+ib_k_pool_fn IB_K(max_pool_grad);
+ib_k_pool_fn IB_K(avg_pool);
+ib_k_pool_fn IB_K(avg_pool_grad);
 
 typedef enum way { MAX_FORWARD, MAX_BACKWARD, AVG_FORWARD, AVG_BACKWARD } way;
 
-/* A window of sixteen (or `lanes`) channels: `rows` runs of `cols` places, `step` floats from place to place
- * and `row_step` from run to run. */
+/* A window of sixteen (or `lanes`) channels: planes of `rows` runs of `cols` places, `step` floats from place
+ * to place, `row_step` from run to run, `plane_step` from plane to plane. */
 typedef struct view {
-    size_t rows, cols, row_step, step, lanes;
+    size_t places, rows, cols, plane_step, row_step, step, lanes;
+    bool deep;  /* there may be several planes */
     bool alone; /* no other window has a part in these places: dx is written, not added to */
 } view;
 
 /* Goes through the places of a view: `at` is the next one, `left` how many there are still to come. */
 typedef struct walk {
-    size_t at, left, col;
+    size_t at, left, row, col;
 } walk;
 
 V16_FN walk walk_begin(view v) {
-    return (walk){0, v.rows * v.cols, 0};
+    return (walk){0, v.places, 0, 0};
 }
 
 V16_FN void walk_on(walk *k, view v) {
@@ -41,6 +42,9 @@ V16_FN void walk_on(walk *k, view v) {
     if (++k->col < v.cols) return;
     k->col = 0;
     k->at += v.row_step - v.cols * v.step;
+    if (!v.deep || ++k->row < v.rows) return;
+    k->row = 0;
+    k->at += v.plane_step - v.rows * v.row_step;
 }
 
 /* maximum(x, so far): a greater x or a NaN replaces what there is, an equal one does not. */
@@ -69,11 +73,11 @@ V16_FN v16 average(const float *x, view v) {
     v16 sum = v16_zero();
     for (walk k = walk_begin(v); k.left; walk_on(&k, v))
         sum = v16_add(sum, v16_load_n(x + k.at, v.lanes));
-    return v16_div(sum, v16_set((float)(v.rows * v.cols)));
+    return v16_div(sum, v16_set((float)v.places));
 }
 
 V16_FN void give_to_all(float *dx, v16 dy, view v) {
-    v16 share = v16_div(dy, v16_set((float)(v.rows * v.cols)));
+    v16 share = v16_div(dy, v16_set((float)v.places));
     for (walk k = walk_begin(v); k.left; walk_on(&k, v)) {
         v16 old = v.alone ? v16_zero() : v16_load_n(dx + k.at, v.lanes);
         v16_store_n(dx + k.at, v16_add(old, share), v.lanes);
@@ -93,9 +97,9 @@ V16_FN void do_window(way what, const float *x, float *y, float *dx, const float
 }
 
 /* All channels of one window, whose first place and output pixel are given. */
-V16_FN void do_channels(way what, bool alone, const ib_pool2d_args *g, ib_window w, size_t place,
-                        size_t pixel) {
-    view v = {w.rows, w.cols, g->w * g->c, g->c, 16, alone};
+V16_FN void do_channels(way what, bool deep, bool alone, const ib_pool_args *g, ib__pool_window w,
+                        size_t place, size_t pixel) {
+    view v = {ib__pool_places(w), w.rows, w.cols, g->h * g->w * g->c, g->w * g->c, g->c, 16, deep, alone};
     bool forward = what == MAX_FORWARD || what == AVG_FORWARD;
     const float *x = what == AVG_BACKWARD ? NULL : g->x + place;
     const float *dy = forward ? NULL : g->dy + pixel;
@@ -108,22 +112,36 @@ V16_FN void do_channels(way what, bool alone, const ib_pool2d_args *g, ib_window
         do_window(what, x ? x + c : NULL, y ? y + c : NULL, dx ? dx + c : NULL, dy ? dy + c : NULL, v);
 }
 
-/* Windows side by side, without padding, as most are: they cover the upper left of the image. */
-static bool windows_tile(const ib_pool2d_args *g) {
-    return g->kh == g->sh && g->kw == g->sw && g->ph == 0 && g->pw == 0;
+/* Flat windows side by side, without padding, as most are: they cover the upper left of each plane. */
+static bool windows_tile(const ib_pool_args *g) {
+    bool even = g->kh == 0 || g->kw == 0, padded = g->pd || g->ph || g->pw;
+    return !even && !padded && g->sd == 1 && g->kh == g->sh && g->kw == g->sw;
 }
 
-/* Zeroes what windows side by side leave uncovered, at the right and at the bottom. */
-static void zero_uncovered(const ib_pool2d_args *g, float *dx) {
+/* Zeroes what windows side by side leave uncovered, at the right and at the bottom of the planes. */
+static void zero_uncovered(const ib_pool_args *g, float *dx) {
     size_t rows = g->oh * g->kh < g->h ? g->oh * g->kh : g->h;
     size_t cols = g->ow * g->kw < g->w ? g->ow * g->kw : g->w;
-    for (size_t i = 0; i < rows && cols < g->w; i++)
-        memset(dx + (i * g->w + cols) * g->c, 0, (g->w - cols) * g->c * sizeof(float));
-    memset(dx + rows * g->w * g->c, 0, (g->h - rows) * g->w * g->c * sizeof(float));
+    for (size_t l = 0; l < g->d; l++, dx += g->h * g->w * g->c) {
+        size_t covered = l < g->od ? rows : 0;
+        for (size_t i = 0; i < covered && cols < g->w; i++)
+            memset(dx + (i * g->w + cols) * g->c, 0, (g->w - cols) * g->c * sizeof(float));
+        memset(dx + covered * g->w * g->c, 0, (g->h - covered) * g->w * g->c * sizeof(float));
+    }
 }
 
-V16_FN void pool_images(way what, bool alone, const ib_pool2d_args *g, size_t first, size_t last) {
-    size_t image = g->h * g->w * g->c;
+/* The windows of one row of outputs, whose first pixel is given; w: their planes and rows. */
+V16_FN void pool_row(way what, bool deep, bool alone, const ib_pool_args *g, size_t image, ib__pool_window w,
+                     size_t pixel) {
+    for (size_t j = 0; j < g->ow; j++) {
+        ib__pool_axis(j, g->ow, g->kw, g->sw, g->pw, g->w, &w.col, &w.cols);
+        size_t place = ((w.plane * g->h + w.row) * g->w + w.col) * g->c;
+        do_channels(what, deep, alone, g, w, image + place, (pixel + j) * g->c);
+    }
+}
+
+V16_FN void pool_images(way what, bool deep, bool alone, const ib_pool_args *g, size_t first, size_t last) {
+    size_t image = g->d * g->h * g->w * g->c;
     for (size_t n = first; n < last; n++) {
         if (what == MAX_BACKWARD || what == AVG_BACKWARD) {
             if (alone)
@@ -131,36 +149,36 @@ V16_FN void pool_images(way what, bool alone, const ib_pool2d_args *g, size_t fi
             else
                 memset(g->y + n * image, 0, image * sizeof(float));
         }
-        for (size_t i = 0; i < g->oh; i++)
-            for (size_t j = 0; j < g->ow; j++) {
-                ib_window w = ib__window_at(g, i, j);
-                do_channels(what, alone, g, w, n * image + (w.row * g->w + w.col) * g->c,
-                            ((n * g->oh + i) * g->ow + j) * g->c);
-            }
+        for (size_t l = 0; l < g->od; l++)
+            for (size_t i = 0; i < g->oh; i++)
+                pool_row(what, deep, alone, g, n * image, ib__pool_window_at(g, l, i, 0),
+                         ((n * g->od + l) * g->oh + i) * g->ow);
     }
 }
 
-V16_FN void pool(way what, const ib_pool2d_args *g, size_t part, size_t parts) {
+V16_FN void pool(way what, const ib_pool_args *g, size_t part, size_t parts) {
     size_t first = ib__part_start(g->n, part, parts), last = ib__part_start(g->n, part + 1, parts);
     bool backward = what == MAX_BACKWARD || what == AVG_BACKWARD;
-    if (backward && windows_tile(g))
-        pool_images(what, true, g, first, last);
+    if (g->kd != 1)
+        pool_images(what, true, false, g, first, last);
+    else if (backward && windows_tile(g))
+        pool_images(what, false, true, g, first, last);
     else
-        pool_images(what, false, g, first, last);
+        pool_images(what, false, false, g, first, last);
 }
 
-void IB_K(max_pool2d)(const ib_pool2d_args *g, size_t part, size_t parts) {
+void IB_K(max_pool)(const ib_pool_args *g, size_t part, size_t parts) {
     pool(MAX_FORWARD, g, part, parts);
 }
 
-void IB_K(max_pool2d_grad)(const ib_pool2d_args *g, size_t part, size_t parts) {
+void IB_K(max_pool_grad)(const ib_pool_args *g, size_t part, size_t parts) {
     pool(MAX_BACKWARD, g, part, parts);
 }
 
-void IB_K(avg_pool2d)(const ib_pool2d_args *g, size_t part, size_t parts) {
+void IB_K(avg_pool)(const ib_pool_args *g, size_t part, size_t parts) {
     pool(AVG_FORWARD, g, part, parts);
 }
 
-void IB_K(avg_pool2d_grad)(const ib_pool2d_args *g, size_t part, size_t parts) {
+void IB_K(avg_pool_grad)(const ib_pool_args *g, size_t part, size_t parts) {
     pool(AVG_BACKWARD, g, part, parts);
 }

@@ -7,13 +7,20 @@
 
 #include "kernels/kernels.h"
 
-typedef struct ib_window {
-    size_t row, col, rows, cols; /* rows or cols may be 0 */
-} ib_window;
+/* The first place and the extent; planes, rows or cols may be 0. */
+typedef struct ib__pool_window {
+    size_t plane, row, col, planes, rows, cols;
+} ib__pool_window;
 
-/* Along one axis: window number i of taps k, stride s, low padding p, over n places. */
-static inline void ib__window_axis(size_t i, size_t k, size_t s, size_t p, size_t n, size_t *first,
-                                   size_t *count) {
+/* Along one axis: window number i of `out`, taps k, stride s, low padding p, over n places. k = 0: one of
+ * `out` even windows. */
+static inline void ib__pool_axis(size_t i, size_t out, size_t k, size_t s, size_t p, size_t n, size_t *first,
+                                 size_t *count) {
+    if (k == 0) {
+        *first = i * n / out;
+        *count = ((i + 1) * n + out - 1) / out - *first;
+        return;
+    }
     size_t from = i * s, to = from + k; /* in padded places */
     from = from > p ? from - p : 0;
     to = to > p ? to - p : 0;
@@ -22,11 +29,16 @@ static inline void ib__window_axis(size_t i, size_t k, size_t s, size_t p, size_
     *count = to > from ? to - from : 0;
 }
 
-static inline ib_window ib__window_at(const ib_pool2d_args *g, size_t i, size_t j) {
-    ib_window w;
-    ib__window_axis(i, g->kh, g->sh, g->ph, g->h, &w.row, &w.rows);
-    ib__window_axis(j, g->kw, g->sw, g->pw, g->w, &w.col, &w.cols);
+static inline ib__pool_window ib__pool_window_at(const ib_pool_args *g, size_t l, size_t i, size_t j) {
+    ib__pool_window w;
+    ib__pool_axis(l, g->od, g->kd, g->sd, g->pd, g->d, &w.plane, &w.planes);
+    ib__pool_axis(i, g->oh, g->kh, g->sh, g->ph, g->h, &w.row, &w.rows);
+    ib__pool_axis(j, g->ow, g->kw, g->sw, g->pw, g->w, &w.col, &w.cols);
     return w;
+}
+
+static inline size_t ib__pool_places(ib__pool_window w) {
+    return w.planes * w.rows * w.cols;
 }
 
 #endif
