@@ -101,4 +101,14 @@ static inline ib_value *golden_config(const ib_value *c) {
     return config;
 }
 
+/* Two values, as Python writes them. */
+static inline void golden_same(const ib_value *found, const ib_value *expected, const char *name) {
+    ib_buf a = {0}, b = {0};
+    assert_true(ib__json_write(&a, found, IB_JSON_PYTHON) && ib__json_write(&b, expected, IB_JSON_PYTHON));
+    if (a.data == NULL || b.data == NULL || strcmp(a.data, b.data) != 0)
+        fail_msg("%s: %s", name, a.data == NULL ? "nothing" : a.data);
+    ib__buf_free(&a);
+    ib__buf_free(&b);
+}
+
 #endif

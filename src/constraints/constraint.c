@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "base/nearest.h"
 #include "layers/settings.h"
 
 typedef struct axes {
@@ -94,39 +93,27 @@ static ib_node same(const settings *s, ib_graph *g, ib_node w) {
     return w;
 }
 
-#define FIELDS(f) f, sizeof f / sizeof *f
+#define CLASS(name, its_fields)                                                                              \
+    { name, NULL, its_fields, sizeof its_fields / sizeof *its_fields }
 static const struct row {
-    const char *name;
-    const ib_field *fields;
-    size_t n;
+    ib_named named;
     ib_node (*call)(const settings *s, ib_graph *g, ib_node w);
-} rows[] = {{"MaxNorm", FIELDS(max_norm_fields), max_norm},
-            {"MinMaxNorm", FIELDS(min_max_norm_fields), min_max_norm},
-            {"NonNeg", NULL, 0, non_neg},
-            {"UnitNorm", FIELDS(unit_norm_fields), unit_norm},
-            {"Constraint", NULL, 0, same}};
-enum { ROWS = sizeof rows / sizeof *rows };
+} rows[] = {{CLASS("MaxNorm", max_norm_fields), max_norm},
+            {CLASS("MinMaxNorm", min_max_norm_fields), min_max_norm},
+            {{"NonNeg", NULL, NULL, 0}, non_neg},
+            {CLASS("UnitNorm", unit_norm_fields), unit_norm},
+            {{"Constraint", NULL, NULL, 0}, same}};
 
 static ib_status parse(const ib_value *value, const char *where, const struct row **row, settings *s,
                        ib_value **canonical, ib_error *err) {
-    const char *name, *names[ROWS];
+    const void *found;
     const ib_value *config;
     *s = (settings){0};
-    ib_status status = ib__serialized_parts(value, "a constraint", where, &name, &config, err);
-    if (status != IB_OK) return status;
-    for (size_t i = 0; i < ROWS; i++) {
-        names[i] = rows[i].name;
-        if (!ib__name_means(name, rows[i].name)) continue;
-        ib_value *completed;
-        *row = &rows[i];
-        status = ib__settings_read(s, rows[i].fields, rows[i].n, config, where, &completed, err);
-        if (status != IB_OK) return status;
-        *canonical = ib__serialized("keras.constraints", rows[i].name, completed);
-        return *canonical ? IB_OK : ib__fail_memory(err);
-    }
-    const char *near = ib__nearest(name, names, ROWS);
-    return ib__fail(err, IB_BAD_INPUT, where, "unknown constraint \"%.60s\"%s%s", name,
-                    near ? "; nearest is " : "", near ? near : "");
+    ib_status status = ib__named_find(rows, sizeof rows / sizeof *rows, sizeof *rows, "a constraint", value,
+                                      where, &found, &config, err);
+    *row = found;
+    return status == IB_OK ? ib__named_read(found, "keras.constraints", config, where, s, canonical, err)
+                           : status;
 }
 
 ib_status ib__read_constraint(const ib_field *field, const ib_value *value, const char *where, void *out,

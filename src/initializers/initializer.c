@@ -10,7 +10,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/nearest.h"
 #include "initializers/internal.h"
 #include "initializers/window.h"
 #include "layers/layer.h"
@@ -169,69 +168,47 @@ static const ib_field stft_fields[] = {
      .choices = "density spectrum"}};
 
 typedef struct class_row {
-    const char *name, *alias; /* alias: besides the name in snake case */
+    ib_named named;
     shape_of_values kind;
-    const ib_field *fields;
-    size_t n_fields;
     settings preset;
 } class_row;
 
-#define FIELDS(f) f, sizeof f / sizeof *f
+#define CLASS(name, alias, f)                                                                                \
+    { name, alias, f, sizeof f / sizeof *f }
+#define BARE(name, alias)                                                                                    \
+    { name, alias, NULL, 0 }
 #define SCALING(s, m, d)                                                                                     \
     { .scale = s, .mode = m, .distribution = d, .seed = NO_SEED }
 static const class_row classes[] = {
-    {"Zeros", "zero", CONSTANT, NULL, 0, {.seed = NO_SEED}},
-    {"Ones", "one", CONSTANT, NULL, 0, {.value = 1.0, .seed = NO_SEED}},
-    {"Constant", NULL, ARRAY, FIELDS(constant_fields), {.seed = NO_SEED}},
-    {"Identity", "IdentityInitializer", IDENTITY, FIELDS(identity_fields), {.seed = NO_SEED}},
-    {"RandomUniform", "uniform", UNIFORM, FIELDS(uniform_fields), {.seed = NO_SEED}},
-    {"RandomNormal", "normal", NORMAL, FIELDS(normal_fields), {.seed = NO_SEED}},
-    {"TruncatedNormal", NULL, TRUNCATED, FIELDS(normal_fields), {.seed = NO_SEED}},
-    {"VarianceScaling", NULL, VARIANCE, FIELDS(scaling_fields), {.seed = NO_SEED}},
-    {"GlorotUniform", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(1, FAN_AVG, SCALED_UNIFORM)},
-    {"GlorotNormal", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(1, FAN_AVG, SCALED_TRUNCATED)},
-    {"HeUniform", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(2, FAN_IN, SCALED_UNIFORM)},
-    {"HeNormal", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(2, FAN_IN, SCALED_TRUNCATED)},
-    {"LecunUniform", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(1, FAN_IN, SCALED_UNIFORM)},
-    {"LecunNormal", NULL, VARIANCE, FIELDS(named_scaling_fields), SCALING(1, FAN_IN, SCALED_TRUNCATED)},
-    {"Orthogonal", "OrthogonalInitializer", ORTHOGONAL, FIELDS(orthogonal_fields), {.seed = NO_SEED}},
-    {"STFT", "STFTInitializer", WAVES, FIELDS(stft_fields), {.seed = NO_SEED}},
+    {BARE("Zeros", "zero"), CONSTANT, {.seed = NO_SEED}},
+    {BARE("Ones", "one"), CONSTANT, {.value = 1.0, .seed = NO_SEED}},
+    {CLASS("Constant", NULL, constant_fields), ARRAY, {.seed = NO_SEED}},
+    {CLASS("Identity", "IdentityInitializer", identity_fields), IDENTITY, {.seed = NO_SEED}},
+    {CLASS("RandomUniform", "uniform", uniform_fields), UNIFORM, {.seed = NO_SEED}},
+    {CLASS("RandomNormal", "normal", normal_fields), NORMAL, {.seed = NO_SEED}},
+    {CLASS("TruncatedNormal", NULL, normal_fields), TRUNCATED, {.seed = NO_SEED}},
+    {CLASS("VarianceScaling", NULL, scaling_fields), VARIANCE, {.seed = NO_SEED}},
+    {CLASS("GlorotUniform", NULL, named_scaling_fields), VARIANCE, SCALING(1, FAN_AVG, SCALED_UNIFORM)},
+    {CLASS("GlorotNormal", NULL, named_scaling_fields), VARIANCE, SCALING(1, FAN_AVG, SCALED_TRUNCATED)},
+    {CLASS("HeUniform", NULL, named_scaling_fields), VARIANCE, SCALING(2, FAN_IN, SCALED_UNIFORM)},
+    {CLASS("HeNormal", NULL, named_scaling_fields), VARIANCE, SCALING(2, FAN_IN, SCALED_TRUNCATED)},
+    {CLASS("LecunUniform", NULL, named_scaling_fields), VARIANCE, SCALING(1, FAN_IN, SCALED_UNIFORM)},
+    {CLASS("LecunNormal", NULL, named_scaling_fields), VARIANCE, SCALING(1, FAN_IN, SCALED_TRUNCATED)},
+    {CLASS("Orthogonal", "OrthogonalInitializer", orthogonal_fields), ORTHOGONAL, {.seed = NO_SEED}},
+    {CLASS("STFT", "STFTInitializer", stft_fields), WAVES, {.seed = NO_SEED}},
 };
-enum { CLASSES = sizeof classes / sizeof *classes };
-
-static const class_row *find(const char *name) {
-    for (size_t i = 0; i < CLASSES; i++) {
-        if (ib__name_means(name, classes[i].name) ||
-            (classes[i].alias && strcmp(name, classes[i].alias) == 0))
-            return &classes[i];
-    }
-    return NULL;
-}
-
-static ib_status unknown(const char *name, const char *where, ib_error *err) {
-    const char *names[CLASSES];
-    for (size_t i = 0; i < CLASSES; i++)
-        names[i] = classes[i].name;
-    const char *near = ib__nearest(name, names, CLASSES);
-    return ib__fail(err, IB_BAD_INPUT, where, "unknown initializer \"%.60s\"%s%s", name,
-                    near ? "; nearest is " : "", near ? near : "");
-}
 
 static ib_status parse(const ib_value *value, const char *where, const class_row **row, settings *s,
                        ib_value **canonical, ib_error *err) {
-    const char *name;
+    const void *found;
     const ib_value *config;
     *canonical = NULL;
-    ib_status status = ib__serialized_parts(value, "an initializer", where, &name, &config, err);
+    ib_status status = ib__named_find(classes, sizeof classes / sizeof *classes, sizeof *classes,
+                                      "an initializer", value, where, &found, &config, err);
     if (status != IB_OK) return status;
-    *row = find(name);
-    if (!*row) return unknown(name, where, err);
+    *row = found;
     *s = (*row)->preset;
-    ib_value *completed;
-    status = ib__settings_read(s, (*row)->fields, (*row)->n_fields, config, where, &completed, err);
-    if (status != IB_OK) return status;
-    *canonical = ib__serialized("keras.initializers", (*row)->name, completed);
-    return *canonical ? IB_OK : ib__fail_memory(err);
+    return ib__named_read(found, "keras.initializers", config, where, s, canonical, err);
 }
 
 ib_status ib__read_initializer(const ib_field *field, const ib_value *value, const char *where, void *out,

@@ -352,3 +352,39 @@ ib_status ib__serialized_parts(const ib_value *value, const char *kind, const ch
     snprintf(expected, sizeof expected, "%s by name or as {class_name, config}", kind);
     return refuse(value, where, expected, err);
 }
+
+static const ib_named *named_at(const void *rows, size_t size, size_t i) {
+    return (const ib_named *)(const void *)((const char *)rows + i * size);
+}
+
+ib_status ib__named_find(const void *rows, size_t n, size_t size, const char *kind, const ib_value *value,
+                         const char *where, const void **row, const ib_value **config, ib_error *err) {
+    enum { MOST = 64 };
+    const char *name, *names[MOST];
+    *row = NULL;
+    if (n > MOST) return ib__fail(err, IB_INTERNAL, where, "too many classes");
+    ib_status status = ib__serialized_parts(value, kind, where, &name, config, err);
+    if (status != IB_OK) return status;
+    for (size_t i = 0; i < n; i++) {
+        const ib_named *named = named_at(rows, size, i);
+        names[i] = named->name;
+        if (ib__name_means(name, named->name) || (named->alias && strcmp(name, named->alias) == 0)) {
+            *row = named;
+            return IB_OK;
+        }
+    }
+    const char *near = ib__nearest(name, names, n);
+    return ib__fail(err, IB_BAD_INPUT, where, "unknown %s \"%.60s\"%s%s", strchr(kind, ' ') + 1, name,
+                    near ? "; nearest is " : "", near ? near : "");
+}
+
+ib_status ib__named_read(const void *row, const char *module, const ib_value *config, const char *where,
+                         void *settings, ib_value **canonical, ib_error *err) {
+    const ib_named *named = row;
+    ib_value *completed;
+    ib_status status =
+        ib__settings_read(settings, named->fields, named->n_fields, config, where, &completed, err);
+    if (status != IB_OK) return status;
+    *canonical = ib__serialized(module, named->name, completed);
+    return *canonical ? IB_OK : ib__fail_memory(err);
+}

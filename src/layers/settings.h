@@ -54,6 +54,22 @@ ib_read_fn ib__read_activation;
  * "mean_squared_error". */
 bool ib__name_means(const char *name, const char *class_name);
 
+/* A class that a config can name. Tables of classes begin each row with one. */
+typedef struct ib_named {
+    const char *name, *alias; /* alias: besides the name in snake case; NULL: none */
+    const ib_field *fields;
+    size_t n_fields;
+} ib_named;
+
+/* The row of a table (n rows of `size` bytes) that value names; *config as in ib__serialized_parts. kind: "a
+ * constraint". */
+ib_status ib__named_find(const void *rows, size_t n, size_t size, const char *kind, const ib_value *value,
+                         const char *where, const void **row, const ib_value **config, ib_error *err);
+/* Reads the config of a row (any row struct that begins with ib_named) and gives its complete serialization.
+ */
+ib_status ib__named_read(const void *row, const char *module, const ib_value *config, const char *where,
+                         void *settings, ib_value **canonical, ib_error *err);
+
 /* A short description of a value for messages: 3, 0.5, "same", a list of 3. */
 void ib__value_describe(char out[64], const ib_value *value);
 /* {"module": module, "class_name": class_name, "config": config, "registered_name": null}. Takes over config.

@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "base/nearest.h"
 #include "layers/settings.h"
 #include "numerics/double.h"
 
@@ -21,9 +20,7 @@ typedef struct settings {
 } settings;
 
 typedef struct class_row {
-    const char *name;
-    const ib_field *fields;
-    size_t n_fields;
+    ib_named named;
     double (*at)(const ib_schedule *schedule, double step);
 } class_row;
 
@@ -172,29 +169,16 @@ static const ib_field restarts_fields[] = {
     REAL("alpha", "0.0", alpha),
     NAME("SGDRDecay")};
 
-#define FIELDS(f) f, sizeof f / sizeof *f
+#define CLASS(name, f)                                                                                       \
+    { name, NULL, f, sizeof f / sizeof *f }
 static const class_row classes[] = {
-    {"CosineDecay", FIELDS(cosine_fields), cosine},
-    {"CosineDecayRestarts", FIELDS(restarts_fields), cosine_restarts},
-    {"ExponentialDecay", FIELDS(exponential_fields), exponential},
-    {"InverseTimeDecay", FIELDS(inverse_time_fields), inverse_time},
-    {"PiecewiseConstantDecay", FIELDS(piecewise_fields), piecewise},
-    {"PolynomialDecay", FIELDS(polynomial_fields), polynomial},
+    {CLASS("CosineDecay", cosine_fields), cosine},
+    {CLASS("CosineDecayRestarts", restarts_fields), cosine_restarts},
+    {CLASS("ExponentialDecay", exponential_fields), exponential},
+    {CLASS("InverseTimeDecay", inverse_time_fields), inverse_time},
+    {CLASS("PiecewiseConstantDecay", piecewise_fields), piecewise},
+    {CLASS("PolynomialDecay", polynomial_fields), polynomial},
 };
-enum { CLASSES = sizeof classes / sizeof *classes };
-
-static ib_status find(const char *name, const char *where, const class_row **out, ib_error *err) {
-    const char *names[CLASSES];
-    for (size_t i = 0; i < CLASSES; i++) {
-        names[i] = classes[i].name;
-        if (!ib__name_means(name, names[i])) continue;
-        *out = &classes[i];
-        return IB_OK;
-    }
-    const char *near = ib__nearest(name, names, CLASSES);
-    return ib__fail(err, IB_BAD_INPUT, where, "unknown learning rate schedule \"%.60s\"%s%s", name,
-                    near ? "; nearest is " : "", near ? near : "");
-}
 
 static ib_status check(ib_schedule *schedule, const ib_value *config, const char *where, ib_error *err) {
     schedule->boundaries = ib__value_get(config, "boundaries");
@@ -211,23 +195,18 @@ static ib_status check(ib_schedule *schedule, const ib_value *config, const char
 }
 
 ib_status ib__schedule_new(ib_schedule **out, const ib_value *value, const char *where, ib_error *err) {
-    const char *name;
+    const void *found;
     const ib_value *config;
-    const class_row *class = NULL;
-    ib_value *completed;
     *out = NULL;
-    ib_status status = ib__serialized_parts(value, "a learning rate schedule", where, &name, &config, err);
-    if (status == IB_OK) status = find(name, where, &class, err);
+    ib_status status = ib__named_find(classes, sizeof classes / sizeof *classes, sizeof *classes,
+                                      "a learning rate schedule", value, where, &found, &config, err);
     if (status != IB_OK) return status;
     ib_schedule *schedule = calloc(1, sizeof *schedule);
     if (!schedule) return ib__fail_memory(err);
-    schedule->class = class;
-    status = ib__settings_read(&schedule->s, class->fields, class->n_fields, config, where, &completed, err);
-    if (status == IB_OK) {
-        schedule->config = ib__serialized("keras.optimizers.schedules", class->name, completed);
-        status = schedule->config ? check(schedule, ib__value_get(schedule->config, "config"), where, err)
-                                  : ib__fail_memory(err);
-    }
+    schedule->class = found;
+    status = ib__named_read(found, "keras.optimizers.schedules", config, where, &schedule->s,
+                            &schedule->config, err);
+    if (status == IB_OK) status = check(schedule, ib__value_get(schedule->config, "config"), where, err);
     if (status == IB_OK)
         *out = schedule;
     else

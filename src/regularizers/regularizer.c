@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "base/nearest.h"
 #include "layers/layer.h"
 #include "layers/settings.h"
 
@@ -84,38 +83,26 @@ static ib_node orthogonal(const settings *s, ib_graph *g, ib_node w) {
     return ib__op_divide(g, sum, ib__op_constant(g, (float)(n * (n - 1.0) / 2.0)));
 }
 
-#define FIELDS(f) f, sizeof f / sizeof *f
+#define CLASS(name, alias, its_fields)                                                                       \
+    { name, alias, its_fields, sizeof its_fields / sizeof *its_fields }
 static const struct row {
-    const char *name, *alias;
-    const ib_field *fields;
-    size_t n;
+    ib_named named;
     ib_node (*call)(const settings *s, ib_graph *g, ib_node w);
-} rows[] = {{"L1", "l1", FIELDS(l1_fields), strengths},
-            {"L2", "l2", FIELDS(l2_fields), strengths},
-            {"L1L2", "l1_l2", FIELDS(both_fields), strengths},
-            {"OrthogonalRegularizer", "orthogonal_regularizer", FIELDS(orthogonal_fields), orthogonal}};
-enum { ROWS = sizeof rows / sizeof *rows };
+} rows[] = {{CLASS("L1", "l1", l1_fields), strengths},
+            {CLASS("L2", "l2", l2_fields), strengths},
+            {CLASS("L1L2", "l1_l2", both_fields), strengths},
+            {CLASS("OrthogonalRegularizer", NULL, orthogonal_fields), orthogonal}};
 
 static ib_status parse(const ib_value *value, const char *where, const struct row **row, settings *s,
                        ib_value **canonical, ib_error *err) {
-    const char *name, *names[ROWS];
+    const void *found;
     const ib_value *config;
     *s = (settings){0};
-    ib_status status = ib__serialized_parts(value, "a regularizer", where, &name, &config, err);
-    if (status != IB_OK) return status;
-    for (size_t i = 0; i < ROWS; i++) {
-        names[i] = rows[i].name;
-        if (!ib__name_means(name, rows[i].name) && strcmp(name, rows[i].alias) != 0) continue;
-        ib_value *completed;
-        *row = &rows[i];
-        status = ib__settings_read(s, rows[i].fields, rows[i].n, config, where, &completed, err);
-        if (status != IB_OK) return status;
-        *canonical = ib__serialized("keras.regularizers", rows[i].name, completed);
-        return *canonical ? IB_OK : ib__fail_memory(err);
-    }
-    const char *near = ib__nearest(name, names, ROWS);
-    return ib__fail(err, IB_BAD_INPUT, where, "unknown regularizer \"%.60s\"%s%s", name,
-                    near ? "; nearest is " : "", near ? near : "");
+    ib_status status = ib__named_find(rows, sizeof rows / sizeof *rows, sizeof *rows, "a regularizer", value,
+                                      where, &found, &config, err);
+    *row = found;
+    return status == IB_OK ? ib__named_read(found, "keras.regularizers", config, where, s, canonical, err)
+                           : status;
 }
 
 ib_status ib__read_regularizer(const ib_field *field, const ib_value *value, const char *where, void *out,

@@ -84,15 +84,9 @@ static void check_orthogonal(const char *name, const ib_value *config, const ib_
 
 static void check_config(const ib_value *config, const char *name) {
     ib_value *canonical = NULL;
-    ib_buf a = {0}, b = {0};
-    ib_error err = {0};
-    if (ib__read_initializer(NULL, config, name, NULL, &canonical, &err) != IB_OK)
-        fail_msg("%s: %s", err.where, err.text);
-    assert_true(ib__json_write(&a, canonical, IB_JSON_PYTHON) && ib__json_write(&b, config, IB_JSON_PYTHON));
-    if (strcmp(a.data, b.data) != 0) fail_msg("%s: %s", name, a.data);
+    assert_int_equal(ib__read_initializer(NULL, config, name, NULL, &canonical, NULL), IB_OK);
+    golden_same(canonical, config, name);
     ib__value_free(canonical);
-    ib__buf_free(&a);
-    ib__buf_free(&b);
 }
 
 static void check_exact(const golden *all, const ib_value *c, const char *name, double *worst) {

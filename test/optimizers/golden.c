@@ -100,15 +100,6 @@ static void check_state(problem *p, const ib_optimizer *o, double steps) {
     p->tolerance = before;
 }
 
-static void check_config(const problem *p, const ib_optimizer *o) {
-    ib_buf a = {0}, b = {0};
-    assert_true(ib__json_write(&a, ib__optimizer_config(o), IB_JSON_PYTHON));
-    assert_true(ib__json_write(&b, ib__value_get(p->c, "config"), IB_JSON_PYTHON));
-    assert_string_equal(a.data, b.data);
-    ib__buf_free(&a);
-    ib__buf_free(&b);
-}
-
 /* What the variants say outside of the config. */
 static void set_variant(problem *p, ib_optimizer *o) {
     ib_error err = {0};
@@ -197,7 +188,7 @@ static void run_case(const golden *g, const ib_value *c, ib_pool *const *pools, 
         ib_error err = {0};
         if (ib__optimizer_new(&o, ib__value_get(c, "config"), p.name, &err) != IB_OK)
             fail_msg("%s: %s: %s", p.name, err.where, err.text);
-        check_config(&p, o);
+        golden_same(ib__optimizer_config(o), ib__value_get(c, "config"), p.name);
         open_problem(&p);
         ib_buf bits = {0};
         run_steps(&p, o, (ib_isa)isa, pools[isa > 0], &bits);

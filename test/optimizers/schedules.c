@@ -6,15 +6,6 @@
 
 #include "optimizers/schedule.h"
 
-static void check_config(const ib_schedule *s, const ib_value *truth, const char *name) {
-    ib_buf a = {0}, b = {0};
-    assert_true(ib__json_write(&a, ib__schedule_config(s), IB_JSON_PYTHON));
-    assert_true(ib__json_write(&b, truth, IB_JSON_PYTHON));
-    if (strcmp(a.data, b.data) != 0) fail_msg("%s: %s", name, a.data);
-    ib__buf_free(&a);
-    ib__buf_free(&b);
-}
-
 static size_t check_case(const golden *g, const ib_value *c, const ib_tensor *steps, double *worst) {
     const char *name = golden_text(c, "name");
     ib_schedule *s;
@@ -22,7 +13,7 @@ static size_t check_case(const golden *g, const ib_value *c, const ib_tensor *st
     ib_tensor values, rounded;
     if (ib__schedule_new(&s, ib__value_get(c, "config"), name, &err) != IB_OK)
         fail_msg("%s: %s", err.where, err.text);
-    check_config(s, ib__value_get(c, "config"), name);
+    golden_same(ib__schedule_config(s), ib__value_get(c, "config"), name);
     assert_true(golden_array(g, name, "values", &values) && golden_array(g, name, "values32", &rounded));
     size_t n = (size_t)ib__shape_elements(&steps->shape);
     double limit = fmax(2e-7, 10 * golden_float32_error(c, ""));

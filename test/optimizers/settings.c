@@ -79,8 +79,9 @@ static void test_configs(void **state) {
                    "{\"module\": \"keras.optimizers\", \"class_name\": \"LossScaleOptimizer\", \"config\": "
                    "{\"name\": \"loss_scale_optimizer\", \"inner_optimizer\": ");
     (void)snprintf(expected + strlen(expected), sizeof expected - strlen(expected), sgd, none);
-    (void)strcat(expected, ", \"initial_scale\": 32768.0, \"dynamic_growth_steps\": 2000}, "
-                           "\"registered_name\": null}");
+    (void)snprintf(
+        expected + strlen(expected), sizeof expected - strlen(expected), "%s",
+        ", \"initial_scale\": 32768.0, \"dynamic_growth_steps\": 2000}, \"registered_name\": null}");
     assert_string_equal(text.data, expected);
     ib__optimizer_free(o);
     text.length = 0;
