@@ -21,7 +21,7 @@ typedef struct words {
     size_t batch_size, sample;
     char **program; /* a program to run and its words, NULL at the end */
     ib_script record;
-    bool quiet, lock;
+    bool quiet, lock, offline;
     const char *check;
     ib_judgement judgement;
     ib_options options;
@@ -30,7 +30,7 @@ typedef struct words {
 /* Commands get their parsed words; they give the exit code. */
 typedef int command_fn(const words *w);
 command_fn run_train, run_evaluate, run_predict, run_summary, run_env, run_kernels, run_show, run_verify,
-    run_audit, run_diff, run_record;
+    run_audit, run_diff, run_record, run_lock;
 
 /* isobit lint has options of its own: its words go to the linter as they are. */
 int run_lint(int n, char **words);

@@ -35,6 +35,7 @@ static const command commands[] = {
     {"summary", run_summary, 1, "RUN|MODEL.keras|EXPERIMENT",
      "layers, shapes and parameters, as Keras prints", ""},
     {"env", run_env, 0, "", "this machine, the build, the libraries", "lcoj"},
+    {"lock", run_lock, 1, "RUN -o FOLDER", "the Python environment of a recorded script, as files", "oO"},
     {"kernels", run_kernels, 0, "", "instruction sets, and which one is used", ""},
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
@@ -51,7 +52,8 @@ static const option options[] = {
     {'q', "--quiet", NULL, "print the result only"},
     {'r', "--resume", NULL, "go on from the newest checkpoint in the folder"},
     {'g', "--goal", "bitwise|functional|documented", "judge by this goal, not the experiment's"},
-    {'v', "--vary", "threads,isa,resume,compiler", "also in these ways: prints the levels proven"},
+    {'v', "--vary", "threads,isa,...",
+     "also in these ways: prints the levels proven (doc/record.md, doc/hold.md)"},
     {'k', "--sample", "K", "how many random steps (default: 8)"},
     {'l', "--lock", NULL,
      "the packages in use, with versions; with -o FOLDER: environment.lock and Dockerfile"},
@@ -63,6 +65,7 @@ static const option options[] = {
     {'y', "--y", "NAME", "array of targets in the .npz, or label column of the .csv"},
     {'e', "--experiment", "FILE", "an experiment whose data are meant"},
     {'b', "--batch-size", "N", "samples at a time"},
+    {'O', "--offline", NULL, "without hashes: no package index is asked"},
     {'H', "--hold", "LIST", "what is held: names, or +name and -name to change the default (doc/hold.md)"},
     {'S', "--seed", "N", "the number that all that is held comes from (default: 0)"},
     {'E', "--every", "N", "digests at steps 1, 2, 4 ... and each N (default: 100; 0: none)"},
@@ -168,6 +171,9 @@ static bool take_option(words *w, char letter, const char *argument) {
         return true;
     case 'e':
         w->experiment = argument;
+        return true;
+    case 'O':
+        w->offline = true;
         return true;
     case 'H':
         w->record.hold = argument;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * isobit record.
+ * isobit record, lock.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -43,4 +43,13 @@ int run_record(const words *w) {
     ib_status result = ib_script_record(w->program, &program, &options, &status, &err);
     int code = finish(result, &err);
     return result == IB_OK || status != 0 ? end_as(status) : code;
+}
+
+int run_lock(const words *w) {
+    ib_error err = {0};
+    if (w->out == NULL) {
+        fprintf(stderr, "isobit: lock: expected -o FOLDER, where to write\n");
+        return EXIT_BAD;
+    }
+    return finish(ib_script_lock(w->plain[0], w->out, w->offline, &w->options, &err), &err);
 }

@@ -157,6 +157,16 @@ typedef struct ib_script {
 IB_API ib_status ib_script_record(char *const *argv, const ib_script *program, const ib_options *options,
                                   int *wait_status, ib_error *err);
 
+/* Runs of scripts are looked at by the same calls as isobit's own: ib_show; ib_diff, also of a script's run
+ * and one of isobit's own; ib_verify, with vary of "threads,isa,hashseed,order,time,cwd,addresses": one at a
+ * time, then together. Files that the script writes are set aside and put back. */
+
+/* Writes the environment of a script's run into the folder: requirements.txt with hashes, environment.yml for
+ * conda, Dockerfile. The hashes of packages come from the index that the recorded Python's pip uses; offline:
+ * without them. */
+IB_API ib_status ib_script_lock(const char *run, const char *folder, int offline, const ib_options *options,
+                                ib_error *err);
+
 /* ---- Using what was trained ---- */
 
 /* Which samples. All NULL: the part "test" of the experiment in the run. */

@@ -40,6 +40,8 @@ void ib__names_free(char **names, size_t n);
  * all that is in it, and its name (NULL is fine). */
 ib_status ib__folder_temporary(char **out, ib_error *err);
 void ib__folder_discard(char *folder);
+/* Removes a file, or a folder with all that is in it; links are not followed. */
+void ib__tree_remove(const char *path);
 
 /* "a" and "b" make "a/b". NULL: no memory. Release with free(). */
 char *ib__path_join(const char *folder, const char *name);

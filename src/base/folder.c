@@ -71,8 +71,12 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path);
 }
 
+void ib__tree_remove(const char *path) {
+    (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 void ib__folder_discard(char *folder) {
     if (folder == NULL) return;
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    ib__tree_remove(folder);
     free(folder);
 }

@@ -7,11 +7,9 @@
 #include "hold/events.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 
@@ -97,7 +95,10 @@ static bool on_file(reader *r, const ib_value *line) {
     ib_value *list = strcmp(kind, "read") == 0    ? r->seen->reads
                      : strcmp(kind, "write") == 0 ? r->seen->writes
                                                   : r->seen->sources;
-    return *name == '\0' || ib__value_add(list, ib__value_string(name));
+    if (*name == '\0') return true;
+    if (ib__value_get(line, "new") != NULL && !ib__value_add(r->seen->made, ib__value_string(name)))
+        return false;
+    return strcmp(kind, "folder") == 0 || ib__value_add(list, ib__value_string(name));
 }
 
 static bool on_static(reader *r, const ib_value *line) {
@@ -194,13 +195,33 @@ static bool on_epoch(reader *r, const ib_value *line) {
     return true;
 }
 
+static bool on_trained(reader *r, const ib_value *line) {
+    const ib_value *steps = ib__value_get(line, "steps");
+    return !ib__value_is(steps, IB_INT) || steps->integer < 0 ||
+           count_trained(r, text_of(line, "of"), steps->integer);
+}
+
+/* {"e":"weights","of":"sequential","file":"weights-0-1.npz"}: the file lies in the folder of events. */
+static bool on_weights(reader *r, const ib_value *line) {
+    ib_value *list = r->seen->trained;
+    const char *file = text_of(line, "file"), *process = text_of(r->entry, "path");
+    if (strncmp(file, "weights-", 8) != 0 || strchr(file, '/') != NULL) return true;
+    for (size_t i = 0; i < list->count; i++) {
+        if (ib__value_is_string(ib__value_get(list->items[i], "name"), text_of(line, "of")) &&
+            ib__value_is_string(ib__value_get(list->items[i], "process"), process))
+            return put_text(list->items[i], "weights", file);
+    }
+    return true;
+}
+
 static const struct kind {
     const char *name;
     bool (*take)(reader *r, const ib_value *line);
-} kinds[] = {{"process", on_process}, {"python", on_python}, {"end", on_end},
-             {"entropy", on_entropy}, {"read", on_file},     {"write", on_file},
-             {"source", on_file},     {"static", on_static}, {"warning", on_warning},
-             {"step", on_step},       {"epoch", on_epoch},   {"environment", on_environment}};
+} kinds[] = {{"process", on_process}, {"python", on_python},   {"end", on_end},
+             {"entropy", on_entropy}, {"read", on_file},       {"write", on_file},
+             {"source", on_file},     {"folder", on_file},     {"static", on_static},
+             {"warning", on_warning}, {"weights", on_weights}, {"trained", on_trained},
+             {"step", on_step},       {"epoch", on_epoch},     {"environment", on_environment}};
 
 static bool take_line(reader *r, const char *text) {
     ib_value *line = NULL;
@@ -279,8 +300,8 @@ static bool take_all(ib_hold_seen *seen, const process *list, size_t n) {
 }
 
 static bool make_lists(ib_hold_seen *seen) {
-    ib_value **lists[] = {&seen->processes, &seen->entropy, &seen->statics, &seen->warnings,
-                          &seen->trained,   &seen->reads,   &seen->writes,  &seen->sources};
+    ib_value **lists[] = {&seen->processes, &seen->entropy, &seen->statics, &seen->warnings, &seen->trained,
+                          &seen->reads,     &seen->writes,  &seen->sources, &seen->made};
     bool good = (seen->history = ib__value_map()) != NULL;
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         good = (*lists[i] = ib__value_list()) != NULL && good;
@@ -312,22 +333,19 @@ ib_status ib__hold_events_read(ib_hold_seen *out, const char *folder, ib_error *
     return status;
 }
 
+int64_t ib__hold_seen_steps(const ib_hold_seen *seen) {
+    int64_t total = 0;
+    for (size_t i = 0; i < seen->trained->count; i++)
+        total += ib__value_get(seen->trained->items[i], "steps")->integer;
+    return total;
+}
+
 void ib__hold_seen_free(ib_hold_seen *seen) {
-    ib_value *all[] = {seen->processes, seen->entropy, seen->statics,     seen->warnings, seen->reads,
-                       seen->writes,    seen->sources, seen->environment, seen->history,  seen->trained};
+    ib_value *all[] = {seen->processes,   seen->entropy, seen->statics, seen->warnings,
+                       seen->reads,       seen->writes,  seen->sources, seen->made,
+                       seen->environment, seen->history, seen->trained};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         ib__value_free(all[i]);
     ib__hold_trace_free(&seen->trace);
     *seen = (ib_hold_seen){0};
-}
-
-void ib__hold_events_remove(const char *folder) {
-    DIR *files = opendir(folder);
-    for (struct dirent *entry; files != NULL && (entry = readdir(files)) != NULL;) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        if (unlinkat(dirfd(files), entry->d_name, 0) != 0)
-            (void)unlinkat(dirfd(files), entry->d_name, AT_REMOVEDIR);
-    }
-    if (files != NULL) closedir(files);
-    rmdir(folder);
 }

@@ -16,6 +16,7 @@ typedef struct ib_hold_seen {
     ib_value *warnings;    /* text */
     ib_value *reads;       /* text: paths, in any order, some twice */
     ib_value *writes;      /* likewise */
+    ib_value *made;        /* likewise: files and folders that were not there before */
     ib_value *sources;     /* likewise: the program's own modules */
     ib_value *environment; /* map, or NULL: no Python said anything */
     ib_value *history;     /* map of lists: the logs of the first model's epochs */
@@ -24,8 +25,8 @@ typedef struct ib_hold_seen {
 } ib_hold_seen;
 
 ib_status ib__hold_events_read(ib_hold_seen *out, const char *folder, ib_error *err);
+/* Steps of training, over all models and processes. */
+int64_t ib__hold_seen_steps(const ib_hold_seen *seen);
 void ib__hold_seen_free(ib_hold_seen *seen);
-/* Removes the folder and what is in it, which must be files and empty folders. */
-void ib__hold_events_remove(const char *folder);
 
 #endif

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/file.h"
+
 /* Larger files are recorded by size alone: hashing would take longer than a user expects of a record. */
 #define HASH_LIMIT ((int64_t)4 << 30)
 
@@ -68,15 +70,39 @@ static ib_value *files_value(const ib_value *list, const ib_value *without, bool
     return NULL;
 }
 
+/* Of a sorted list the paths that are folders now, each once. */
+static ib_value *folders_value(const ib_value *list) {
+    ib_value *out = ib__value_list();
+    bool good = out != NULL;
+    for (size_t i = 0; good && i < list->count; i++) {
+        struct stat st;
+        const char *path = list->items[i]->string;
+        if (i > 0 && strcmp(list->items[i - 1]->string, path) == 0) continue;
+        if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) good = ib__value_add(out, ib__value_string(path));
+    }
+    if (good) return out;
+    ib__value_free(out);
+    return NULL;
+}
+
 static ib_status gather_files(ib_execution *out, ib_error *err) {
     ib_hold_seen *seen = &out->seen;
     sort_texts(seen->reads);
     sort_texts(seen->writes);
     sort_texts(seen->sources);
+    sort_texts(seen->made);
     out->sources = files_value(seen->sources, NULL, true);
     out->inputs = files_value(seen->reads, seen->writes, true);
     out->outputs = files_value(seen->writes, NULL, false);
-    return out->sources == NULL || out->inputs == NULL || out->outputs == NULL ? ib__fail_memory(err) : IB_OK;
+    out->folders = folders_value(seen->made);
+    for (size_t i = 0; out->outputs != NULL && i < out->outputs->count; i++) {
+        ib_value *item = out->outputs->items[i];
+        bool made = holds_text(seen->made, ib__value_get(item, "path"));
+        if (!ib__value_set(item, "new", ib__value_bool(made))) return ib__fail_memory(err);
+    }
+    return out->sources == NULL || out->inputs == NULL || out->outputs == NULL || out->folders == NULL
+               ? ib__fail_memory(err)
+               : IB_OK;
 }
 
 /* What the plan has set or changed, without the supervisor's own names and the two lists of paths. */
@@ -106,6 +132,22 @@ static void describe_end(char out[32], int status) {
         snprintf(out, 32, "exit %d", WEXITSTATUS(status));
 }
 
+/* Moves archives of weights to where they are kept; of one that cannot be, the name is taken out of the
+ * record. */
+static ib_status keep_weights(const ib_hold_job *job, const ib_value *trained, ib_error *err) {
+    for (size_t i = 0; i < trained->count; i++) {
+        ib_value *file = ib__value_get(trained->items[i], "weights");
+        if (!ib__value_is(file, IB_STRING)) continue;
+        char *from = ib__path_join(job->events, file->string), *to = ib__path_join(job->keep, file->string);
+        bool memory = from != NULL && to != NULL, moved = memory && rename(from, to) == 0;
+        free(from);
+        free(to);
+        if (!memory || (!moved && !ib__value_set(trained->items[i], "weights", ib__value_null())))
+            return ib__fail_memory(err);
+    }
+    return IB_OK;
+}
+
 static ib_status run(const ib_hold_job *job, const ib_variables *env, ib_execution *out, ib_error *err) {
     const ib_hold_plan *plan = job->plan;
     ib_launch launch = {.argv = job->argv,
@@ -120,6 +162,7 @@ static ib_status run(const ib_hold_job *job, const ib_variables *env, ib_executi
     ib_status status = ib__launch(&launch, &out->launched, err);
     if (status == IB_OK) status = ib__hold_events_read(&out->seen, job->events, err);
     if (status == IB_OK) status = gather_files(out, err);
+    if (status == IB_OK && job->keep != NULL) status = keep_weights(job, out->seen.trained, err);
     if (status != IB_OK) return status;
     describe_end(out->end, out->launched.status);
     ib__hold_trace_end(&out->seen.trace, out->end, out->outputs);
@@ -141,7 +184,7 @@ ib_status ib__execute(const ib_hold_job *job, ib_execution *out, ib_error *err) 
     if (status == IB_OK && (out->variables = changed_variables(job->env, &env)) == NULL)
         status = ib__fail_memory(err);
     if (status == IB_OK) status = run(job, &env, out, err);
-    ib__hold_events_remove(job->events);
+    ib__tree_remove(job->events);
     ib__variables_free(&env);
     if (status != IB_OK) ib__execution_free(out);
     return status;
@@ -149,7 +192,7 @@ ib_status ib__execute(const ib_hold_job *job, ib_execution *out, ib_error *err) 
 
 void ib__execution_free(ib_execution *e) {
     ib__hold_seen_free(&e->seen);
-    ib_value *all[] = {e->inputs, e->outputs, e->sources, e->variables};
+    ib_value *all[] = {e->inputs, e->outputs, e->folders, e->sources, e->variables};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         ib__value_free(all[i]);
     *e = (ib_execution){0};

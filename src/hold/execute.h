@@ -14,6 +14,7 @@ typedef struct ib_hold_job {
     const char *cwd;            /* absolute */
     const char *input, *output; /* as in ib_launch */
     const char *events;         /* absolute path of a folder that is not there yet; removed afterwards */
+    const char *keep;           /* a folder to move archives of weights into; NULL: they are not kept */
     const char *skip;           /* more folders whose files do not count */
     const ib_hold_plan *plan;
     const ib_variation *variation;
@@ -24,6 +25,7 @@ typedef struct ib_execution {
     ib_launched launched;
     ib_hold_seen seen;
     ib_value *inputs, *outputs; /* maps of path, sha256 (null: too large, or gone), bytes; sorted by path */
+    ib_value *folders;          /* text: folders that the program made */
     ib_value *sources;
     ib_value *variables; /* map: what the plan has set in the environment for the program */
     bool hook, preload;  /* are installed */

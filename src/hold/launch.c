@@ -125,10 +125,11 @@ static bool hear(int channel, greeting *out, int *watch) {
 }
 
 /* A signal from the terminal has reached the program, too; one that was sent to us alone has not. */
-static void pass_signal(int signals, pid_t child) {
+static void pass_signal(int signals, pid_t child, ib_launched *out) {
     struct signalfd_siginfo info;
     if (read(signals, &info, sizeof info) != (ssize_t)sizeof info) return;
     int number = (int)info.ssi_signo;
+    if (number == SIGINT || number == SIGTERM || number == SIGHUP) out->interrupted = number;
     if (number != SIGCHLD && info.ssi_code != SI_KERNEL) kill(child, number);
 }
 
@@ -138,7 +139,7 @@ static int wait_for_end(pid_t child, int channel, int signals, int watch, int *p
     for (;;) {
         struct pollfd files[] = {{signals, POLLIN, 0}, {watch, POLLIN, 0}, {channel, POLLIN, 0}};
         (void)poll(files, 3, LOOK_MS);
-        if (files[0].revents & POLLIN) pass_signal(signals, child);
+        if (files[0].revents & POLLIN) pass_signal(signals, child, out);
         if (files[1].revents & POLLIN) ib__watch_report(watch, out);
         if (files[1].revents & (POLLHUP | POLLERR)) watch = -1;
         greeting g;

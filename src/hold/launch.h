@@ -19,7 +19,8 @@ typedef struct ib_escape {
 typedef struct ib_launched {
     int status; /* as waitpid gives it */
     double seconds;
-    bool watched; /* the kernel reported such requests */
+    int interrupted; /* SIGINT, SIGTERM or SIGHUP came for the program while it ran; 0: none */
+    bool watched;    /* the kernel reported such requests */
     ib_escape escapes[IB_ESCAPES];
     size_t n_escapes;
 } ib_launched;

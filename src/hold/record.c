@@ -149,9 +149,7 @@ static ib_value *timing_value(const char *started, double seconds) {
 
 static ib_value *results_value(const ib_execution *e) {
     ib_value *map = ib__value_map();
-    const ib_hold_trace *t = &e->seen.trace;
-    int64_t steps = t->n_steps > 0 ? t->steps[t->n_steps - 1].number : 0;
-    if (map != NULL && ib__value_set(map, "steps", ib__value_int(steps)) &&
+    if (map != NULL && ib__value_set(map, "steps", ib__value_int(ib__hold_seen_steps(&e->seen))) &&
         ib__value_set(map, "trained", ib__value_copy(e->seen.trained)) &&
         ib__value_set(map, "history", ib__value_copy(e->seen.history)))
         return map;
@@ -170,6 +168,7 @@ static ib_value *record_value(const ib_hold_job *job, const ib_execution *e, con
         ib__value_set(map, "hold", hold_value(job, e)) &&
         ib__value_set(map, "inputs", ib__value_copy(e->inputs)) &&
         ib__value_set(map, "outputs", ib__value_copy(e->outputs)) &&
+        ib__value_set(map, "folders", ib__value_copy(e->folders)) &&
         ib__value_set(map, "processes", ib__value_copy(e->seen.processes)) &&
         ib__value_set(map, "entropy", ib__value_copy(e->seen.entropy)) &&
         ib__value_set(map, "escaped", escaped_value(e)) &&
@@ -187,11 +186,10 @@ static ib_value *record_value(const ib_hold_job *job, const ib_execution *e, con
 /* ---- Files ---- */
 
 static ib_status write_text(const char *run, const char *name, const ib_buf *text, ib_error *err) {
-    ib_buf path = {0};
-    ib__buf_printf(&path, "%s/%s", run, name);
-    ib_status status = path.failed || text->failed ? ib__fail_memory(err)
-                                                   : ib__file_write(path.data, text->data, text->length, err);
-    ib__buf_free(&path);
+    char *path = ib__path_join(run, name);
+    ib_status status = path == NULL || text->failed ? ib__fail_memory(err)
+                                                    : ib__file_write(path, text->data, text->length, err);
+    free(path);
     return status;
 }
 
@@ -214,8 +212,7 @@ static ib_status write_files(const char *run, const ib_hold_job *job, const ib_e
 
 static void say_end(const ib_execution *e, const char *run, const ib_options *options) {
     char hex[65];
-    const ib_hold_trace *t = &e->seen.trace;
-    ib__digest_hex(hex, &t->result);
+    ib__digest_hex(hex, &e->seen.trace.result);
     for (size_t i = 0; i < e->seen.warnings->count; i++)
         ib__say(options, "isobit: warning: %s\n", e->seen.warnings->items[i]->string);
     for (size_t i = 0; i < e->launched.n_escapes; i++)
@@ -224,7 +221,7 @@ static void say_end(const ib_execution *e, const char *run, const ib_options *op
     for (size_t i = 0; i < e->seen.statics->count; i++)
         ib__say(options, "isobit: not held: %s is a static program\n", e->seen.statics->items[i]->string);
     ib__say(options, "isobit: recorded in %s: %s, %" PRId64 " steps, result sha256:%s\n", run, e->end,
-            t->n_steps > 0 ? t->steps[t->n_steps - 1].number : 0, hex);
+            ib__hold_seen_steps(&e->seen), hex);
 }
 
 static ib_status record_into(const char *run, const ib_hold_job *job, const ib_options *options,
@@ -281,6 +278,7 @@ ib_status ib__script_record(char *const *argv, const ib_script *program, const i
                        .env = &env,
                        .cwd = cwd,
                        .events = events.data,
+                       .keep = folder,
                        .skip = folder,
                        .plan = &plan,
                        .variation = &none};

@@ -60,24 +60,10 @@ static ib_status read_text(const char *run, const char *name, ib_buf *text, char
     return *path == NULL ? ib__fail_memory(err) : ib__file_read(text, *path, 0, err);
 }
 
-/* The fields that the rest relies on. */
-static ib_status check_record(const ib_value *tree, const char *path, ib_error *err) {
-    static const struct need {
-        const char *key;
-        ib_kind kind;
-    } needs[] = {{"isobit_record", IB_INT},
-                 {"result", IB_STRING},
-                 {"contract", IB_INT},
-                 {"experiment", IB_MAP},
-                 {"file", IB_STRING},
-                 {"folder", IB_STRING},
-                 {"inputs", IB_LIST},
-                 {"results", IB_MAP},
-                 {"environment", IB_MAP},
-                 {"timing", IB_MAP},
-                 {"experiment_sha256", IB_STRING}};
+ib_status ib__record_needs(const ib_value *tree, const char *path, const ib_need *needs, size_t n,
+                           ib_error *err) {
     char where[256];
-    for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+    for (size_t i = 0; i < n; i++) {
         const ib_value *value = ib__value_get(tree, needs[i].key);
         if (ib__value_is(value, needs[i].kind)) continue;
         ib__experiment_where(where, path, value, needs[i].key);
@@ -88,6 +74,22 @@ static ib_status check_record(const ib_value *tree, const char *path, ib_error *
     if (version == 1) return IB_OK;
     ib__experiment_where(where, path, ib__value_get(tree, "isobit_record"), "isobit_record");
     return ib__fail(err, IB_UNSUPPORTED, where, "expected version 1, found %lld", (long long)version);
+}
+
+/* The fields that the rest relies on. */
+static ib_status check_record(const ib_value *tree, const char *path, ib_error *err) {
+    static const ib_need needs[] = {{"isobit_record", IB_INT},
+                                    {"result", IB_STRING},
+                                    {"contract", IB_INT},
+                                    {"experiment", IB_MAP},
+                                    {"file", IB_STRING},
+                                    {"folder", IB_STRING},
+                                    {"inputs", IB_LIST},
+                                    {"results", IB_MAP},
+                                    {"environment", IB_MAP},
+                                    {"timing", IB_MAP},
+                                    {"experiment_sha256", IB_STRING}};
+    return ib__record_needs(tree, path, needs, sizeof needs / sizeof *needs, err);
 }
 
 static ib_status read_record(ib_record *r, const char *run, ib_error *err) {

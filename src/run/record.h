@@ -29,6 +29,13 @@ bool ib__record_complete(const char *run);
 /* The fields `results` and the text of history.csv. NULL, false: no memory. */
 ib_value *ib__record_results(const ib_task *task, const ib_trace *trace);
 bool ib__record_history(const ib_trace *trace, ib_buf *out);
+/* Does the tree hold these fields, "isobit_record" (1) among them? path: the file, for errors. */
+typedef struct ib_need {
+    const char *key;
+    ib_kind kind;
+} ib_need;
+ib_status ib__record_needs(const ib_value *tree, const char *path, const ib_need *needs, size_t n,
+                           ib_error *err);
 
 /* *out: yours, release with ib__record_free. */
 ib_status ib__record_read(ib_record **out, const char *run, ib_error *err);

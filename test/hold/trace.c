@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "base/file.h"
 #include "hold/events.h"
 #include "hold/plan.h"
+#include "hold/ulp.h"
 
 static void make(ib_hold_trace *t) {
     for (int64_t i = 0; i < 3; i++) {
@@ -147,7 +149,7 @@ static void events(void **state) {
     assert_true(ib__value_is(ib__value_at(seen.history->items[0], 1), IB_NULL));
     assert_int_equal(seen.warnings->count, 0);
     ib__hold_seen_free(&seen);
-    ib__hold_events_remove(folder);
+    ib__tree_remove(folder);
     assert_false(ib__file_exists(folder));
     assert_int_equal(ib__hold_events_read(&seen, folder, &err), IB_IO);
 }
@@ -190,10 +192,23 @@ static void plans(void **state) {
     assert_non_null(strstr(err.text, "did you mean order?"));
 }
 
+static void distances(void **state) {
+    (void)state;
+    assert_int_equal(ib__ulp_distance(1.0f, 1.0f), 0);
+    assert_int_equal(ib__ulp_distance(1.0f, nextafterf(1.0f, 2.0f)), 1);
+    assert_int_equal(ib__ulp_distance(0.0f, -0.0f), 0);
+    assert_int_equal(ib__ulp_distance(nextafterf(0.0f, -1.0f), nextafterf(0.0f, 1.0f)), 2);
+    assert_int_equal(ib__ulp_distance(1.0f, 2.0f), 1 << 23);
+    assert_int_equal(ib__ulp_distance(NAN, -NAN), 0);
+    assert_true(ib__ulp_distance(NAN, 1.0f) == UINT32_MAX);
+    assert_true(ib__ulp_distance(-INFINITY, INFINITY) == 0xff000000u);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip), cmocka_unit_test(covers),  cmocka_unit_test(damaged),
         cmocka_unit_test(events),     cmocka_unit_test(secrets), cmocka_unit_test(plans),
+        cmocka_unit_test(distances),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

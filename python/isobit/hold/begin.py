@@ -9,6 +9,7 @@ from . import environment, imports, seeds, session, train, workers
 
 
 def _leave(current):
+    current.recorder.leave()
     for file in environment.own_modules():
         current.line_once("source", file=file)
     # TensorFlow, PyTorch and JAX take seconds to start, so the list of packages costs little beside them; a short
@@ -43,7 +44,10 @@ def _watch_files(current):
             return
         mode, flags = args[1], args[2] or 0
         write = any(c in mode for c in "wax+") if isinstance(mode, str) else bool(flags & (os.O_WRONLY | os.O_RDWR))
-        current.line_once("write" if write else "read", file=name)
+        if write and not os.path.exists(name):
+            current.line_once("write", file=name, new=1)
+        else:
+            current.line_once("write" if write else "read", file=name)
 
     sys.addaudithook(hook)
 

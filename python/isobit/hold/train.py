@@ -8,13 +8,16 @@ whose number is a power of two or a multiple of `every`, and when a call of fit 
 """
 
 import functools
+import os
 import threading
+import time
 import weakref
 
-from .digests import digest, to_numpy
+from .digests import as_float, digest, to_numpy
 from .imports import after_import
 
 _local = threading.local()
+SAVED = 16  # tracks of a process whose weights are kept
 
 
 def wanted(step, every):
@@ -28,6 +31,8 @@ class Track:
         self.recorder, self.name, self.prefix, self.variables = recorder, name, prefix, variables
         self.steps = 0
         self.recorded = -1
+        self.saved = -1
+        self.number = len(recorder.names)
 
     def record(self, loss=None):
         if self.recorded == self.steps or self.recorder.session.every <= 0:
@@ -57,11 +62,12 @@ def unique_paths(variables):
 
 
 class TrainRecorder:
-    """Tracks of this process and their lines."""
+    """Tracks of this process, their lines and their weights."""
 
     def __init__(self, session):
         self.session = session
         self.total = 0
+        self.free_from = 0.0  # when the next one may begin, so that they cost at most a fiftieth of the time
         self.tracks = weakref.WeakKeyDictionary()
         self.names = set()
 
@@ -82,6 +88,35 @@ class TrainRecorder:
         tensors = [[track.prefix + path, digest(v)] for path, v in track.variables()]
         fields = {} if loss is None else {"loss": float(loss)}
         self.session.line("step", n=self.total, of=track.name, steps=track.steps, tensors=tensors, **fields)
+
+
+    def save(self, track, at_end=False):
+        """Writes the weights of one of the first tracks, for distances between two runs."""
+        now = time.monotonic()
+        if track.saved == track.steps or track.steps == 0 or track.number > SAVED or not (at_end or now > self.free_from):
+            return
+        try:
+            import numpy as np
+        except ImportError:
+            return
+        arrays = {path: as_float(*to_numpy(v)) for path, v in track.variables()}
+        if not arrays:
+            return
+        name = f"weights-{self.session.process}-{track.number}.npz"
+        with open(f"{self.session.events}/{name}.part", "wb") as file:
+            np.savez(file, **arrays)
+        os.replace(f"{self.session.events}/{name}.part", f"{self.session.events}/{name}")
+        self.session.line("weights", of=track.name, steps=track.steps, file=name)
+        track.saved = track.steps
+        self.free_from = now + 50 * (time.monotonic() - now)
+
+    def leave(self):
+        """At the end of the process: the last state of each model that is still there."""
+        for track in list(self.tracks.values()):
+            if track.variables():
+                track.record()
+                self.save(track, at_end=True)
+            self.session.line("trained", of=track.name, steps=track.steps)
 
 
 # ---- Keras
@@ -136,6 +171,7 @@ def _make_callback(keras, recorder):
 
         def on_train_end(self, logs=None):
             self.track.record(getattr(self, "loss", None))
+            recorder.save(self.track)
 
     return RecordCallback()
 

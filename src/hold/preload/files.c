@@ -51,7 +51,8 @@ static bool absolute(char out[4096], int folder, const char *path) {
     return snprintf(out, 4096, "%s/%s", strcmp(start, "/") == 0 ? "" : start, path) < 4096;
 }
 
-static void note(const char *event, int folder, const char *path) {
+/* fresh: the file was not there before. */
+static void note(const char *event, int folder, const char *path, bool fresh) {
     char full[4096];
     int saved = errno;
     if (ib_state()->on && absolute(full, folder, path) && !below_skipped(full) &&
@@ -59,17 +60,26 @@ static void note(const char *event, int folder, const char *path) {
         ib_line line;
         ib_line_begin(&line, event);
         ib_line_text(&line, "file", full);
+        if (fresh) ib_line_int(&line, "new", 1);
         ib_line_write(&line);
     }
     errno = saved;
 }
 
+/* Asked before a call that may make the file. */
+static bool missing(int folder, const char *path) {
+    int saved = errno;
+    bool gone = ib_state()->on && faccessat(folder, path, F_OK, 0) != 0;
+    errno = saved;
+    return gone;
+}
+
 /* Only what could be opened counts. */
-static int opened(int file, int folder, const char *path, int flags) {
+static int opened(int file, int folder, const char *path, int flags, bool fresh) {
     if (file >= 0 && (flags & O_DIRECTORY) == 0) {
         int mode = flags & O_ACCMODE;
-        if (mode == O_RDONLY || mode == O_RDWR) note("read", folder, path);
-        if (mode == O_WRONLY || mode == O_RDWR) note("write", folder, path);
+        if (mode == O_RDONLY || mode == O_RDWR) note("read", folder, path, false);
+        if (mode == O_WRONLY || mode == O_RDWR) note("write", folder, path, fresh);
     }
     return file;
 }
@@ -102,7 +112,8 @@ static mode_t mode_of(int flags, va_list list) {
         va_end(list);                                                                                        \
         int file = open_stream(path, flags, __builtin_return_address(0));                                    \
         if (file >= 0) return file;                                                                          \
-        return opened(REAL(name)(path, flags, mode), AT_FDCWD, path, flags);                                 \
+        bool fresh = (flags & O_CREAT) != 0 && missing(AT_FDCWD, path);                                      \
+        return opened(REAL(name)(path, flags, mode), AT_FDCWD, path, flags, fresh);                          \
     }
 DEFINE_OPEN(open)
 DEFINE_OPEN(open64)
@@ -115,7 +126,8 @@ DEFINE_OPEN(open64)
         va_end(list);                                                                                        \
         int file = open_stream(path, flags, __builtin_return_address(0));                                    \
         if (file >= 0) return file;                                                                          \
-        return opened(REAL(name)(folder, path, flags, mode), folder, path, flags);                           \
+        bool fresh = (flags & O_CREAT) != 0 && missing(folder, path);                                        \
+        return opened(REAL(name)(folder, path, flags, mode), folder, path, flags, fresh);                    \
     }
 DEFINE_OPENAT(openat)
 DEFINE_OPENAT(openat64)
@@ -124,7 +136,7 @@ DEFINE_OPENAT(openat64)
     int name(const char *path, int flags) {                                                                  \
         int file = open_stream(path, flags, __builtin_return_address(0));                                    \
         if (file >= 0) return file;                                                                          \
-        return opened(REAL(name)(path, flags), AT_FDCWD, path, flags);                                       \
+        return opened(REAL(name)(path, flags), AT_FDCWD, path, flags, false);                                \
     }
 DEFINE_OPEN_2(__open_2)
 DEFINE_OPEN_2(__open64_2)
@@ -133,14 +145,15 @@ DEFINE_OPEN_2(__open64_2)
     int name(int folder, const char *path, int flags) {                                                      \
         int file = open_stream(path, flags, __builtin_return_address(0));                                    \
         if (file >= 0) return file;                                                                          \
-        return opened(REAL(name)(folder, path, flags), folder, path, flags);                                 \
+        return opened(REAL(name)(folder, path, flags), folder, path, flags, false);                          \
     }
 DEFINE_OPENAT_2(__openat_2)
 DEFINE_OPENAT_2(__openat64_2)
 
 #define DEFINE_CREAT(name)                                                                                   \
     IB_EXPORT int name(const char *path, mode_t mode) {                                                      \
-        return opened(REAL(name)(path, mode), AT_FDCWD, path, O_WRONLY);                                     \
+        bool fresh = missing(AT_FDCWD, path);                                                                \
+        return opened(REAL(name)(path, mode), AT_FDCWD, path, O_WRONLY, fresh);                              \
     }
 DEFINE_CREAT(creat)
 DEFINE_CREAT(creat64)
@@ -149,32 +162,47 @@ DEFINE_CREAT(creat64)
     IB_EXPORT FILE *name(const char *restrict path, const char *restrict mode) {                             \
         int file = open_stream(path, O_CLOEXEC, __builtin_return_address(0));                                \
         if (file >= 0) return fdopen(file, "r");                                                             \
+        bool fresh = mode[0] != 'r' && missing(AT_FDCWD, path);                                              \
         FILE *stream = REAL(name)(path, mode);                                                               \
-        int plus = strchr(mode, '+') != NULL;                                                                \
-        int flags = plus ? O_RDWR : mode[0] == 'r' ? O_RDONLY : O_WRONLY;                                    \
-        opened(stream != NULL ? 0 : -1, AT_FDCWD, path, flags);                                              \
+        int flags = strchr(mode, '+') != NULL ? O_RDWR : mode[0] == 'r' ? O_RDONLY : O_WRONLY;               \
+        opened(stream != NULL ? 0 : -1, AT_FDCWD, path, flags, fresh);                                       \
         return stream;                                                                                       \
     }
 DEFINE_FOPEN(fopen)
 DEFINE_FOPEN(fopen64)
 
-/* ---- Names that files get later ---- */
+/* ---- Names that files get later, and folders ---- */
 
-static int renamed(int result, int folder_a, const char *a, int folder_b, const char *b) {
+static int renamed(int result, int folder_a, const char *a, int folder_b, const char *b, bool fresh) {
     char from[4096];
     if (result == 0 && ib_state()->on && absolute(from, folder_a, a) && !below_skipped(from))
-        note("write", folder_b, b);
+        note("write", folder_b, b, fresh);
     return result;
 }
 
 IB_EXPORT int rename(const char *a, const char *b) {
-    return renamed(REAL(rename)(a, b), AT_FDCWD, a, AT_FDCWD, b);
+    bool fresh = missing(AT_FDCWD, b);
+    return renamed(REAL(rename)(a, b), AT_FDCWD, a, AT_FDCWD, b, fresh);
 }
 
 IB_EXPORT int renameat(int folder_a, const char *a, int folder_b, const char *b) {
-    return renamed(REAL(renameat)(folder_a, a, folder_b, b), folder_a, a, folder_b, b);
+    bool fresh = missing(folder_b, b);
+    return renamed(REAL(renameat)(folder_a, a, folder_b, b), folder_a, a, folder_b, b, fresh);
 }
 
 IB_EXPORT int renameat2(int folder_a, const char *a, int folder_b, const char *b, unsigned flags) {
-    return renamed(REAL(renameat2)(folder_a, a, folder_b, b, flags), folder_a, a, folder_b, b);
+    bool fresh = missing(folder_b, b);
+    return renamed(REAL(renameat2)(folder_a, a, folder_b, b, flags), folder_a, a, folder_b, b, fresh);
+}
+
+IB_EXPORT int mkdir(const char *path, mode_t mode) {
+    int result = REAL(mkdir)(path, mode);
+    if (result == 0) note("folder", AT_FDCWD, path, true);
+    return result;
+}
+
+IB_EXPORT int mkdirat(int folder, const char *path, mode_t mode) {
+    int result = REAL(mkdirat)(folder, path, mode);
+    if (result == 0) note("folder", folder, path, true);
+    return result;
 }

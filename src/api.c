@@ -3,6 +3,7 @@
  * The public calls: options without NULL, the contract's rounding mode around the work.
  */
 #include "base/rounding.h"
+#include "hold/commands.h"
 #include "run/commands.h"
 #include "run/experiment.h"
 
@@ -25,7 +26,8 @@ ib_status ib_train(const char *experiment, const char *run, const ib_options *op
 
 ib_status ib_verify(const char *run, const ib_judgement *how, const ib_options *options, ib_error *err) {
     static const ib_judgement plain;
-    CALL(ib__verify(run, how != NULL ? how : &plain, options, err));
+    if (how == NULL) how = &plain;
+    CALL(ib__script_is(run) ? ib__script_verify(run, how, options, err) : ib__verify(run, how, options, err));
 }
 
 ib_status ib_audit(const char *run, size_t sample, const ib_options *options, ib_error *err) {
@@ -33,7 +35,8 @@ ib_status ib_audit(const char *run, size_t sample, const ib_options *options, ib
 }
 
 ib_status ib_diff(const char *run_a, const char *run_b, const ib_options *options, ib_error *err) {
-    CALL(ib__diff(run_a, run_b, options, err));
+    CALL(ib__script_is(run_a) || ib__script_is(run_b) ? ib__script_diff(run_a, run_b, options, err)
+                                                      : ib__diff(run_a, run_b, options, err));
 }
 
 ib_status ib_evaluate(const char *model, const ib_data *data, const ib_options *options, ib_error *err) {
@@ -50,7 +53,7 @@ ib_status ib_summary(const char *file, const ib_options *options, ib_error *err)
 }
 
 ib_status ib_show(const char *run, const ib_options *options, ib_error *err) {
-    CALL(ib__show(run, options, err));
+    CALL(ib__script_is(run) ? ib__script_show(run, options, err) : ib__show(run, options, err));
 }
 
 ib_status ib_env(const ib_options *options, ib_error *err) {
@@ -62,7 +65,7 @@ ib_status ib_env_lock(const char *folder, const ib_options *options, ib_error *e
 }
 
 ib_status ib_env_check(const char *run, const ib_options *options, ib_error *err) {
-    CALL(ib__env_check(run, options, err));
+    CALL(ib__script_is(run) ? ib__script_env_check(run, options, err) : ib__env_check(run, options, err));
 }
 
 ib_status ib_kernels_list(const ib_options *options, ib_error *err) {
@@ -76,4 +79,17 @@ ib_status ib_set_random_seed(int64_t seed, ib_error *err) {
                         (long long)seed);
     ib__experiment_default_seed(seed);
     return IB_OK;
+}
+
+ib_status ib_script_record(char *const *argv, const ib_script *script, const ib_options *options,
+                           int *wait_status, ib_error *err) {
+    static const ib_script plain;
+    if (argv == NULL || argv[0] == NULL)
+        return ib__fail(err, IB_BAD_INPUT, "record", "expected a program to run, found none");
+    CALL(ib__script_record(argv, script != NULL ? script : &plain, options, wait_status, err));
+}
+
+ib_status ib_script_lock(const char *run, const char *folder, int offline, const ib_options *options,
+                         ib_error *err) {
+    CALL(ib__script_lock(run, folder, offline != 0, options, err));
 }
