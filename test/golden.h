@@ -95,7 +95,7 @@ static inline ib_value *golden_config(const ib_value *c) {
     ib_value *config = ib__value_copy(ib__value_get(c, "config"));
     ib_value *settings = ib__value_get(config, "config");
     const ib_value *arguments = ib__value_get(c, "kwargs");
-    assert_non_null(settings);
+    assert_true(arguments->count == 0 || ib__value_is(settings, IB_MAP));
     for (size_t i = 0; i < arguments->count; i++)
         assert_true(ib__value_set(settings, arguments->keys[i], ib__value_copy(arguments->items[i])));
     return config;

@@ -4,8 +4,9 @@
  * the blank and pads the labels, p: [n, t, c] are logits, every one of the t steps counts.
  *
  * States of a sample with labels a, b: blank, a, blank, b, blank. A path may stay, go to the next state, or
- * leave out a blank between different labels. TensorFlow also lets paths start and end elsewhere, with
- * probability 1e-307: labels that are too long have a loss of about 700, not infinity.
+ * leave out a blank between different labels. TensorFlow lets paths also end elsewhere with probability
+ * 1e-307, so that labels that are too long have a loss of about 700 and not infinity; the gradient that it
+ * gives counts paths that begin elsewhere with that probability, too. With labels that fit, neither shows.
  */
 #include <math.h>
 
@@ -44,13 +45,14 @@ static ib_node skips_of(ib_graph *g, ib_node states) {
     return ib__op_map(g, IB_MAP_and, ib__op_map(g, IB_MAP_and, odd, later, NO), differs, NO);
 }
 
-/* ln of where paths begin: the first blank or label; elsewhere as many ways as transitions lead there. */
-static ib_node start_of(ib_graph *g, ib_node skips) {
+/* ln of where paths begin: the first blank or label; `others` and one more for a state that has a third way
+ * in, since elsewhere there are as many beginnings as transitions. */
+static ib_node start_of(ib_graph *g, ib_node skips, double others) {
     ib_shape shape = ib__node_shape(g, skips);
     ib_node number = ib__op_convert(g, ib__op_iota(g, &shape, 1), IB_TYPE_F32);
     ib_node first = ib__op_map(g, IB_MAP_less, number, ib__loss_constant(g, 2.0), NO);
-    ib_node ways = ib__op_select(g, skips, ib__loss_constant(g, elsewhere + 1.0986122886681098),
-                                 ib__loss_constant(g, elsewhere + 0.69314718055994531));
+    ib_node ways = ib__op_select(g, skips, ib__loss_constant(g, others + 1.0986122886681098),
+                                 ib__loss_constant(g, others + 0.69314718055994531));
     return ib__op_select(g, first, ib__loss_constant(g, 0.0), ways);
 }
 
@@ -116,6 +118,15 @@ static void steps(walk *w, ib_node seen) {
     steps(w, ib__op_slice(w->g, seen, (int64_t[]){0, half, 0}, shape.dims));
 }
 
+/* ln of the probability of all paths, [n, 1]. */
+static ib_node paths(ib_graph *g, ib_node seen, ib_node skips, ib_node start, ib_node end) {
+    walk w = {.g = g, .skips = skips, .start = start, .shares = NO, .scale = NO};
+    steps(&w, seen);
+    ib_node ends = ib__op_add(g, w.shares, end), top = largest(g, ends);
+    ib_node sum = ib__op_reduce(g, IB_REDUCE_SUM, ib__op_exp(g, ib__op_subtract(g, ends, top)), 2u, true);
+    return ib__op_add(g, ib__op_add(g, w.scale, top), ib__op_log(g, sum));
+}
+
 ib_node ib__loss_ctc(const ib_loss *loss, ib_graph *g, ib_node t, ib_node p, ib_node *mask) {
     (void)loss, (void)mask;
     ib_shape shape = ib__node_shape(g, p), row = {1, {shape.dims[0]}};
@@ -123,11 +134,10 @@ ib_node ib__loss_ctc(const ib_loss *loss, ib_graph *g, ib_node t, ib_node p, ib_
     ib_node hot = ib__loss_one_hot(g, ib__op_convert(g, states, IB_TYPE_I32), shape.dims[2]);
     ib_dot_axes axes = {.n_batch = 1, .n_contract = 1, .a_contract = {2}, .b_contract = {2}};
     ib_node seen = ib__op_dot_general(g, ib__log_softmax(g, p, 4u), hot, &axes);
-    walk w = {.g = g, .skips = skips_of(g, states), .shares = NO, .scale = NO};
-    w.start = start_of(g, w.skips);
-    steps(&w, seen);
-    ib_node ends = ib__op_add(g, w.shares, end_of(g, labels, states)), top = largest(g, ends);
-    ib_node sum = ib__op_reduce(g, IB_REDUCE_SUM, ib__op_exp(g, ib__op_subtract(g, ends, top)), 2u, true);
-    ib_node log = ib__op_add(g, ib__op_add(g, w.scale, top), ib__op_log(g, sum));
-    return ib__op_reshape(g, ib__op_negate(g, log), &row);
+    ib_node skips = skips_of(g, states), end = end_of(g, labels, states);
+    ib_node value = paths(g, ib__op_stop_gradient(g, seen), skips, start_of(g, skips, never), end);
+    ib_node slope = paths(g, seen, skips, start_of(g, skips, elsewhere), end);
+    /* the value of the one, the gradient of the other */
+    value = ib__op_add(g, ib__op_subtract(g, value, ib__op_stop_gradient(g, slope)), slope);
+    return ib__op_reshape(g, ib__op_negate(g, value), &row);
 }

@@ -7,14 +7,15 @@
 
 #include <stdlib.h>
 
+#include "layers/activation.h"
 #include "losses/loss.h"
 
 /* How many golden cases there are; all must run. */
-enum { CASES = 391 };
+enum { CASES = 391, SCORES_CASES = 165 };
 
 typedef struct problem {
     const char *name;
-    const ib_value *settings;
+    const ib_value *logits; /* "sigmoid" or "softmax" makes the prediction from p; else null */
     ib_tensor t, p, w, m, loss, dp;
     bool weighted, masked;
 } problem;
@@ -28,6 +29,15 @@ typedef struct answer {
 static ib_node input(ib_graph *g, const problem *q, const ib_tensor *a, ib_type type) {
     bool batched = a->shape.rank > 0 && a->shape.dims[0] == q->p.shape.dims[0];
     return ib__op_input(g, "x", type, &a->shape, batched);
+}
+
+static ib_node prediction(ib_graph *g, const problem *q, ib_node p) {
+    if (ib__value_is_string(q->logits, "softmax"))
+        return ib__softmax(g, p, 1u << (ib__node_shape(g, p).rank - 1)); /* keeps its logits */
+    if (!ib__value_is_string(q->logits, "sigmoid")) return p;
+    ib_node y = ib__op_map(g, IB_MAP_logistic, p, IB_NO_NODE, IB_NO_NODE);
+    ib__node_set_logits(g, y, p, IB_LOGITS_SIGMOID);
+    return y;
 }
 
 static void put(ib_plan *plan, ib_node to, const ib_tensor *from, ib_type type) {
@@ -60,7 +70,7 @@ static answer run(const problem *q, const ib_loss *loss, ib_isa isa, ib_pool *po
     ib_node t = input(g, q, &q->t, type), p = input(g, q, &q->p, IB_TYPE_F32), dy;
     ib_node w = q->weighted ? input(g, q, &q->w, IB_TYPE_F32) : IB_NO_NODE;
     ib_node m = q->masked ? input(g, q, &q->m, IB_TYPE_F32) : IB_NO_NODE;
-    ib_node y = ib__loss_call_masked(loss, g, t, p, w, m);
+    ib_node y = ib__loss_call_masked(loss, g, t, prediction(g, q, p), w, m);
     ib__graph_gradients(g, &y, NULL, 1, &p, 1, &dy);
     ib__graph_output(g, y);
     ib__graph_output(g, dy);
@@ -96,7 +106,7 @@ static double error_of(const golden *g, const problem *q, const float *got, cons
 }
 
 static double run_case(const golden *g, const ib_value *c, ib_pool *const pools[2]) {
-    problem q = {.name = golden_text(c, "name")};
+    problem q = {.name = golden_text(c, "name"), .logits = ib__value_get(c, "logits")};
     ib_error err = {0};
     ib_loss *loss;
     ib_value *config = golden_config(c);
@@ -131,27 +141,37 @@ static double run_case(const golden *g, const ib_value *c, ib_pool *const pools[
     return fmax(e, d);
 }
 
-static void test_golden(void **unused) {
-    (void)unused;
+static void run_group(const char *group, size_t cases) {
     golden g;
     ib_pool *pools[2];
     size_t ran = 0;
     double worst = 0;
-    golden_open(&g, "losses");
+    golden_open(&g, group);
     assert_int_equal(ib__pool_new(&pools[0], 1, NULL), IB_OK);
     assert_int_equal(ib__pool_new(&pools[1], 3, NULL), IB_OK);
     for (size_t i = 0; i < g.cases->count; i++) {
         worst = fmax(worst, run_case(&g, g.cases->items[i], pools));
         ran++;
     }
-    printf("losses: %zu cases agree with Keras (worst %.1e), none refused\n", ran, worst);
-    assert_true(ran >= CASES);
+    printf("%s: %zu cases agree with Keras (worst %.1e), none refused\n", group, ran, worst);
+    assert_true(ran >= cases);
     ib__pool_free(pools[0]);
     ib__pool_free(pools[1]);
     golden_close(&g);
 }
 
+static void test_golden(void **unused) {
+    (void)unused;
+    run_group("losses", CASES);
+}
+
+/* Shapes, weights, masks, logits, ties and edges (test/golden/scores.py). */
+static void test_scores(void **unused) {
+    (void)unused;
+    run_group("scores_losses", SCORES_CASES);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_scores)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

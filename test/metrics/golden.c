@@ -10,7 +10,7 @@
 #include "metrics/metric.h"
 
 /* How many golden cases there are; all must run. */
-enum { CASES = 150 };
+enum { CASES = 150, SCORES_CASES = 324 };
 
 static bool array(const golden *g, const char *name, int64_t update, const char *key, ib_tensor *out) {
     char full[64];
@@ -28,8 +28,8 @@ static void compare(const ib_metric *metric, const ib_value *c, const ib_tensor 
     float got[64];
     bool list;
     size_t n = ib__metric_count(metric, &list);
-    assert_true(n <= 64 && list == (result->shape.rank > 0));
-    assert_int_equal(n, ib__shape_elements(&result->shape));
+    if (n > 64 || list != (result->shape.rank > 0) || n != (size_t)ib__shape_elements(&result->shape))
+        fail_msg("%s: %zu values, Keras has others", golden_text(c, "name"), n);
     ib__metric_values(metric, values);
     for (size_t i = 0; i < n; i++)
         got[i] = (float)values[i];
@@ -45,18 +45,23 @@ static void run_case(const golden *g, const ib_value *c) {
     int64_t updates = ib__value_get(c, "updates")->integer;
     for (int64_t i = 0; i < updates; i++) {
         ib_error err = {0};
-        ib_tensor t, p, w, result;
+        ib_tensor t, p, w, m, z, result;
         if (!array(g, name, i, "y_true", &t)) assert_true(array(g, name, i, "values", &t));
         (void)array(g, name, i, "y_pred", &p);
         (void)array(g, name, i, "sample_weight", &w);
+        (void)array(g, name, i, "mask", &m);
+        (void)array(g, name, i, "logits", &z);
         assert_true(array(g, name, i, "result", &result));
         if (!metric &&
             ib__metric_new(&metric, config, NULL, given(&p) ? &p.shape : NULL, &t.shape, name, &err) != IB_OK)
             fail_msg("%s: %s", err.where, err.text);
-        ib_metric_batch batch = {.y_true = &t, .y_pred = given(&p), .weight = given(&w)};
+        ib_metric_batch batch = {
+            .y_true = &t, .y_pred = given(&p), .weight = given(&w), .mask = given(&m), .logits = given(&z)};
         if (ib__metric_add(metric, &batch, &err) != IB_OK) fail_msg("%s: %s", err.where, err.text);
         compare(metric, c, &result, i);
-        ib_tensor *all[] = {&t, &p, &w, &result};
+        if (ib__value_is(ib__value_get(c, "config"), IB_STRING))
+            assert_string_equal(ib__metric_name(metric), golden_text(c, "metric"));
+        ib_tensor *all[] = {&t, &p, &w, &m, &z, &result};
         for (size_t k = 0; k < sizeof all / sizeof *all; k++)
             ib__tensor_free(all[k]);
     }
@@ -64,16 +69,26 @@ static void run_case(const golden *g, const ib_value *c) {
     ib__value_free(config);
 }
 
-static void test_golden(void **unused) {
-    (void)unused;
+static void run_group(const char *group, size_t cases) {
     golden g;
     size_t ran = 0;
-    golden_open(&g, "metrics");
+    golden_open(&g, group);
     for (size_t i = 0; i < g.cases->count; i++, ran++)
         run_case(&g, g.cases->items[i]);
-    printf("metrics: %zu cases agree with Keras, none refused\n", ran);
-    assert_true(ran >= CASES);
+    printf("%s: %zu cases agree with Keras, none refused\n", group, ran);
+    assert_true(ran >= cases);
     golden_close(&g);
+}
+
+static void test_golden(void **unused) {
+    (void)unused;
+    run_group("metrics", CASES);
+}
+
+/* Shapes, weights, masks, logits, ties and edges (test/golden/scores.py). */
+static void test_scores(void **unused) {
+    (void)unused;
+    run_group("scores_metrics", SCORES_CASES);
 }
 
 /* What Keras wrote comes back as it is. */
@@ -103,6 +118,7 @@ static void test_configs(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_configs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_scores),
+                                       cmocka_unit_test(test_configs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
