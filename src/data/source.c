@@ -12,6 +12,7 @@
 
 #include "data/audit.h"
 #include "data/kinds.h"
+#include "data/split.h"
 
 static const ib_source_kind *const kinds[] = {
 #define X(name) &ib__source_##name,
@@ -98,8 +99,8 @@ static ib_status choose_rows(ib_source_part *part, const ib_entry *q) {
 }
 
 ib_status ib__source_open(ib_source_part *out, const ib_entry *q, const char *const *more, size_t n_more) {
-    const char *known[FIELDS_MAX] = {"first", "rows"};
-    size_t n = 2;
+    const char *known[FIELDS_MAX] = {"first", "rows", "split"};
+    size_t n = 3;
     const ib_source_kind *kind;
     if (!ib__value_is(q->map, IB_MAP))
         return ib__entry_fail(q, q->map, "", "expected a map such as {npz: FILE, x: NAME, y: NAME}, found %s",
@@ -111,6 +112,7 @@ ib_status ib__source_open(ib_source_part *out, const ib_entry *q, const char *co
     if (status == IB_OK) status = kind->open(&part.elements, q);
     if (status == IB_OK && part.elements == NULL) status = ib__fail_memory(q->err);
     if (status == IB_OK) status = choose_rows(&part, q);
+    if (status == IB_OK) status = ib__source_split(&part, q);
     if (status == IB_OK)
         *out = part;
     else

@@ -5,7 +5,8 @@
  *   {npz: FILE, x: NAME, y: NAME}
  *   {csv: FILE, label: COLUMN, features: [COLUMN, ...], labels: int, header: true, separator: ","}
  *
- * All kinds take first: N or rows: [A, B] (from A to before B).
+ * All kinds take first: N or rows: [A, B] (from A to before B), and split (split.h), which is applied to
+ * these.
  */
 #ifndef IB_DATA_SOURCE_H
 #define IB_DATA_SOURCE_H

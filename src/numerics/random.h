@@ -63,10 +63,13 @@ typedef struct ib_split_size {
     size_t count;
 } ib_split_size;
 
+typedef enum ib_split_part { IB_SPLIT_UNSAID, IB_SPLIT_TRAIN, IB_SPLIT_TEST } ib_split_part;
+
 typedef struct ib_split {
     ib_random random;
     ib_split_size test, train;
     bool train_first;
+    ib_split_part part;
 } ib_split;
 
 /* entry: a map with
@@ -74,7 +77,8 @@ typedef struct ib_split {
  *   seed   as for ib__random_open; the one given here as `seed`
  *   test   share or number of test samples; with a share, rounded up
  *   train  share or number of training samples; with a share, rounded down; all others without it
- *   first  which part the permutation begins with: test (as scikit-learn), or train */
+ *   first  which part the permutation begins with: test (as scikit-learn), or train
+ *   part   which part is meant, train or test: for whoever takes one */
 ib_status ib__split_read(ib_split *out, const ib_value *entry, int64_t seed, const char *where,
                          ib_error *err);
 /* order: room for n rows. The training rows come first, *train of them, then the *test test rows, each part

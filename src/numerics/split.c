@@ -33,7 +33,7 @@ static ib_status read_size(ib_split_size *out, const ib_value *entry, const char
 }
 
 static ib_status check_fields(const ib_value *entry, const char *where, ib_error *err) {
-    static const char *const fields[] = {"by", "seed", "test", "train", "first"};
+    static const char *const fields[] = {"by", "seed", "test", "train", "first", "part"};
     enum { FIELDS = sizeof fields / sizeof *fields };
     if (!ib__value_is(entry, IB_MAP))
         return ib__fail(err, IB_BAD_INPUT, where,
@@ -45,9 +45,26 @@ static ib_status check_fields(const ib_value *entry, const char *where, ib_error
         if (k < FIELDS) continue;
         const char *near = ib__nearest(entry->keys[i], fields, FIELDS);
         return ib__fail(err, IB_BAD_INPUT, where, "unknown field \"%.60s\"%s%s", entry->keys[i],
-                        near ? "; nearest is " : "; there are by, seed, test, train, first",
+                        near ? "; nearest is " : "; there are by, seed, test, train, first, part",
                         near ? near : "");
     }
+    return IB_OK;
+}
+
+/* "test" or "train" */
+static ib_status read_part(ib_split_part *out, const ib_value *entry, const char *key, const char *where,
+                           ib_error *err) {
+    const ib_value *value = ib__value_get(entry, key);
+    *out = IB_SPLIT_UNSAID;
+    if (!value) return IB_OK;
+    bool text = value->kind == IB_STRING;
+    if (text && strcmp(value->string, "train") == 0)
+        *out = IB_SPLIT_TRAIN;
+    else if (text && strcmp(value->string, "test") == 0)
+        *out = IB_SPLIT_TEST;
+    else
+        return ib__fail(err, IB_BAD_INPUT, where, "%s: expected test or train, found %s", key,
+                        text ? value->string : ib__kind_name(value->kind));
     return IB_OK;
 }
 
@@ -55,17 +72,15 @@ ib_status ib__split_read(ib_split *out, const ib_value *entry, int64_t seed, con
                          ib_error *err) {
     ib_status status = check_fields(entry, where, err);
     if (status != IB_OK) return status;
-    const ib_value *by = ib__value_get(entry, "by"), *first = ib__value_get(entry, "first");
-    const ib_value *given = ib__value_get(entry, "seed");
+    const ib_value *by = ib__value_get(entry, "by"), *given = ib__value_get(entry, "seed");
+    ib_split_part first;
     if (by && by->kind != IB_STRING)
         return ib__fail(err, IB_BAD_INPUT, where, "by: expected the name of a random stream, found %s",
                         ib__kind_name(by->kind));
-    if (first && !ib__value_is_string(first, "test") && !ib__value_is_string(first, "train"))
-        return ib__fail(err, IB_BAD_INPUT, where, "first: expected test or train, found %s%s",
-                        first->kind == IB_STRING ? "" : ib__kind_name(first->kind),
-                        first->kind == IB_STRING ? first->string : "");
-    out->train_first = first && ib__value_is_string(first, "train");
-    status = read_size(&out->test, entry, "test", where, err);
+    status = read_part(&first, entry, "first", where, err);
+    if (status == IB_OK) status = read_part(&out->part, entry, "part", where, err);
+    out->train_first = first == IB_SPLIT_TRAIN;
+    if (status == IB_OK) status = read_size(&out->test, entry, "test", where, err);
     if (status == IB_OK) status = read_size(&out->train, entry, "train", where, err);
     if (status != IB_OK) return status;
     if (!out->test.given && !out->train.given)

@@ -80,6 +80,7 @@ static const struct {
     {"{\"train\": \"most\", \"test\": 0.5}", "train: expected a share"},
     {"{\"test\": 0.2, \"first\": \"last\"}", "first: expected test or train"},
     {"{\"test\": 0.2, \"first\": 2}", "first: expected test or train"},
+    {"{\"test\": 0.2, \"part\": \"all\"}", "part: expected test or train, found all"},
     {"{\"test\": 0.2, \"seed\": -1}", "seed: expected an integer from 0 for isobit"},
     {"{\"test\": 0.2, \"seed\": \"x\"}", "seed: expected an integer from 0 for isobit"},
     {"{\"test\": 0.2, \"by\": \"numpy.RandomState\", \"seed\": 4294967296}",
