@@ -23,7 +23,7 @@ typedef struct command {
 static const command commands[] = {
     {"train", run_train, 1, "EXPERIMENT -o RUN", "train an experiment, write the run's folder", "otiqr"},
     {"verify", run_verify, 1, "RUN", "judge a run by its goal: train it again, compare every digest",
-     "gvtij"},
+     "gvmAntij"},
     {"audit", run_audit, 1, "RUN", "recompute some random steps of a run from its checkpoints", "ktij"},
     {"diff", run_diff, 2, "RUN RUN", "find the first step, tensor and element where two runs part", "ti"},
     {"record", run_record, RUNS, "[-o RUN] -- PROGRAM ...", "run a Keras script, held still, and record it",
@@ -54,6 +54,10 @@ static const option options[] = {
     {'g', "--goal", "bitwise|functional|documented", "judge by this goal, not the experiment's"},
     {'v', "--vary", "threads,isa,...",
      "also in these ways: prints the levels proven (doc/record.md, doc/hold.md)"},
+    {'m', "--margin", "NAME=X,...",
+     "functional: by how much a metric may differ (default: the experiment's)"},
+    {'A', "--against", "RUN", "functional: the other run; either may be a folder of recorded runs"},
+    {'n', "--seeds", "K", "functional: trainings of each (default: 5)"},
     {'k', "--sample", "K", "how many random steps (default: 8)"},
     {'l', "--lock", NULL,
      "the packages in use, with versions; with -o FOLDER: environment.lock and Dockerfile"},
@@ -140,6 +144,14 @@ static bool take_option(words *w, char letter, const char *argument) {
     case 'g':
         w->judgement.goal = argument;
         return true;
+    case 'm':
+        w->judgement.margins = argument;
+        return true;
+    case 'A':
+        w->judgement.against = argument;
+        return true;
+    case 'n':
+        return parse_count(argument, &w->judgement.seeds);
     case 'k':
         return parse_count(argument, &w->sample);
     case 'l':

@@ -124,6 +124,11 @@ typedef struct ib_judgement {
      * CPU; "resume": stopped and gone on three times; "compiler": built from the sources with another
      * compiler. */
     const char *vary;
+    /* functional: the metrics named in margins ("accuracy=0.01,test_loss=0.05"; NULL: the experiment's) of
+     * `seeds` trainings (0: 5) with other seeds are equivalent to the recorded ones, or to those of the run
+     * `against` trained in the same way. run and against may be folders of recorded runs. */
+    const char *margins, *against;
+    size_t seeds;
 } ib_judgement;
 
 /* Judges a run by a goal: `bitwise` trains it again and compares every recorded digest. Text: the levels

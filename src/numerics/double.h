@@ -21,4 +21,11 @@ double ib__double_sin(double x);
  * 1e-15. */
 double ib__double_normal_quantile(double p);
 
+/* ln Gamma(x), x > 0; error about 1e-15, absolute or relative. */
+double ib__double_log_gamma(double x);
+/* Student's t with nu > 0 degrees of freedom: the probability to lie below t, and the number below which it
+ * lies with probability p, 0 < p < 1. Errors about 1e-13. */
+double ib__double_student(double t, double nu);
+double ib__double_student_quantile(double p, double nu);
+
 #endif

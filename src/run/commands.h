@@ -34,6 +34,9 @@ ib_status ib__kernels_print(const ib_options *options, ib_error *err);
 struct ib_report;
 ib_status ib__verify_bitwise(const ib_record *record, const char *vary, const ib_options *options,
                              ib_error *err);
+/* record NULL: run is a folder of runs. */
+ib_status ib__verify_functional(const char *run, const ib_record *record, const ib_judgement *how,
+                                const ib_options *options, ib_error *err);
 ib_status ib__verify_documented(const ib_record *record, const ib_options *options, ib_error *err);
 /* Builds isobit from its sources with another compiler and lets it verify the run. *proven: it did; false: no
  * sources or no other compiler here, which is said. */

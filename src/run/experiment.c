@@ -35,6 +35,7 @@ static const field top_fields[] = {
     {"notes", IB_STRING, false, false, 0, 0, NULL},
     {"seed", IB_INT, false, true, 0, LARGEST, NULL},
     {"goal", IB_STRING, false, false, 0, 0, "\"bitwise\""},
+    {"margins", IB_MAP, false, true, 0, 0, NULL},
     {"model", IB_MAP, true, false, 0, 0, NULL},
     {"initial_weights", IB_MAP, false, true, 0, 0, NULL},
     {"compile", IB_MAP, false, false, 0, 0, NULL},
@@ -210,6 +211,13 @@ static ib_status check_sections(const ib_value *tree, const char *name, ib_error
         snprintf(text, sizeof text, "expected bitwise, functional or documented, found \"%.40s\"%s%s",
                  goal->string, near != NULL ? ", did you mean " : "", near != NULL ? near : "");
         return fail_at(&r, goal, "goal", text);
+    }
+    const ib_value *margins = ib__value_get(tree, "margins");
+    for (size_t i = 0; ib__value_is(margins, IB_MAP) && i < margins->count; i++) {
+        double margin;
+        reader inner = {name, "margins.", err};
+        if (!ib__value_number(margins->items[i], &margin) || !(margin > 0))
+            return fail_at(&inner, margins->items[i], margins->keys[i], "expected a number above 0");
     }
     const struct section {
         const char *key, *prefix;
