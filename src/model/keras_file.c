@@ -83,14 +83,22 @@ static ib_status add_module(paths *p, const ib_module *module) {
 
 /* ---- Optimizer ---- */
 
-/* optimizer/vars/i for each piece of state; early: only those that are there before the first step. */
-static ib_status add_optimizer(paths *p, const ib_model *model, bool early) {
+/* group/vars/i for each piece of state; early: only those that are there before the first step. What
+ * optimizers inside of it hold is written a second time, in their own groups. */
+static ib_status add_optimizer(paths *p, const ib_optimizer *optimizer, const char *group, bool early) {
     const ib_state *state;
-    size_t n = ib__optimizer_state(model->optimizer, &state), at = 0;
+    const ib_optimizer *part;
+    const char *inner;
+    size_t n = ib__optimizer_state(optimizer, &state), at = 0;
     ib_status status = IB_OK;
+    for (size_t i = 0; status == IB_OK && !p->reading && (part = ib__optimizer_part(optimizer, i, &inner));
+         i++) {
+        const char *path = ib__arena_printf(&p->arena, "%s/%s", group, inner);
+        status = path ? add_optimizer(p, part, path, early) : ib__fail_memory(p->err);
+    }
     for (size_t i = 0; status == IB_OK && i < n; i++) {
-        if (early && !state[i].early) continue;
-        const char *path = ib__arena_printf(&p->arena, "optimizer/vars/%zu", at++);
+        if (state[i].hidden || (early && !state[i].early)) continue;
+        const char *path = ib__arena_printf(&p->arena, "%s/vars/%zu", group, at++);
         const ib_variable *v = state[i].variable;
         ib_shape shape = v ? v->shape : (ib_shape){0};
         void *data = v ? (void *)v->data : (void *)state[i].integer;
@@ -103,7 +111,7 @@ static ib_status add_optimizer(paths *p, const ib_model *model, bool early) {
                 p, &(ib_h5_out){
                        .path = path, .shape = shape, .integer = !v, .narrow = state[i].narrow, .data = data});
     }
-    const char *end = ib__arena_printf(&p->arena, "optimizer/vars/%zu", at);
+    const char *end = ib__arena_printf(&p->arena, "%s/vars/%zu", group, at);
     return status == IB_OK && p->reading ? add_item(p, &(ib_h5_item){.path = end, .absent = true}) : status;
 }
 
@@ -123,7 +131,7 @@ static ib_status read_once(ib_model *model, const ib_buf *h5, const char *name, 
     paths p = {.reading = true, .err = err};
     ib_status status = add_module(&p, model->root);
     size_t first = p.n_items;
-    if (status == IB_OK && model->optimizer) status = add_optimizer(&p, model, early);
+    if (status == IB_OK && model->optimizer) status = add_optimizer(&p, model->optimizer, "optimizer", early);
     if (status == IB_OK) status = ib__h5_read(h5->data, h5->length, p.items, p.n_items, name, err);
     if (status == IB_OK && model->optimizer) *found = count_found(&p, first, expected);
     free_paths(&p);
@@ -221,7 +229,7 @@ ib_status ib__weights_load(ib_model *model, const char *path, ib_error *err) {
 static ib_status write_weights(const ib_model *model, ib_buf *buf, ib_error *err) {
     paths p = {.err = err};
     ib_status status = add_module(&p, model->root);
-    if (status == IB_OK && model->optimizer) status = add_optimizer(&p, model, false);
+    if (status == IB_OK && model->optimizer) status = add_optimizer(&p, model->optimizer, "optimizer", false);
     if (status == IB_OK) status = ib__h5_write(buf, p.outs, p.n_outs, err);
     free_paths(&p);
     return status;

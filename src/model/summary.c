@@ -253,6 +253,7 @@ static void put_totals(const ib_model *model, ib_buf *out) {
         const ib_state *state;
         size_t n = ib__optimizer_state(model->optimizer, &state);
         for (size_t i = 0; i < n; i++) {
+            if (state[i].hidden) continue;
             optimizer += state[i].variable ? (uint64_t)ib__shape_elements(&state[i].variable->shape) : 1;
             more += state[i].integer && !state[i].narrow ? 4 : 0; /* integers of 8 bytes */
         }

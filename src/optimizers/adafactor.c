@@ -38,6 +38,7 @@ static ib_status add_slots(ib_trained *t, ib_error *err) {
     ib_status status = IB_OK;
     for (int i = ROWS; status == IB_OK && i <= COLUMNS; i++) {
         if (shape->rank < 2) {
+            if (o->untracked) continue;
             ib_state unused = {.path = state.path, .integer = &o->unused, .narrow = true};
             status = ib__optimizer_add_integer(o, &unused, err);
         } else {

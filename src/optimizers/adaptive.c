@@ -112,7 +112,8 @@ enum {
 
 static ib_status nadam_add_product(ib_optimizer *o, ib_error *err) {
     ib_state state = {.path = ib__arena_printf(&o->arena, "%s/variable", ib__optimizer_name(o)),
-                      .initial = 1.0f};
+                      .initial = 1.0f,
+                      .hidden = o->untracked};
     return ib__optimizer_add_variable(o, &o->last, &state, &(ib_shape){0}, err);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/pattern.h"
+#include "layers/layer.h"
 #include "optimizers/internal.h"
 
 /* A serialized optimizer, in its complete form. */
@@ -30,6 +31,20 @@ static ib_status open_inner(ib_optimizer *o, size_t n, ib_error *err) {
     return o->inner ? IB_OK : ib__fail_memory(err);
 }
 
+/* The group of the last inner optimizer: "inner_optimizer", or "optimizers/adam_1" for the second one of a
+ * class. */
+static const char *group_of(ib_optimizer *o) {
+    if (o->class->compound->guarded) return "inner_optimizer";
+    char snake[128];
+    size_t before = 0;
+    const ib_optimizer_class *class = o->inner[o->n_inner - 1]->class;
+    for (size_t i = 0; i + 1 < o->n_inner; i++)
+        before += o->inner[i]->class == class;
+    ib__snake_case(snake, sizeof snake, class->name);
+    if (before == 0) return ib__arena_printf(&o->arena, "optimizers/%s", snake);
+    return ib__arena_printf(&o->arena, "optimizers/%s_%zu", snake, before);
+}
+
 /* The optimizer of a config, with the loss scale factor of the whole (NaN: none), which is written into it.
  */
 static ib_status add_inner(ib_optimizer *o, ib_value *config, const char *where, ib_error *err) {
@@ -37,9 +52,18 @@ static ib_status add_inner(ib_optimizer *o, ib_value *config, const char *where,
     ib_value *written = isnan(factor) ? ib__value_null() : ib__value_real(factor);
     if (!ib__value_set(ib__value_get(config, "config"), "loss_scale_factor", written))
         return ib__fail_memory(err);
-    ib_status status = ib__optimizer_new(&o->inner[o->n_inner], config, where, err);
-    o->n_inner += status == IB_OK;
-    return status;
+    ib_optimizer *inner;
+    ib_status status = ib__optimizer_new(&inner, config, where, err);
+    if (status != IB_OK) return status;
+    o->inner[o->n_inner++] = inner;
+    inner->group = group_of(o);
+    return inner->group ? IB_OK : ib__fail_memory(err);
+}
+
+const ib_optimizer *ib__optimizer_part(const ib_optimizer *o, size_t i, const char **group) {
+    if (i >= o->n_inner) return NULL;
+    *group = o->inner[i]->group;
+    return o->inner[i];
 }
 
 /* ---- LossScaleOptimizer ---- */
@@ -89,7 +113,9 @@ static ib_status open_loss_scale(ib_optimizer *o, const char *where, ib_error *e
     o->settings.loss_scale = (double)NAN;
     ib_status status = open_inner(o, 1, err);
     ib_value *config = ib__value_get(ib__value_get(o->config, "config"), "inner_optimizer");
-    return status == IB_OK ? add_inner(o, config, place, err) : status;
+    if (status == IB_OK) status = add_inner(o, config, place, err);
+    if (status == IB_OK) o->inner[0]->untracked = true;
+    return status;
 }
 
 static ib_status own_all(ib_optimizer *o, ib_variable *const *variables, size_t n, ib_error *err) {

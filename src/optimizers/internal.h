@@ -114,6 +114,7 @@ struct ib_optimizer {
     ib_schedule *schedule; /* NULL: the learning rate is a variable */
     ib_value *config;      /* serialized */
     int64_t iterations;
+    bool untracked; /* within a LossScaleOptimizer: Keras then forgets variables that are not slots */
     /* Of the step */
     double rate;          /* learning rate: a float32 number */
     bool updating;        /* not only accumulating gradients */
@@ -129,6 +130,7 @@ struct ib_optimizer {
     /* Compounds */
     ib_optimizer **inner;
     size_t n_inner;
+    const char *group;     /* within another: its HDF5 group there */
     size_t *owner, *index; /* variable i is number index[i] of inner[owner[i]] */
     int64_t step_counter, unused;
     ib_variable finite; /* 1 if the last step's gradients were */

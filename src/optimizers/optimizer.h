@@ -56,12 +56,16 @@ typedef struct ib_state {
     int64_t *integer;
     bool narrow;   /* an int32 in Keras's files */
     bool early;    /* there before the optimizer is built: iteration and learning_rate */
+    bool hidden;   /* not among Keras's variables, so not in its files */
     float initial; /* of all elements */
 } ib_state;
 
 /* All state, in the order of Keras's optimizer.variables: what a checkpoint must hold. Valid until the
  * optimizer is freed. */
 size_t ib__optimizer_state(const ib_optimizer *optimizer, const ib_state **state);
+/* An optimizer inside of this one: number i, and its HDF5 group within the whole's ("inner_optimizer"), where
+ * Keras writes its state once more. NULL behind the last. */
+const ib_optimizer *ib__optimizer_part(const ib_optimizer *optimizer, size_t i, const char **group);
 /* State was written through these pointers: checks it (name: the file's, for errors) and takes it up. */
 ib_status ib__optimizer_restored(ib_optimizer *optimizer, const char *name, ib_error *err);
 /* State as after build. */

@@ -153,6 +153,7 @@ static const char *const all[] = {
     "Muon: {exclude_layers: [\"^hea[cd]/\"]}",
     "ScheduleFreeAdamW: {warmup_steps: 4}",
     "LossScaleOptimizer: {inner_optimizer: nadam, dynamic_growth_steps: 4}",
+    "LossScaleOptimizer: {inner_optimizer: adafactor}",
     MULTI("lion", "\"dense/.*\": nadam"),
 };
 
