@@ -346,6 +346,9 @@ void ib__walk_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
     case IB_OP_concatenate:
         concatenate_rule(w, n, dy);
         break;
+    case IB_OP_reverse:
+        ib__walk_contribute(w, n->in[0], ib__op_reverse(g, dy, n->u.dims[0]));
+        break;
     case IB_OP_slice:
         slice_rule(w, n, dy);
         break;

@@ -94,6 +94,7 @@ ib_node ib__op_broadcast_in_dim(ib_graph *g, ib_node a, const ib_shape *shape, c
 ib_node ib__op_broadcast_to(ib_graph *g, ib_node a, const ib_shape *shape);
 ib_node ib__op_concatenate(ib_graph *g, const ib_node *parts, size_t n, int axis);
 ib_node ib__op_slice(ib_graph *g, ib_node a, const int64_t *start, const int64_t *limit); /* stride 1 */
+ib_node ib__op_reverse(ib_graph *g, ib_node a, int axis);
 ib_node ib__op_pad(ib_graph *g, ib_node a, float value, const int64_t *low, const int64_t *high);
 
 /* ---- Reductions, over the axes whose bit is set in `axes`. keep: reduced axes stay with size 1. ---- */
@@ -133,7 +134,8 @@ ib_node ib__op_gather(ib_graph *g, ib_node table, ib_node indices);
 typedef struct ib_scan ib_scan;
 /* reverse: from the last step to the first. NULL after an error. */
 ib_scan *ib__scan_begin(ib_graph *g, int64_t steps, bool reverse);
-/* A value that goes from step to step, and its first one. The first axis counts samples. */
+/* A value that goes from step to step, and its first one. The first axis counts samples, or rows of samples,
+ * the same number in all arrays of the body. */
 ib_node ib__scan_carry(ib_graph *g, ib_scan *scan, ib_node init);
 /* This step's part [samples, ...] of an array [samples, steps, ...]. */
 ib_node ib__scan_x(ib_graph *g, ib_scan *scan, ib_node xs);

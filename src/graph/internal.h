@@ -26,6 +26,7 @@
     X(broadcast_in_dim)                                                                                      \
     X(transpose)                                                                                             \
     X(concatenate)                                                                                           \
+    X(reverse)                                                                                               \
     X(slice)                                                                                                 \
     X(pad)                                                                                                   \
     X(reduce)                                                                                                \
@@ -118,6 +119,7 @@ typedef struct ib_scan_slice {
 struct ib_scan {
     int region;
     int64_t steps;
+    size_t rows; /* of a sample, in every array of the body; 0: not known yet */
     bool reverse;
     ib_node node; /* IB_NO_NODE until the end */
     ib_scan_carry *carries;

@@ -461,6 +461,20 @@ static bool lower_scan(ib_plan *plan, ib_node node) {
     return true;
 }
 
+/* A copy that reads one axis from its end; the stride's negative is taken modulo the size of size_t. */
+static bool lower_reverse(ib_plan *plan, ib_node node) {
+    const ib_node_data *n = &plan->g->nodes[node];
+    int axis = n->u.dims[0];
+    ib_copy copy = {.rank = n->shape.rank};
+    row_major(&n->shape, copy.src_strides);
+    row_major(&n->shape, copy.dst_strides);
+    for (int d = 0; d < copy.rank; d++)
+        copy.dims[d] = (size_t)n->shape.dims[d];
+    if (copy.dims[axis] > 0) copy.src_offset = (copy.dims[axis] - 1) * copy.src_strides[axis];
+    copy.src_strides[axis] = 0 - copy.src_strides[axis];
+    return emit_copy(plan, node, buffer_for(plan, n->in[0]), buffer_for(plan, node), &copy);
+}
+
 static bool lower_heavy(ib_plan *plan, ib_node node) {
     const ib_node_data *n = &plan->g->nodes[node];
     switch (n->op) {
@@ -482,6 +496,8 @@ static bool lower_heavy(ib_plan *plan, ib_node node) {
                               &plan->g->nodes[n->in[0]].shape, n->u.dims);
     case IB_OP_concatenate:
         return lower_concatenate(plan, node);
+    case IB_OP_reverse:
+        return lower_reverse(plan, node);
     case IB_OP_gather:
         return lower_gather(plan, node);
     case IB_OP_scatter_add:

@@ -299,6 +299,18 @@ ib_node ib__op_slice(ib_graph *g, ib_node a, const int64_t *start, const int64_t
     return ib__node_last(g, node);
 }
 
+ib_node ib__op_reverse(ib_graph *g, ib_node a, int axis) {
+    if (a == IB_NO_NODE) return a;
+    const ib_shape shape = ib__node(g, a)->shape;
+    if (axis < 0 || axis >= shape.rank) return ib__graph_fail(g, IB_BAD_INPUT, "reverse: no axis %d", axis);
+    ib_node_data *node = ib__node_add(g, IB_OP_reverse, ib__node_type(g, a), &shape, &a, 1);
+    if (node) {
+        node->u.dims[0] = axis;
+        node->batched = g->nodes[a].batched && axis > 0;
+    }
+    return ib__node_last(g, node);
+}
+
 ib_node ib__op_pad(ib_graph *g, ib_node a, float value, const int64_t *low, const int64_t *high) {
     if (a == IB_NO_NODE) return a;
     const ib_shape from = ib__node(g, a)->shape;

@@ -67,12 +67,21 @@ ib_node ib__scan_input(ib_graph *g, ib_type type, const ib_shape *shape, bool ba
     return ib__node_last(g, node);
 }
 
+/* Does the first axis count samples, or the rows of samples that the other arrays have? */
+static bool rows_fit(const ib_graph *g, ib_scan *scan, const ib_shape *shape) {
+    int64_t samples = (int64_t)g->samples;
+    if (shape->rank < 1 || samples < 1 || shape->dims[0] < 1 || shape->dims[0] % samples != 0) return false;
+    size_t rows = (size_t)(shape->dims[0] / samples);
+    if (scan->rows == 0) scan->rows = rows;
+    return scan->rows == rows;
+}
+
 ib_node ib__scan_carry(ib_graph *g, ib_scan *scan, ib_node init) {
     if (!scan || init == IB_NO_NODE) return IB_NO_NODE;
     if (g->nodes[init].region)
         return ib__graph_fail(g, IB_UNSUPPORTED, "a scan inside of a scan is not supported");
     const ib_shape shape = g->nodes[init].shape;
-    if (shape.rank < 1 || shape.dims[0] != (int64_t)g->samples)
+    if (!rows_fit(g, scan, &shape))
         return ib__graph_fail(g, IB_INTERNAL, "scan: a carry whose first axis does not count samples");
     if (!ib__grow(&scan->carries, &scan->carries_capacity, scan->n_carries + 1, sizeof *scan->carries))
         return ib__graph_fail(g, IB_NO_MEMORY, "out of memory");
@@ -96,7 +105,7 @@ ib_node ib__scan_x(ib_graph *g, ib_scan *scan, ib_node xs) {
     const ib_shape from = g->nodes[xs].shape;
     if (g->nodes[xs].region)
         return ib__graph_fail(g, IB_UNSUPPORTED, "a scan inside of a scan is not supported");
-    if (from.rank < 2 || from.dims[0] != (int64_t)g->samples || from.dims[1] != scan->steps)
+    if (from.rank < 2 || from.dims[1] != scan->steps || !rows_fit(g, scan, &from))
         return ib__graph_fail(g, IB_INTERNAL, "scan: expected an array of samples and steps");
     ib_shape shape = {.rank = from.rank - 1, .dims = {from.dims[0]}};
     for (int i = 1; i < shape.rank; i++)
@@ -346,6 +355,7 @@ void ib__scan_rule(ib_walk *outer, const ib_node_data *n) {
     ib_graph *g = outer->g;
     backward w = {.outer = outer, .f = n->u.scan, .end = g->n_nodes};
     w.b = new_scan(g, w.f->steps, !w.f->reverse);
+    if (w.b) w.b->rows = w.f->rows;
     w.lambda = calloc(w.f->n_carries + 1, sizeof *w.lambda);
     if (!w.b || !w.lambda || !ib__walk_new(&w.inner, g, w.end)) {
         (void)ib__graph_fail(g, IB_NO_MEMORY, "out of memory");

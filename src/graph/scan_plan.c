@@ -51,6 +51,7 @@ ib_status ib__scan_steps_make(ib_plan *plan, ib_error *err) {
             size_t n = plan->g->samples;
             body->first = n * p / step->parts;
             body->samples = n * (p + 1) / step->parts - body->first;
+            body->rows = s->scan->rows;
             status = make_body(plan, body, s->scan, err);
         }
     }
@@ -68,24 +69,24 @@ void ib__scan_steps_free(ib_plan *plan) {
     }
 }
 
-/* Words of a sample in a body's node. */
+/* Words of a row in a body's node. */
 static size_t row_words(const ib_body *body, ib_node a) {
-    return ib__node_elements(body->g, a) / body->samples;
+    return ib__node_elements(body->g, a) / (body->samples * body->rows);
 }
 
 /* From step t of a stack [samples, steps, ...] into the body, or back. */
 static void copy_in(const ib_body *body, ib_node to, const float *stack, size_t steps, size_t t) {
     size_t n = row_words(body, to);
     float *dst = ib__plan_input(body->plan, to);
-    for (size_t s = 0; s < body->samples; s++)
-        memcpy(dst + s * n, stack + ((body->first + s) * steps + t) * n, n * sizeof *dst);
+    for (size_t r = 0; r < body->samples * body->rows; r++)
+        memcpy(dst + r * n, stack + ((body->first * body->rows + r) * steps + t) * n, n * sizeof *dst);
 }
 
 static void copy_out(const ib_body *body, ib_node from, float *stack, size_t steps, size_t t) {
     size_t n = row_words(body, from);
     const float *src = ib__plan_value(body->plan, from);
-    for (size_t s = 0; s < body->samples; s++)
-        memcpy(stack + ((body->first + s) * steps + t) * n, src + s * n, n * sizeof *src);
+    for (size_t r = 0; r < body->samples * body->rows; r++)
+        memcpy(stack + ((body->first * body->rows + r) * steps + t) * n, src + r * n, n * sizeof *src);
 }
 
 /* All carries at once: a next value may be another carry's present one. */
@@ -105,7 +106,7 @@ static void run_step(const ib_plan *plan, const ib_body *body, const ib_scan *sc
     ib__plan_run(body->plan, plan->at);
     for (size_t i = 0; i < scan->n_ys; i++)
         if (body->y[i] != IB_NO_NODE)
-            copy_out(body, body->y[i], (float *)(uintptr_t)ib__plan_array(plan, scan->ys[i].outer), steps, t);
+            copy_out(body, body->y[i], ib__plan_array(plan, scan->ys[i].outer), steps, t);
     advance(body, scan);
 }
 
@@ -115,8 +116,8 @@ void ib__scan_step_run(const ib_plan *plan, const ib_scan_step *step, size_t par
     for (size_t i = 0; i < scan->n_carries; i++) {
         size_t n = row_words(body, body->carry_in[i]);
         memcpy(ib__plan_input(body->plan, body->carry_in[i]),
-               ib__plan_array(plan, scan->carries[i].init) + body->first * n,
-               body->samples * n * sizeof(float));
+               ib__plan_array(plan, scan->carries[i].init) + body->first * body->rows * n,
+               body->samples * body->rows * n * sizeof(float));
     }
     for (int64_t i = 0; i < scan->steps; i++)
         run_step(plan, body, scan, (size_t)(scan->reverse ? scan->steps - 1 - i : i));
@@ -124,7 +125,7 @@ void ib__scan_step_run(const ib_plan *plan, const ib_scan_step *step, size_t par
         ib_node final = scan->carries[i].final;
         if (final == IB_NO_NODE || !plan->fusion.nodes[final].live) continue;
         size_t n = row_words(body, body->carry_in[i]);
-        memcpy((float *)(uintptr_t)ib__plan_array(plan, final) + body->first * n,
-               ib__plan_input(body->plan, body->carry_in[i]), body->samples * n * sizeof(float));
+        memcpy(ib__plan_array(plan, final) + body->first * body->rows * n,
+               ib__plan_input(body->plan, body->carry_in[i]), body->samples * body->rows * n * sizeof(float));
     }
 }

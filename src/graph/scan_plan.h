@@ -11,7 +11,7 @@
 
 /* A part's copy of the body: samples [first, first + samples). */
 typedef struct ib_body {
-    size_t first, samples;
+    size_t first, samples, rows; /* rows: of each sample */
     ib_graph *g;
     ib_pool *pool; /* of one thread */
     ib_plan *plan;

@@ -132,9 +132,8 @@ ib_node ib__mask_any(ib_layer *layer, ib_build *b, const ib_flow *inputs, size_t
     (void)layer, (void)output;
     ib_node mask = IB_NO_NODE;
     for (size_t i = 0; i < n; i++) {
-        if (inputs[i].mask == IB_NO_NODE) continue;
-        mask = mask == IB_NO_NODE ? inputs[i].mask
-                                  : ib__op_map(b->g, IB_MAP_or, mask, inputs[i].mask, IB_NO_NODE);
+        if (inputs[i].mask == IB_NO_NODE) return IB_NO_NODE;
+        mask = i == 0 ? inputs[i].mask : ib__op_map(b->g, IB_MAP_or, mask, inputs[i].mask, IB_NO_NODE);
     }
     return mask;
 }
@@ -173,7 +172,18 @@ ib_status ib__layer_add_part(ib_layer *layer, const char *attribute, const ib_va
     if (!kept) return ib__fail_memory(err);
     if (!canonical) return IB_OK;
     *canonical = ib__serialized("keras.layers", class_name, ib__value_copy(part->config));
+    const ib_value *build = ib__value_get(serialized, "build_config");
+    if (*canonical && build && !ib__value_set(*canonical, "build_config", ib__value_copy(build))) {
+        ib__value_free(*canonical);
+        *canonical = NULL;
+    }
     return *canonical ? IB_OK : ib__fail_memory(err);
+}
+
+ib_status ib__layer_build_part(ib_layer *part, const ib_shape *input, ib_error *err) {
+    if (part->built) return IB_OK;
+    part->built = true;
+    return part->class->build ? part->class->build(part, input, 1, err) : IB_OK;
 }
 
 /* Own weights first, those of the parts after them; a frozen layer freezes its parts. */
@@ -192,4 +202,53 @@ static size_t gather(ib_layer *layer, ib_weight **out, bool trained, bool frozen
 
 size_t ib__layer_weights(ib_layer *layer, ib_weight **out, bool trained) {
     return gather(layer, out, trained, false);
+}
+
+/* ---- States ---- */
+
+static ib_variable *find_state(const ib_layer *layer, const char *name) {
+    size_t length = strlen(layer->path);
+    for (size_t i = 0; i < layer->n_states; i++)
+        if (strcmp(layer->states[i]->path + length + 1, name) == 0) return layer->states[i];
+    return NULL;
+}
+
+ib_node ib__layer_state(ib_layer *layer, ib_graph *g, const char *name, const ib_shape *shape) {
+    ib_variable *v = find_state(layer, name);
+    if (v && !ib__shape_equal(&v->shape, shape)) {
+        char a[128], b[128];
+        ib__shape_print(a, &v->shape);
+        ib__shape_print(b, shape);
+        return ib__graph_fail(
+            g, IB_BAD_INPUT,
+            "a stateful layer needs batches of one size: its state is %s, now it would be %s", a, b);
+    }
+    if (v) return ib__op_variable(g, v);
+    v = ib__alloc(1, sizeof *v);
+    if (v) {
+        *v = (ib_variable){.path = ib__arena_printf(&layer->arena, "%s/%s", layer->path, name),
+                           .shape = *shape,
+                           .data = ib__alloc((size_t)ib__shape_elements(shape) + 1, sizeof *v->data)};
+    }
+    if (!v || !v->path || !v->data ||
+        !ib__grow(&layer->states, &layer->states_capacity, layer->n_states + 1, sizeof *layer->states)) {
+        if (v) ib__free(v->data);
+        ib__free(v);
+        return ib__graph_fail(g, IB_NO_MEMORY, "out of memory");
+    }
+    layer->states[layer->n_states++] = v;
+    return ib__op_variable(g, v);
+}
+
+void ib__layer_state_assign(ib_layer *layer, ib_graph *g, const char *name, ib_node value) {
+    ib_variable *v = find_state(layer, name);
+    if (v) ib__graph_assign(g, v, value);
+}
+
+size_t ib__layer_states(const ib_layer *layer, ib_variable **out) {
+    size_t n = layer->n_states;
+    if (out && n) memcpy(out, layer->states, n * sizeof *out);
+    for (size_t i = 0; i < layer->n_parts; i++)
+        n += ib__layer_states(layer->parts[i].layer, out ? out + n : NULL);
+    return n;
 }

@@ -94,6 +94,11 @@ void ib__layer_free(ib_layer *layer) {
     for (size_t i = 0; i < layer->n_weights; i++)
         ib__free(layer->weights[i].variable.data);
     free(layer->weights);
+    for (size_t i = 0; i < layer->n_states; i++) {
+        ib__free(layer->states[i]->data);
+        ib__free(layer->states[i]);
+    }
+    free(layer->states);
     for (size_t i = 0; i < layer->n_parts; i++)
         ib__layer_free(layer->parts[i].layer);
     free(layer->parts);

@@ -11,14 +11,18 @@
 #include "graph/graph.h"
 #include "numerics/stream.h"
 
+typedef struct ib_weight ib_weight;
+
 /* A weight. Order within a layer is Keras's (vars/0, vars/1 ... in HDF5: trainable and not, as created). */
-typedef struct ib_weight {
+struct ib_weight {
     ib_variable variable; /* path: "<layer name>/<weight name>" */
     const char *name;     /* "kernel" */
     bool trainable;       /* as created; a frozen layer freezes its weights on top */
     const ib_value *initializer, *regularizer,
         *constraint; /* Keras config, NULL: none (regularizer, constraint) */
-} ib_weight;
+    /* NULL, or how the weight is filled instead of by its initializer alone. */
+    ib_status (*fill)(const ib_weight *weight, uint64_t seed, ib_error *err);
+};
 
 typedef struct ib_layer ib_layer;
 
@@ -77,7 +81,8 @@ typedef struct ib_layer_class {
     void (*apply)(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]);
     /* With `call`: the output's mask; at least one input has one. NULL: the mask ends here. */
     ib_node (*mask)(ib_layer *layer, ib_build *b, const ib_flow *inputs, size_t n, ib_node output);
-    bool many_inputs; /* the first argument is a list of tensors, as of Add */
+    bool many_inputs;   /* the first argument is a list of tensors, as of Add */
+    bool mixes_samples; /* while training, what comes out for a sample depends on the others */
 } ib_layer_class;
 
 /* A layer inside of a layer. attribute: its HDF5 group within the layer's ("forward_layer", "cell"). */
@@ -97,6 +102,8 @@ struct ib_layer {
     void *settings;
     ib_weight *weights;
     size_t n_weights, weights_capacity;
+    ib_variable **states; /* what stays from call to call and is no weight; owned */
+    size_t n_states, states_capacity;
     ib_layer_part *parts; /* owned */
     size_t n_parts, parts_capacity;
     size_t weight_limit; /* floats that one weight may have (a small file cannot ask for much); 0: 2^29 */
@@ -128,6 +135,14 @@ bool ib__args_flag(const ib_args *args, const char *argument); /* a setting that
 /* The weights of a layer and of its parts in Keras's order; trained: only those that are, if the layer itself
  * is. out may be NULL. Gives their number. */
 size_t ib__layer_weights(ib_layer *layer, ib_weight **out, bool trained);
+/* A state that stays from call to call, zero in the beginning, as a node; the batch has a fixed size then.
+ * assign: what it will be after the step. */
+ib_node ib__layer_state(ib_layer *layer, ib_graph *g, const char *name, const ib_shape *shape);
+void ib__layer_state_assign(ib_layer *layer, ib_graph *g, const char *name, ib_node value);
+/* The states of a layer and its parts; out may be NULL. Gives their number. */
+size_t ib__layer_states(const ib_layer *layer, ib_variable **out);
+/* Builds a part for an input of this shape. */
+ib_status ib__layer_build_part(ib_layer *part, const ib_shape *input, ib_error *err);
 /* Makes a layer inside of a layer from a serialized layer {module, class_name, config} or a plain class and
  * config; *canonical (may be NULL): the entry as Keras writes it, yours. */
 ib_status ib__layer_add_part(ib_layer *layer, const char *attribute, const ib_value *serialized,

@@ -169,7 +169,8 @@ const ib_layer_class ib__layer_batch_normalization = {.name = "BatchNormalizatio
                                                       .configure = batch_configure,
                                                       .shape = shape,
                                                       .build = batch_build,
-                                                      .apply = batch_apply};
+                                                      .apply = batch_apply,
+                                                      .mixes_samples = true};
 
 /* ---- LayerNormalization ---- */
 

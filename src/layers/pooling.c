@@ -141,5 +141,29 @@ static ib_node call_global_average(ib_layer *layer, ib_build *b, const ib_node *
 
 GLOBAL_POOLING(global_max_pooling1d, "GlobalMaxPooling1D", global_configure_1d, call_global_max)
 GLOBAL_POOLING(global_max_pooling2d, "GlobalMaxPooling2D", global_configure_2d, call_global_max)
-GLOBAL_POOLING(global_average_pooling1d, "GlobalAveragePooling1D", global_configure_1d, call_global_average)
 GLOBAL_POOLING(global_average_pooling2d, "GlobalAveragePooling2D", global_configure_2d, call_global_average)
+
+/* A mask [batch, steps] leaves steps out. */
+static void apply_global_average_1d(ib_layer *layer, ib_build *b, const ib_args *args,
+                                    ib_flow out[IB_OUTPUTS_MAX]) {
+    const global_pooling *s = layer->settings;
+    ib_graph *g = b->g;
+    ib_node x = args->flows[0].node, mask = args->flows[0].mask;
+    if (mask == IB_NO_NODE) {
+        out->node = call_global_average(layer, b, &x, 1);
+        return;
+    }
+    ib_shape column = ib__node_shape(g, x);
+    column.dims[s->window.data_format ? 1 : 2] = 1;
+    mask = ib__op_reshape(g, mask, &column);
+    unsigned axes = place_axes(s);
+    ib_node kept = ib__op_select(g, mask, x, ib__op_constant(g, 0.0f));
+    ib_node count = ib__op_reduce(g, IB_REDUCE_SUM, ib__op_convert(g, mask, IB_TYPE_F32), axes, s->keepdims);
+    out->node = ib__op_divide(g, ib__op_reduce(g, IB_REDUCE_SUM, kept, axes, s->keepdims), count);
+}
+
+const ib_layer_class ib__layer_global_average_pooling1d = {.name = "GlobalAveragePooling1D",
+                                                           .settings = sizeof(global_pooling),
+                                                           .configure = global_configure_1d,
+                                                           .shape = global_shape,
+                                                           .apply = apply_global_average_1d};

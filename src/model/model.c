@@ -37,8 +37,9 @@ size_t ib__model_weights(ib_model *model, ib_weight **out, bool trainable_only) 
 static ib_status initialize_layer(ib_layer *layer, uint64_t seed, ib_error *err) {
     for (size_t j = 0; j < layer->n_weights; j++) {
         ib_weight *w = &layer->weights[j];
-        ib_status status =
-            ib__initialize(w->variable.data, &w->variable.shape, w->initializer, seed, w->variable.path, err);
+        ib_status status = w->fill ? w->fill(w, seed, err)
+                                   : ib__initialize(w->variable.data, &w->variable.shape, w->initializer,
+                                                    seed, w->variable.path, err);
         if (status != IB_OK) return status;
     }
     for (size_t i = 0; i < layer->n_parts; i++) {
