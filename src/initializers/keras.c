@@ -159,22 +159,29 @@ static ib_status draw_layer(drawer *d, const ib_layer *layer) {
     return status;
 }
 
+/* A weight, or a piece of one, with the seed at `context`. */
+static ib_status fill_piece(void *context, const ib_weight *w, float *data, const ib_shape *shape,
+                            ib_error *err) {
+    return ib__keras_fill(data, shape, w->initializer, *(const int64_t *)context, w->variable.path, err);
+}
+
+static ib_status fill_with(const ib_weight *w, int64_t seed, ib_error *err) {
+    return w->fill ? w->fill(w, fill_piece, &seed, err)
+                   : fill_piece(&seed, w, w->variable.data, &w->variable.shape, err);
+}
+
 /* first: no weight before it has the same initializer. (In Keras such weights, of attention's projections,
  * get initializers of their own.) */
 static ib_status fill_weight(const drawer *d, const ib_weight *w, bool first) {
     for (size_t i = 0; first && i < d->n; i++)
-        if (d->draws[i].initializer == w->initializer)
-            return ib__keras_fill(w->variable.data, &w->variable.shape, w->initializer, d->draws[i].seed,
-                                  w->variable.path, d->err);
+        if (d->draws[i].initializer == w->initializer) return fill_with(w, d->draws[i].seed, d->err);
     bool random, given;
     int64_t seed;
     ib_status status = ib__initializer_seed(w->initializer, w->variable.path, &random, &given, &seed, d->err);
     if (status == IB_OK && random)
         status = ib__fail(d->err, IB_UNSUPPORTED, w->variable.path,
                           "initial weights as Keras draws them: this weight is not supported yet");
-    return status == IB_OK ? ib__keras_fill(w->variable.data, &w->variable.shape, w->initializer, 0,
-                                            w->variable.path, d->err)
-                           : status;
+    return status == IB_OK ? fill_with(w, 0, d->err) : status;
 }
 
 ib_status ib__keras_initialize_layer(ib_layer *layer, ib_keras *keras, ib_error *err) {

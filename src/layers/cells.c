@@ -77,15 +77,14 @@ CONFIGURE(lstm_configure, lstm_fields)
 /* ---- Weights ---- */
 
 /* The bias of an LSTM: its initializer, but ones for the forget gate. */
-static ib_status fill_forget_bias(const ib_weight *w, uint64_t seed, ib_error *err) {
+static ib_status fill_forget_bias(const ib_weight *w, ib_fill_fn *piece, void *context, ib_error *err) {
     ib_shape one = {.rank = 1, .dims = {w->variable.shape.dims[0] / 4}}, two = one;
     size_t units = (size_t)one.dims[0];
     two.dims[0] *= 2;
-    ib_status status = ib__initialize(w->variable.data, &one, w->initializer, seed, w->variable.path, err);
+    ib_status status = piece(context, w, w->variable.data, &one, err);
     for (size_t i = 0; i < units; i++)
         w->variable.data[units + i] = 1.0f;
-    if (status != IB_OK) return status;
-    return ib__initialize(w->variable.data + 2 * units, &two, w->initializer, seed, w->variable.path, err);
+    return status == IB_OK ? piece(context, w, w->variable.data + 2 * units, &two, err) : status;
 }
 
 static ib_status build_gates(ib_layer *layer, const ib_shape *inputs, int64_t gates, ib_error *err) {
@@ -206,8 +205,9 @@ static ib_node projected(const ib_layer *layer, ib_build *b, ib_node x, const ib
 static size_t one_state(const ib_layer *layer, const ib_shape *x, ib_shape out[IB_STATES_MAX],
                         size_t *output) {
     const cell *s = layer->settings;
-    out[0] = (ib_shape){.rank = 2, .dims = {x->dims[0], s->units}};
     *output = 0;
+    if (x->rank != 2) return 0;
+    out[0] = (ib_shape){.rank = 2, .dims = {x->dims[0], s->units}};
     return 1;
 }
 
@@ -280,7 +280,7 @@ const ib_cell_class ib__cell_gru = {"GRUCell", one_state, gru_prepare, gru_step}
 
 static size_t lstm_states(const ib_layer *layer, const ib_shape *x, ib_shape out[IB_STATES_MAX],
                           size_t *output) {
-    (void)one_state(layer, x, out, output);
+    if (!one_state(layer, x, out, output)) return 0;
     out[1] = out[0];
     return 2;
 }

@@ -13,6 +13,10 @@
 
 typedef struct ib_weight ib_weight;
 
+/* Fills data of this shape as the weight's initializer says. */
+typedef ib_status ib_fill_fn(void *context, const ib_weight *weight, float *data, const ib_shape *shape,
+                             ib_error *err);
+
 /* A weight. Order within a layer is Keras's (vars/0, vars/1 ... in HDF5: trainable and not, as created). */
 struct ib_weight {
     ib_variable variable; /* path: "<layer name>/<weight name>" */
@@ -20,8 +24,9 @@ struct ib_weight {
     bool trainable;       /* as created; a frozen layer freezes its weights on top */
     const ib_value *initializer, *regularizer,
         *constraint; /* Keras config, NULL: none (regularizer, constraint) */
-    /* NULL, or how the weight is filled instead of by its initializer alone. */
-    ib_status (*fill)(const ib_weight *weight, uint64_t seed, ib_error *err);
+    /* NULL, or how the weight is filled when its initializer makes only pieces of it: calls piece for each.
+     */
+    ib_status (*fill)(const ib_weight *weight, ib_fill_fn *piece, void *context, ib_error *err);
 };
 
 typedef struct ib_layer ib_layer;

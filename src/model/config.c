@@ -133,10 +133,8 @@ static ib_status make_leaf(ib_reader *r, ib_module *module, const char *prefix, 
     module->layer = layer;
     layer->weight_limit = r->options.weight_limit;
     if (frozen) layer->trainable = false;
-    if (prefix[0]) {
-        status = ib__layer_nest(layer, prefix, r->err);
-        if (status != IB_OK) return status;
-    }
+    status = ib__layer_nest(layer, prefix, r->err);
+    if (status != IB_OK) return status;
     if (!ib__value_set(module->entry, "config", ib__value_copy(layer->config)))
         return ib__fail_memory(r->err);
     return IB_OK;

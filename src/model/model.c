@@ -34,12 +34,16 @@ size_t ib__model_weights(ib_model *model, ib_weight **out, bool trainable_only) 
     return n;
 }
 
+static ib_status fill_piece(void *seed, const ib_weight *w, float *data, const ib_shape *shape,
+                            ib_error *err) {
+    return ib__initialize(data, shape, w->initializer, *(const uint64_t *)seed, w->variable.path, err);
+}
+
 static ib_status initialize_layer(ib_layer *layer, uint64_t seed, ib_error *err) {
     for (size_t j = 0; j < layer->n_weights; j++) {
         ib_weight *w = &layer->weights[j];
-        ib_status status = w->fill ? w->fill(w, seed, err)
-                                   : ib__initialize(w->variable.data, &w->variable.shape, w->initializer,
-                                                    seed, w->variable.path, err);
+        ib_status status = w->fill ? w->fill(w, fill_piece, &seed, err)
+                                   : fill_piece(&seed, w, w->variable.data, &w->variable.shape, err);
         if (status != IB_OK) return status;
     }
     for (size_t i = 0; i < layer->n_parts; i++) {

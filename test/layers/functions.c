@@ -195,7 +195,7 @@ static void test_refusals(void **state) {
          "layers[3] some", "exclude each other"},
         {"Dropout", "{rate: 1.5}", IB_BAD_INPUT, "layers[3] some, rate", "from 0 to 1, found 1.5"},
         {"Permute", "{dims: [1, 1]}", IB_BAD_INPUT, "layers[3] some", "each of 1 to 2 once"},
-        {"LSTM", "{units: 3}", IB_UNSUPPORTED, "layers[3]", "layer LSTM is not supported yet"},
+        {"FlaxLayer", "{units: 3}", IB_UNSUPPORTED, "layers[3]", "layer FlaxLayer is not supported yet"},
         {"Conv2d", "{}", IB_UNSUPPORTED, "layers[3]", "nearest is Conv2D"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

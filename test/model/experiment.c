@@ -101,7 +101,7 @@ static void mistakes(void **state) {
         {"sequential: []", "exp.yaml, model", "a list of layers"},
         {"sequential:\n  - Flatten\n  - Dens: {units: 3}", "exp.yaml, model, line 3, sequential[1]", "Dense"},
         {"sequential:\n  - Dense: {unit: 3}", "exp.yaml, model, line 2, sequential[0] dense", "units"},
-        {"sequential:\n  - LSTM: {units: 3}", "sequential[0]", "LSTM is not supported yet"},
+        {"sequential:\n  - FlaxLayer: {units: 3}", "sequential[0]", "FlaxLayer is not supported yet"},
         {"sequential:\n  - Dense: {units: 3}\n  - Input: {shape: [3]}", "line 3", "first layer"},
         {"sequential: [{Dense: {units: 3, name: x}}, {Dense: {units: 3, name: x}}]", "sequential[1]",
          "stands twice"},
