@@ -7,28 +7,16 @@
 
 #include <math.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <string.h>
+
+#include "numerics/bits.h"
 
 /* ln 2 as a sum; the first part has 33 bits, so its product with an exponent is exact. */
 #define LN2_HIGH 0x1.62e42fee00000p-1
 #define LN2_LOW 0x1.a39ef35793c76p-33
 
-static uint64_t bits_of(double x) {
-    uint64_t b;
-    memcpy(&b, &x, sizeof b);
-    return b;
-}
-
-static double double_of(uint64_t b) {
-    double x;
-    memcpy(&x, &b, sizeof x);
-    return x;
-}
-
 /* 2^k for -1022 <= k <= 1023. */
 static double power_of_two(int k) {
-    return double_of((uint64_t)(k + 1023) << 52);
+    return ib__double_of_bits((uint64_t)(k + 1023) << 52);
 }
 
 /* x = 2^k m with m in (sqrt(1/2), sqrt(2)], for finite x > 0. */
@@ -38,9 +26,9 @@ static double split(double x, int *exponent) {
         x = x * 0x1p54;
         k = -54;
     }
-    uint64_t b = bits_of(x);
+    uint64_t b = ib__double_bits(x);
     k += (int)(b >> 52) - 1023;
-    double m = double_of((b & 0x000fffffffffffffu) | 0x3ff0000000000000u);
+    double m = ib__double_of_bits((b & 0x000fffffffffffffu) | 0x3ff0000000000000u);
     if (m > 1.4142135623730951) {
         m = m * 0.5;
         k += 1;

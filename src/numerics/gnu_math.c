@@ -7,34 +7,8 @@
 #include "numerics/gnu_math.h"
 
 #include <math.h>
-#include <stdint.h>
-#include <string.h>
-
+#include "numerics/bits.h"
 #include "numerics/gnu_tables.h"
-
-static uint64_t bits_of(double x) {
-    uint64_t b;
-    memcpy(&b, &x, sizeof b);
-    return b;
-}
-
-static double double_of(uint64_t b) {
-    double x;
-    memcpy(&x, &b, sizeof x);
-    return x;
-}
-
-static uint32_t float_bits(float x) {
-    uint32_t b;
-    memcpy(&b, &x, sizeof b);
-    return b;
-}
-
-static float float_of(uint32_t b) {
-    float x;
-    memcpy(&x, &b, sizeof x);
-    return x;
-}
 
 /* ---- Logarithms ---- */
 
@@ -66,8 +40,8 @@ double ib__gnu_log(double x) {
     static const double a[5] = {-0x1.0000000000001p-1, 0x1.555555551305bp-2, -0x1.fffffffeb4590p-3,
                                 0x1.999b324f10111p-3, -0x1.55575e506c89fp-3};
     if (x >= 1.0 - 0x1p-4 && x < 1.0 + 0x1.09p-4) return x == 1.0 ? 0.0 : log_near_one(x);
-    uint64_t b = bits_of(x), above = b - 0x3fe6000000000000u;
-    double k = (double)((int64_t)above >> 52), z = double_of(b - (above & 0xfff0000000000000u));
+    uint64_t b = ib__double_bits(x), above = b - 0x3fe6000000000000u;
+    double k = (double)((int64_t)above >> 52), z = ib__double_of_bits(b - (above & 0xfff0000000000000u));
     const double *row = log_table[above >> 45 & 127];
     double r = fma(z, row[0], -1.0), head = fma(k, 0x1.62e42fefa3800p-1, row[1]);
     double high = r + head, low = fma(k, 0x1.ef35793c76730p-45, head - high + r);
@@ -79,8 +53,8 @@ double ib__gnu_log(double x) {
 float ib__gnu_logf(float x) {
     static const double a[3] = {-0x1.00ea348b88334p-2, 0x1.5575b0be00b6ap-2, -0x1.ffffef20a4123p-2};
     if (x == 1.0f) return 0.0f;
-    uint32_t b = float_bits(x), above = b - 0x3f330000u;
-    double k = (double)((int32_t)above >> 23), z = (double)float_of(b - (above & 0xff800000u));
+    uint32_t b = ib__float_bits(x), above = b - 0x3f330000u;
+    double k = (double)((int32_t)above >> 23), z = (double)ib__float_of_bits(b - (above & 0xff800000u));
     const double *row = logf_table[above >> 19 & 15];
     double r = fma(z, row[0], -1.0), r2 = r * r, head = r + fma(k, 0x1.62e42fefa39efp-1, row[1]);
     return (float)fma(r2, fma(a[0], r2, fma(a[1], r, a[2])), head);
@@ -93,9 +67,9 @@ double ib__gnu_log1p(double x) {
     if (x > -0x1p-29) return x > -0x1p-54 ? x : x - x * x * 0.5;
     double f = x, c = 0.0, k = 0.0;
     uint32_t fraction = 1; /* of 1 + f; 0: f is below 2^-20 */
-    if ((uint32_t)(bits_of(x) >> 32) >= 0xbfd2bec4u) {
+    if ((uint32_t)(ib__double_bits(x) >> 32) >= 0xbfd2bec4u) {
         double u = 1.0 + x;
-        uint64_t b = bits_of(u);
+        uint64_t b = ib__double_bits(u);
         k = (double)((int)(b >> 52) - 1023);
         c = (x - (u - 1.0)) / u;
         fraction = (uint32_t)(b >> 32) & 0xfffffu;
@@ -104,7 +78,7 @@ double ib__gnu_log1p(double x) {
             k += 1.0;
             fraction = (0x100000u - fraction) >> 2;
         }
-        f = double_of(b) - 1.0;
+        f = ib__double_of_bits(b) - 1.0;
     }
     double half = 0.5 * f * f, low = fma(k, ln2_low, c);
     if (fraction == 0) {
@@ -127,9 +101,9 @@ float ib__gnu_log1pf(float x) {
     if (x > -0x1p-29f) return x;
     float f = x, c = 0.0f, k = 0.0f;
     uint32_t fraction = 1;
-    if (float_bits(x) >= 0xbe95f620u) {
+    if (ib__float_bits(x) >= 0xbe95f620u) {
         float u = 1.0f + x;
-        uint32_t b = float_bits(u);
+        uint32_t b = ib__float_bits(u);
         k = (float)((int)(b >> 23) - 127);
         c = (x - (u - 1.0f)) / u;
         fraction = b & 0x7fffffu;
@@ -138,7 +112,7 @@ float ib__gnu_log1pf(float x) {
             k += 1.0f;
             fraction = (0x800000u - fraction) >> 2;
         }
-        f = float_of(b) - 1.0f;
+        f = ib__float_of_bits(b) - 1.0f;
     }
     float half = 0.5f * f * f, low = k * ln2_low + c;
     if (fraction == 0) {
@@ -164,7 +138,7 @@ typedef struct piece {
 static piece piece_of(double x) {
     const double big = 0x1.8p45;
     double u = big + fabs(x), left = fabs(x) - (u - big);
-    return (piece){sincos_table[(uint32_t)bits_of(u)], left, left * left};
+    return (piece){sincos_table[(uint32_t)ib__double_bits(u)], left, left * left};
 }
 
 static double sine_series(const piece *p) {
@@ -213,7 +187,7 @@ static unsigned reduce(double x, double *a, double *da) {
     double first = fma(-n, -0x1.cb3b398p-55, y), low = fma(-n, -0x1.cb3b398p-55, y - first);
     *a = fma(-n, -0x1.d747f23e32ed7p-83, first);
     *da = low + fma(-n, -0x1.d747f23e32ed7p-83, first - *a);
-    return (unsigned)bits_of(t) & 3u;
+    return (unsigned)ib__double_bits(t) & 3u;
 }
 
 static double quarter(double x, unsigned turn) {
@@ -227,7 +201,7 @@ static const double half_pi = 0x1.921fb54442d18p+0, half_pi_low = 0x1.1a62633145
 
 /* The upper half of a double's bits without the sign, by which the library chooses its way. */
 static uint32_t size_of(double x) {
-    return (uint32_t)(bits_of(x) >> 32) & 0x7fffffffu;
+    return (uint32_t)(ib__double_bits(x) >> 32) & 0x7fffffffu;
 }
 
 double ib__gnu_sin(double x) {

@@ -6,10 +6,11 @@
 #include "numerics/jax.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "numerics/bits.h"
+#include "numerics/order.h"
 
 static uint32_t rotate(uint32_t x, unsigned by) {
     return x << by | x >> (32 - by);
@@ -133,12 +134,8 @@ static float xla_log(float x) {
     static const float head[3] = {0x1.204376p-4f, -0x1.d7a37p-4f, 0x1.de4a34p-4f};
     static const float middle[3] = {-0x1.fcba9ep-4f, 0x1.23d37ep-3f, -0x1.555cap-3f};
     static const float tail[3] = {0x1.999d58p-3f, -0x1.fffff8p-3f, 0x1.555554p-2f};
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    float e = (float)((int)(bits >> 23) - 126);
-    bits = (bits & 0x807fffffu) | 0x3f000000u;
-    float m;
-    memcpy(&m, &bits, sizeof m);
+    uint32_t bits = ib__float_bits(x);
+    float e = (float)((int)(bits >> 23) - 126), m = ib__float_of_bits((bits & 0x807fffffu) | 0x3f000000u);
     bool low = m < 0x1.6a09e6p-1f;
     if (low) e -= 1.0f;
     float t = m - 1.0f + (low ? m : 0.0f), square = t * t, cube = square * t;
@@ -226,31 +223,18 @@ ib_status ib__jax_randint(const ib_jax *key, int32_t low, int32_t high, int32_t 
     return status;
 }
 
-static int compare_keys(const void *a, const void *b) {
-    const uint64_t *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
 /* Sorted by random words, which may repeat: once, twice or three times, as 3 ln n / ln(2^32 - 1) says. */
 ib_status ib__jax_shuffle(const ib_jax *key, uint32_t *items, size_t n, ib_error *err) {
     int rounds = n < 2 ? 0 : n <= 1625 ? 1 : n <= 2642245 ? 2 : 3;
-    uint64_t *keys = ib__alloc(n + 1, sizeof *keys);
     uint32_t *words = ib__alloc(n + 1, sizeof *words);
-    ib_status status = keys && words ? IB_OK : ib__fail_memory(err);
+    ib_status status = words ? IB_OK : ib__fail_memory(err);
     ib_jax pair[2] = {*key, *key};
     for (int round = 0; status == IB_OK && round < rounds; round++) {
         ib_jax from = pair[0];
         ib__jax_split(&from, pair, 2);
         status = ib__jax_bits(&pair[1], words, n, err);
-        if (status != IB_OK) break;
-        for (size_t i = 0; i < n; i++)
-            keys[i] = (uint64_t)words[i] << 32 | i;
-        qsort(keys, n, sizeof *keys, compare_keys);
-        for (size_t i = 0; i < n; i++)
-            words[i] = items[(uint32_t)keys[i]];
-        memcpy(items, words, n * sizeof *items);
+        if (status == IB_OK) status = ib__order_by_words(items, words, n, err);
     }
-    ib__free(keys);
     ib__free(words);
     return status;
 }

@@ -6,17 +6,12 @@
 
 #include "base/mem.h"
 #include "numerics/numpy.h"
-
-static void swap(uint32_t *items, size_t i, size_t j) {
-    uint32_t kept = items[i];
-    items[i] = items[j];
-    items[j] = kept;
-}
+#include "numerics/order.h"
 
 /* Places are drawn under a mask by both kinds; only inside of choice a Generator takes Lemire's method. */
 static void shuffle_down_to(ib_numpy *g, uint32_t *items, size_t n, size_t first, bool masked) {
     for (size_t i = n; i-- > first;)
-        swap(items, i, (size_t)ib__numpy_upto(g, i, masked));
+        ib__order_swap(items, i, (size_t)ib__numpy_upto(g, i, masked));
 }
 
 void ib__numpy_shuffle(ib_numpy *g, uint32_t *items, size_t n) {
@@ -94,33 +89,18 @@ static ib_status weighted_once(ib_numpy *g, uint32_t *out, size_t n, size_t k, c
     return status;
 }
 
-/* A set of numbers in `mask + 1` places, UINT64_MAX where there is none; false: it was there. */
-static bool set_add(uint64_t *places, uint64_t mask, uint64_t number) {
-    uint64_t i = number & mask;
-    for (; places[i] != UINT64_MAX; i = (i + 1) & mask)
-        if (places[i] == number) return false;
-    places[i] = number;
-    return true;
-}
-
 /* R. Floyd's method (J. Bentley, R. Floyd, "Programming pearls: a sample of brilliance", Communications of
  * the ACM 30 (1987)). */
 static ib_status floyd(ib_numpy *g, uint32_t *out, size_t n, size_t k, ib_error *err) {
-    uint64_t mask = 15;
-    while (mask < 2 * (uint64_t)k)
-        mask = 2 * mask + 1;
-    uint64_t *places = ib__alloc((size_t)mask + 1, sizeof *places);
-    if (!places) return ib__fail_memory(err);
-    memset(places, 0xff, ((size_t)mask + 1) * sizeof *places);
+    ib_order_set seen;
+    if (!ib__order_set_new(&seen, k)) return ib__fail_memory(err);
     for (size_t i = 0, j = n - k; i < k; i++, j++) {
-        uint64_t value = ib__numpy_upto(g, j, false);
-        if (!set_add(places, mask, value)) {
-            value = j;
-            (void)set_add(places, mask, value);
-        }
-        out[i] = (uint32_t)value;
+        out[i] = (uint32_t)ib__numpy_upto(g, j, false);
+        if (ib__order_set_add(&seen, out[i])) continue;
+        out[i] = (uint32_t)j;
+        (void)ib__order_set_add(&seen, out[i]);
     }
-    ib__free(places);
+    ib__order_set_free(&seen);
     return IB_OK;
 }
 

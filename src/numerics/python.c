@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "numerics/gnu_math.h"
+#include "numerics/order.h"
 
 void ib__python_seed(ib_python *r, const ib_seed *seed) {
     static const uint32_t zero = 0;
@@ -100,35 +101,8 @@ double ib__python_expovariate(ib_python *r, double rate) {
 }
 
 void ib__python_shuffle(ib_python *r, uint32_t *items, size_t n) {
-    for (size_t i = n; i-- > 1;) {
-        size_t j = (size_t)ib__python_upto(r, i);
-        uint32_t swap = items[i];
-        items[i] = items[j];
-        items[j] = swap;
-    }
-}
-
-/* A set of 32-bit numbers, by open addressing: slots hold the number + 1. */
-typedef struct set {
-    uint64_t *slots;
-    size_t mask;
-} set;
-
-static bool set_new(set *s, size_t items) {
-    s->mask = 15;
-    while (s->mask < 2 * items)
-        s->mask = 2 * s->mask + 1;
-    s->slots = ib__alloc(s->mask + 1, sizeof *s->slots);
-    return s->slots != NULL;
-}
-
-/* false: it was there. */
-static bool set_add(set *s, uint32_t number) {
-    size_t i = (number * (size_t)0x9e3779b1u) & s->mask;
-    for (; s->slots[i]; i = (i + 1) & s->mask)
-        if (s->slots[i] == (uint64_t)number + 1) return false;
-    s->slots[i] = (uint64_t)number + 1;
-    return true;
+    for (size_t i = n; i-- > 1;)
+        ib__order_swap(items, i, (size_t)ib__python_upto(r, i));
 }
 
 /* Few of many are drawn until they are new; many of few are taken out of a list of all, which closes its gaps
@@ -151,14 +125,14 @@ ib_status ib__python_sample(ib_python *r, uint32_t *out, size_t n, size_t k, ib_
         ib__free(pool);
         return IB_OK;
     }
-    set seen;
-    if (!set_new(&seen, k)) return ib__fail_memory(err);
+    ib_order_set seen;
+    if (!ib__order_set_new(&seen, k)) return ib__fail_memory(err);
     for (size_t i = 0; i < k; i++) {
         do
             out[i] = (uint32_t)ib__python_upto(r, n - 1);
-        while (!set_add(&seen, out[i]));
+        while (!ib__order_set_add(&seen, out[i]));
     }
-    ib__free(seen.slots);
+    ib__order_set_free(&seen);
     return IB_OK;
 }
 

@@ -7,12 +7,12 @@
 #include "numerics/tensorflow.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "kernels/random/philox.h"
 #include "numerics/gnu_math.h"
+#include "numerics/order.h"
 
 /* ---- Streams ---- */
 
@@ -209,35 +209,23 @@ void ib__tf_truncated_normal_double(const ib_tf *at, double *out, size_t n) {
 
 /* ---- Orders ---- */
 
-static void swap(uint32_t *items, size_t i, size_t j) {
-    uint32_t kept = items[i];
-    items[i] = items[j];
-    items[j] = kept;
-}
-
 void ib__tf_shuffle(const ib_tf *at, uint32_t *items, size_t n) {
     ib_tf r = *at;
     for (size_t i = 0; i + 1 < n; i++)
-        swap(items, i, i + ib__tf_word(&r) % (uint32_t)(n - i));
-}
-
-/* Keys are a number's 23 bits and its place, so that equal numbers stay in order. */
-static int compare_keys(const void *a, const void *b) {
-    const uint64_t *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
+        ib__order_swap(items, i, i + ib__tf_word(&r) % (uint32_t)(n - i));
 }
 
 ib_status ib__tf_argsort_shuffle(const ib_tf *at, uint32_t *order, size_t n, ib_error *err) {
-    uint64_t *keys = ib__alloc(n + 1, sizeof *keys);
-    if (!keys) return ib__fail_memory(err);
+    uint32_t *words = ib__alloc(n + 1, sizeof *words);
+    if (!words) return ib__fail_memory(err);
     ib_tf r = *at;
-    for (size_t i = 0; i < n; i++)
-        keys[i] = (uint64_t)(ib__tf_word(&r) & 0x7fffffu) << 32 | (uint32_t)i;
-    qsort(keys, n, sizeof *keys, compare_keys);
-    for (size_t i = 0; i < n; i++)
-        order[i] = (uint32_t)keys[i];
-    ib__free(keys);
-    return IB_OK;
+    for (size_t i = 0; i < n; i++) {
+        order[i] = (uint32_t)i;
+        words[i] = ib__tf_word(&r) & 0x7fffffu; /* what is left of it in a float */
+    }
+    ib_status status = ib__order_by_words(order, words, n, err);
+    ib__free(words);
+    return status;
 }
 
 /* A buffer is filled; then one of its items is taken, the first one moves there, and the next item comes in
