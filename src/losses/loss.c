@@ -144,17 +144,20 @@ const ib_loss_class *ib__loss_class(const ib_loss *loss, const ib_shape *predict
 
 int64_t ib__loss_classes(const ib_loss *loss, const ib_shape *prediction) {
     ib_target target = loss->class->target;
-    bool classes = target == IB_TARGET_CLASS || target == IB_TARGET_SEQUENCE;
-    return classes && !loss->ignores && prediction->rank > 0 ? prediction->dims[prediction->rank - 1] : 0;
+    if ((target != IB_TARGET_CLASS && target != IB_TARGET_SEQUENCE) || !prediction->rank) return 0;
+    int64_t classes = prediction->dims[prediction->rank - 1];
+    bool other = loss->ignores && (loss->ignore_class < 0 || loss->ignore_class >= classes);
+    return other ? 0 : classes;
 }
 
 bool ib__loss_label(const ib_loss *loss, const ib_shape *prediction, const ib_shape *target, double label) {
     const ib_loss_class *class = ib__loss_class(loss, prediction, target);
     if (class->target == IB_TARGET_LIKE) return true;
-    if (!(label >= -0x1p31 && label < 0x1p31) || label != (double)(int64_t)label) return false;
+    if (!(label >= -0x1p31 && label < 0x1p31)) return false;
     if (class->target == IB_TARGET_LABEL || (loss->ignores && label == (double)loss->ignore_class))
         return true;
-    return label >= 0 && label < (double)prediction->dims[prediction->rank - 1];
+    bool whole = label == (double)(int64_t)label;
+    return whole && label >= 0 && label < (double)prediction->dims[prediction->rank - 1];
 }
 
 int ib__loss_axis(int64_t axis, int rank) {

@@ -22,9 +22,10 @@ const ib_value *ib__loss_config(const ib_loss *loss);
  * shape (-1 batch). given: the shape of the target data. */
 ib_status ib__loss_target(const ib_loss *loss, const ib_shape *prediction, const ib_shape *given,
                           ib_type *type, ib_shape *shape, ib_error *err);
-/* For integer targets: 0 .. classes - 1 is allowed; 0 if anything is. */
+/* For integer targets: 0 .. classes - 1 is allowed, and nothing else; 0 if that is not so. */
 int64_t ib__loss_classes(const ib_loss *loss, const ib_shape *prediction);
-/* May a target of this shape hold this number? */
+/* May a target of this shape hold this number? A class, or the one that is ignored; anything else is no class
+ * number. */
 bool ib__loss_label(const ib_loss *loss, const ib_shape *prediction, const ib_shape *target, double label);
 
 /* The loss of a batch as a rank-0 node, reduced as Keras does (sum_over_batch_size: sum of the elements times

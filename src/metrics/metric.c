@@ -75,6 +75,17 @@ static const char *function_name(const ib_value *config) {
     return ib__value_is(name, IB_STRING) ? name->string : "function";
 }
 
+static ib_value *serialized_function(const char *name) {
+    ib_value *map = ib__value_map();
+    if (ib__value_set(map, "module", ib__value_string("builtins")) &&
+        ib__value_set(map, "class_name", ib__value_string("function")) &&
+        ib__value_set(map, "config", ib__value_string(name)) &&
+        ib__value_set(map, "registered_name", ib__value_string("function")))
+        return map;
+    ib__value_free(map);
+    return NULL;
+}
+
 static ib_status find_function(const char *name, const char *where, const ib_function **out, ib_error *err) {
     const char *names[64];
     *out = ib__metric_function(name, false);
@@ -140,7 +151,8 @@ static ib_status configure_wrapper(ib_metric *m, const ib_value *given, const ch
     if (status == IB_OK)
         status = ib__settings_read(m, m->function->fields, m->function->n_fields, arguments, where,
                                    &completed, err);
-    if (status == IB_OK && !ib__value_set(m->config, "fn", ib__value_copy(fn))) status = ib__fail_memory(err);
+    if (status == IB_OK && !ib__value_set(m->config, "fn", serialized_function(m->function->name)))
+        status = ib__fail_memory(err);
     for (size_t i = 0; status == IB_OK && i < arguments->count; i++) {
         const ib_value *value = ib__value_get(completed, arguments->keys[i]);
         if (!ib__value_set(m->config, arguments->keys[i], ib__value_copy(value)))

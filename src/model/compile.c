@@ -47,17 +47,23 @@ static ib_status check_keys(const ib_value *compile, const char *where, ib_error
     return IB_OK;
 }
 
-/* A loss or metric in Keras's form: {Name: settings} of an experiment becomes {module, class_name, config,
- * registered_name}; names and Keras's own form stay. NULL: no memory. */
-static ib_value *keras_form(const ib_value *value, const char *module) {
-    if (value->kind != IB_MAP || value->count != 1 || ib__value_get(value, "class_name"))
-        return ib__value_copy(value);
-    ib_value *config = value->items[0]->kind == IB_MAP ? ib__value_copy(value->items[0]) : ib__value_map();
-    ib_value *form = ib__serialized(module, value->keys[0], config);
-    if (form) {
-        form->line = value->line;
-        form->column = value->column;
-    }
+/* Losses and metrics in the form in which Keras writes them: names stay, a class gets all of its settings.
+ * What cannot be read stays as it is: it is refused, with its place, where it is used. NULL: no memory. */
+typedef ib_value *form_fn(const ib_value *value);
+
+static ib_value *loss_form(const ib_value *value) {
+    ib_loss *loss;
+    if (ib__loss_new(&loss, value, "", NULL) != IB_OK) return ib__value_copy(value);
+    ib_value *form = ib__value_copy(ib__loss_config(loss));
+    ib__loss_free(loss);
+    return form;
+}
+
+static ib_value *metric_form(const ib_value *value) {
+    ib_value *form;
+    if (ib__metric_complete(&form, value, "", NULL) != IB_OK) return ib__value_copy(value);
+    form->line = value->line;
+    form->column = value->column;
     return form;
 }
 
@@ -80,14 +86,15 @@ static const ib_value *of_output(const ib_model *model, const ib_value *value, s
 }
 
 /* The whole in Keras's form: maps by output and lists item by item. NULL: no memory. */
-static ib_value *whole_form(const ib_model *model, const ib_value *value, const char *module) {
+static ib_value *whole_form(const ib_model *model, const ib_value *value, form_fn *form) {
     if (!value) return ib__value_null();
     bool outputs = by_output(model, value);
-    if (value->kind != IB_LIST && !outputs) return keras_form(value, module);
+    if (value->kind == IB_NULL) return ib__value_null();
+    if (value->kind != IB_LIST && !outputs) return form(value);
     ib_value *out = outputs ? ib__value_map() : ib__value_list();
     bool good = out != NULL;
     for (size_t i = 0; good && i < value->count; i++) {
-        ib_value *item = whole_form(model, value->items[i], module);
+        ib_value *item = whole_form(model, value->items[i], form);
         good = outputs ? ib__value_set(out, value->keys[i], item) : ib__value_add(out, item);
     }
     if (good) return out;
@@ -154,7 +161,7 @@ static ib_status add_metrics(const compiling *c, const char *field, const ib_val
     if (value->kind != IB_STRING && value->kind != IB_MAP)
         return ib__fail(c->err, IB_BAD_INPUT, c->where, "%s[%zu]: expected a name or a map, found %s", field,
                         list->count, ib__kind_name(value->kind));
-    return ib__value_add(list, keras_form(value, "keras.metrics")) ? IB_OK : ib__fail_memory(c->err);
+    return ib__value_add(list, metric_form(value)) ? IB_OK : ib__fail_memory(c->err);
 }
 
 static ib_status read_metrics(const compiling *c, const char *field, const ib_value *metrics, bool weighted,
@@ -206,12 +213,11 @@ static ib_value *compile_config(const ib_model *model, const ib_optimizer *optim
     ib_value *map = ib__value_map();
     const ib_value *weights = ib__value_get(compile, "loss_weights");
     if (ib__value_set(map, "optimizer", ib__value_copy(ib__optimizer_config(optimizer))) &&
-        ib__value_set(map, "loss", whole_form(model, ib__value_get(compile, "loss"), "keras.losses")) &&
+        ib__value_set(map, "loss", whole_form(model, ib__value_get(compile, "loss"), loss_form)) &&
         ib__value_set(map, "loss_weights", weights ? ib__value_copy(weights) : ib__value_null()) &&
-        ib__value_set(map, "metrics",
-                      whole_form(model, ib__value_get(compile, "metrics"), "keras.metrics")) &&
+        ib__value_set(map, "metrics", whole_form(model, ib__value_get(compile, "metrics"), metric_form)) &&
         ib__value_set(map, "weighted_metrics",
-                      whole_form(model, ib__value_get(compile, "weighted_metrics"), "keras.metrics")) &&
+                      whole_form(model, ib__value_get(compile, "weighted_metrics"), metric_form)) &&
         ib__value_set(map, "run_eagerly", ib__value_bool(false)) &&
         ib__value_set(map, "steps_per_execution", ib__value_int(1)) &&
         ib__value_set(map, "jit_compile", ib__value_bool(false)))

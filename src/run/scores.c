@@ -127,6 +127,13 @@ static const ib_tensor *given(const ib_tensor *t) {
     return t->data != NULL ? t : NULL;
 }
 
+bool ib__scores_take_logits(const ib_scores *s, size_t output) {
+    bool takes = false;
+    for (size_t i = 0; i < s->n_metrics; i++)
+        takes = takes || (s->metrics[i].output == output && ib__metric_takes_logits(s->metrics[i].metric));
+    return takes;
+}
+
 ib_status ib__scores_add(ib_scores *s, size_t samples, float loss, const ib_scored *outputs, ib_error *err) {
     for (size_t i = 0; i <= s->n_outputs; i++) {
         ib_loss_mean *mean = &s->losses[i];
@@ -139,7 +146,8 @@ ib_status ib__scores_add(ib_scores *s, size_t samples, float loss, const ib_scor
         ib_metric_batch batch = {.y_true = &o->target,
                                  .y_pred = &o->prediction,
                                  .weight = score->weighted ? given(&o->weight) : NULL,
-                                 .mask = given(&o->mask)};
+                                 .mask = given(&o->mask),
+                                 .logits = given(&o->logits)};
         ib_status status = ib__metric_add(score->metric, &batch, err);
         if (status != IB_OK) return status;
     }

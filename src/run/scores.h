@@ -32,7 +32,7 @@ typedef struct ib_scores {
 
 /* What a batch gave for an output; data NULL: there is none. */
 typedef struct ib_scored {
-    ib_tensor target, prediction, weight, mask;
+    ib_tensor target, prediction, weight, mask, logits;
     float loss;
 } ib_scored;
 
@@ -41,6 +41,8 @@ ib_status ib__scores_new(ib_scores *s, const ib_model *model, const ib_shape *ta
                          ib_error *err);
 void ib__scores_free(ib_scores *s);
 void ib__scores_reset(ib_scores *s);
+/* Does a metric of this output look at logits? */
+bool ib__scores_take_logits(const ib_scores *s, size_t output);
 /* Adds a batch: loss is the total, outputs has one for each output. */
 ib_status ib__scores_add(ib_scores *s, size_t samples, float loss, const ib_scored *outputs, ib_error *err);
 double ib__scores_loss(const ib_scores *s); /* the mean of the total */

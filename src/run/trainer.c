@@ -59,15 +59,31 @@ static ib_status add_targets(ib_trainer *t, ib_step_plan *p, const ib_samples *d
     return IB_OK;
 }
 
-/* What is read after a run: predictions, and for metrics their masks. */
+/* What a softmax or sigmoid made a prediction from, if a metric asks; else IB_NO_NODE. */
+static ib_node logits_of(const ib_trainer *t, const ib_step_plan *p, size_t output) {
+    ib_node logits = IB_NO_NODE;
+    if (p->loss == IB_NO_NODE || !ib__scores_take_logits(&t->held, output)) return logits;
+    (void)ib__node_logits(p->g, p->predictions[output].node, &logits);
+    return logits;
+}
+
+/* What is read after a run: predictions, and for metrics their masks and logits. */
 static void add_outputs(ib_trainer *t, ib_step_plan *p) {
     for (size_t i = 0; i < t->model->n_outputs; i++) {
         ib_flow *out = &p->predictions[i];
         ib__graph_output(p->g, out->node);
+        p->logits[i] = logits_of(t, p, i);
+        if (p->logits[i] != IB_NO_NODE) ib__graph_output(p->g, p->logits[i]);
         if (out->mask == IB_NO_NODE || p->loss == IB_NO_NODE) continue;
         out->mask = ib__op_convert(p->g, out->mask, IB_TYPE_F32);
         ib__graph_output(p->g, out->mask);
     }
+}
+
+/* A loss as it is logged: one without reduction by its mean. */
+static ib_node logged(ib_graph *g, ib_node loss) {
+    int rank = loss == IB_NO_NODE ? 0 : ib__node_shape(g, loss).rank;
+    return rank > 0 ? ib__op_mean(g, loss, (1u << rank) - 1, false) : loss;
 }
 
 static ib_status build(ib_trainer *t, ib_step_plan *p, const ib_samples *data, const ib_ports *ports,
@@ -77,7 +93,7 @@ static ib_status build(ib_trainer *t, ib_step_plan *p, const ib_samples *data, c
     if (lanes > p->samples) lanes = p->samples;
     p->x = calloc(model->n_inputs + 2 * n + 1, sizeof *p->x);
     p->predictions = calloc(n + 1, sizeof *p->predictions);
-    p->losses = calloc(n + 1, sizeof *p->losses);
+    p->losses = calloc(2 * n + 1, sizeof *p->losses);
     ib_node *nodes = calloc(model->n_inputs + 2 * n + 1, sizeof *nodes);
     ib_status status = p->x != NULL && p->predictions != NULL && p->losses != NULL && nodes != NULL
                            ? ib__graph_new(&p->g, p->samples, lanes, err)
@@ -91,17 +107,20 @@ static ib_status build(ib_trainer *t, ib_step_plan *p, const ib_samples *data, c
         if (t->task != NULL) b.seed = (uint64_t)t->task->experiment->seed;
         add_inputs(t, p, data, ports, nodes);
         ib__model_call(model, &b, nodes, p->predictions);
+        p->logits = p->losses + n;
         p->loss = IB_NO_NODE;
+        ib_node objective = IB_NO_NODE;
         if (loss) {
             status = add_targets(t, p, data, ports, nodes, nodes + n, err);
             if (status == IB_OK)
-                p->loss = ib__model_objective(model, &b, p->predictions, nodes, nodes + n, p->losses);
+                objective = ib__model_objective(model, &b, p->predictions, nodes, nodes + n, p->losses);
+            p->loss = logged(p->g, objective);
             ib__graph_output(p->g, p->loss);
             for (size_t i = 0; i < n && status == IB_OK; i++)
-                ib__graph_output(p->g, p->losses[i]);
+                ib__graph_output(p->g, p->losses[i] = logged(p->g, p->losses[i]));
         }
         add_outputs(t, p);
-        if (status == IB_OK && p->training) status = ib__model_update(model, p->g, p->loss, err);
+        if (status == IB_OK && p->training) status = ib__model_update(model, p->g, objective, err);
         if (status == IB_OK) status = compiled(p, t, err);
     }
     free(nodes);
@@ -186,21 +205,21 @@ static void fill_class_weights(const ib_trainer *t, ib_step_plan *p, const ib_po
     }
 }
 
-/* Class numbers behind a pipeline are seen only now. */
+/* Class numbers behind a pipeline are seen only now, and so are ignored ones. */
 static ib_status check_classes(const ib_trainer *t, size_t output, const ib_step_plan *p, const ib_tensor *y,
                                const char *place, const char *field, ib_error *err) {
     ib_shape shape = ib__node_shape(p->g, p->predictions[output].node);
-    int64_t classes = ib__loss_classes(t->model->ends[output].loss, &shape);
-    size_t n = classes > 0 ? (size_t)ib__shape_elements(&y->shape) : 0;
+    const ib_loss *loss = t->model->ends[output].loss;
+    size_t n = p->y[output].type == IB_TYPE_I32 ? (size_t)ib__shape_elements(&y->shape) : 0;
     for (size_t i = 0; i < n; i++) {
         double label = ib__tensor_at(y, i);
-        if (label >= 0 && label < (double)classes && label == floor(label)) continue;
+        if (ib__loss_label(loss, &shape, &p->y[output].shape, label)) continue;
         char where[256], number[32];
         ib__double_print(number, label);
         snprintf(where, sizeof where, "%.160s, %.60s", place, field);
         return ib__fail(err, IB_BAD_INPUT, where,
                         "expected a class from 0 to %lld, found %s in sample %zu of a batch, after %zu steps",
-                        (long long)classes - 1, number, i * p->samples / n, t->step);
+                        (long long)shape.dims[shape.rank - 1] - 1, number, i * p->samples / n, t->step);
     }
     return IB_OK;
 }
@@ -241,6 +260,8 @@ static ib_status scores_add(ib_trainer *t, ib_scores *s, const ib_step_plan *p, 
             o->target =
                 view(y->type == IB_TYPE_F32 ? IB_F32 : IB_I32, &y->shape, ib__plan_input(p->plan, y->node));
         if (w->node != IB_NO_NODE) o->weight = view(IB_F32, &w->shape, ib__plan_input(p->plan, w->node));
+        if (p->logits[i] != IB_NO_NODE)
+            o->logits = view(IB_F32, &shape, ib__plan_value(p->plan, p->logits[i]));
         if (p->predictions[i].mask == IB_NO_NODE) continue;
         shape = ib__node_shape(p->g, p->predictions[i].mask);
         o->mask = view(IB_F32, &shape, ib__plan_value(p->plan, p->predictions[i].mask));

@@ -24,10 +24,10 @@ typedef struct ib_step_plan {
     bool training;
     ib_graph *g;
     ib_plan *plan;
-    ib_port *x;           /* one an input */
-    ib_port *y, *weight;  /* one an output */
-    ib_flow *predictions; /* one an output; the mask as float32 */
-    ib_node *losses;
+    ib_port *x;               /* one an input */
+    ib_port *y, *weight;      /* one an output */
+    ib_flow *predictions;     /* one an output; the mask as float32 */
+    ib_node *losses, *logits; /* one an output; IB_NO_NODE: none, or not asked for */
     ib_node loss;
 } ib_step_plan;
 

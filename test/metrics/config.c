@@ -55,7 +55,9 @@ static void test_configs(void **unused) {
         {"{\"MeanMetricWrapper\": {\"fn\": \"huber\", \"delta\": 2, \"name\": \"h\"}}",
          "{\"module\": \"keras.metrics\", \"class_name\": \"MeanMetricWrapper\", \"config\": {\"name\": "
          "\"h\", "
-         "\"dtype\": \"float32\", \"fn\": \"huber\", \"delta\": 2}, \"registered_name\": null}"},
+         "\"dtype\": \"float32\", \"fn\": {\"module\": \"builtins\", \"class_name\": \"function\", "
+         "\"config\": "
+         "\"huber\", \"registered_name\": \"function\"}, \"delta\": 2}, \"registered_name\": null}"},
         {"{\"module\": \"builtins\", \"class_name\": \"function\", \"config\": \"huber\", "
          "\"registered_name\": \"function\"}",
          "{\"module\": \"builtins\", \"class_name\": \"function\", \"config\": \"huber\", "
