@@ -13,15 +13,17 @@
 #define EXIT_DIFFERS 1
 #define EXIT_BAD 2
 
+#define WORDS_MAX 256
+
 /* What the words of a command line gave. */
 typedef struct words {
-    const char *plain[4]; /* words that are no options, in order */
+    const char *plain[WORDS_MAX]; /* words that are no options, in order */
     int count;
     const char *out, *part, *data, *x, *y, *experiment;
     size_t batch_size, sample;
     char **program; /* a program to run and its words, NULL at the end */
     ib_script record;
-    bool quiet, lock, offline;
+    bool quiet, lock, offline, lines, simple;
     const char *check;
     ib_judgement judgement;
     ib_options options;
@@ -30,7 +32,7 @@ typedef struct words {
 /* Commands get their parsed words; they give the exit code. */
 typedef int command_fn(const words *w);
 command_fn run_train, run_evaluate, run_predict, run_summary, run_env, run_kernels, run_show, run_verify,
-    run_audit, run_diff, run_record, run_lock;
+    run_audit, run_diff, run_publish, run_compare, run_record, run_lock;
 
 /* isobit lint has options of its own: its words go to the linter as they are. */
 int run_lint(int n, char **words);
@@ -43,6 +45,7 @@ int finish(ib_status status, const ib_error *err);
 /* How to show progress on standard output. */
 typedef struct display {
     bool terminal, quiet;
+    bool lines;   /* an event a line, as JSON */
     double drawn; /* seconds since the epoch began, when the bar was drawn last */
 } display;
 ib_progress_fn show_progress;

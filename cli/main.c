@@ -11,17 +11,18 @@
 #include "cli.h"
 
 #define RUNS (-1)
+#define MANY (-2)
 
 typedef struct command {
     const char *name;
     command_fn *run;
-    int words; /* how many plain words it takes; RUNS: a program and all words after it */
+    int words; /* how many plain words it takes; MANY: one or more; RUNS: a program and all words after it */
     const char *usage, *does;
     const char *options; /* letters of the options it takes, as in options[] */
 } command;
 
 static const command commands[] = {
-    {"train", run_train, 1, "EXPERIMENT -o RUN", "train an experiment, write the run's folder", "otiqr"},
+    {"train", run_train, 1, "EXPERIMENT -o RUN", "train an experiment, write the run's folder", "otiqrPJ"},
     {"verify", run_verify, 1, "RUN", "judge a run by its goal: train it again, compare every digest",
      "gvmAntij"},
     {"audit", run_audit, 1, "RUN", "recompute some random steps of a run from its checkpoints", "ktij"},
@@ -29,6 +30,9 @@ static const command commands[] = {
     {"record", run_record, RUNS, "[-o RUN] -- PROGRAM ...", "run a Keras script, held still, and record it",
      "oHSEq"},
     {"lint", NULL, 0, "PATH...", "what keeps a Python script from repeating its bits", ""},
+    {"compare", run_compare, MANY, "RUN...", "a table over runs: results, and settings that differ", "j"},
+    {"publish", run_publish, 1, "RUN -o FOLDER",
+     "the run and its inputs as an RO-Crate with an in-toto statement", "o"},
     {"show", run_show, 1, "RUN", "what a run was and what came out", ""},
     {"evaluate", run_evaluate, 1, "RUN|MODEL.keras", "loss and metrics on data", "tipdxyeb"},
     {"predict", run_predict, 1, "RUN|MODEL.keras -o FILE", "write predictions as .npy or .csv", "otipdxyeb"},
@@ -50,6 +54,8 @@ static const option options[] = {
     {'t', "--threads", "N", "threads (default: all CPUs); no bit depends on it"},
     {'i', "--isa", "ref|avx2|avx512", "instruction set (default: the best); no bit depends on it"},
     {'q', "--quiet", NULL, "print the result only"},
+    {'P', "--plain", NULL, "a line an epoch, no bar, on a terminal too"},
+    {'J', "--json-lines", NULL, "an event a line, as JSON"},
     {'r', "--resume", NULL, "go on from the newest checkpoint in the folder"},
     {'g', "--goal", "bitwise|functional|documented", "judge by this goal, not the experiment's"},
     {'v', "--vary", "threads,isa,...",
@@ -163,6 +169,12 @@ static bool take_option(words *w, char letter, const char *argument) {
     case 'j':
         w->options.json = 1;
         return true;
+    case 'P':
+        w->simple = true;
+        return true;
+    case 'J':
+        w->lines = true;
+        return true;
     case 'r':
         w->options.resume = 1;
         return true;
@@ -224,7 +236,8 @@ static int parse(words *w, const command *c, int n, char **argv) {
             break;
         }
         if (only_plain || word[0] != '-' || word[1] == '\0') {
-            if (w->count == c->words) return usage_error("one word too many: ", word);
+            if (w->count == (c->words == MANY ? WORDS_MAX : c->words))
+                return usage_error("one word too many: ", word);
             w->plain[w->count++] = word;
             continue;
         }
@@ -246,7 +259,8 @@ static int parse(words *w, const command *c, int n, char **argv) {
                                                                : "expected a number from 1 on, found ",
                                argument);
     }
-    if (w->count < c->words || (c->words == RUNS && (w->program == NULL || w->program[0] == NULL))) {
+    if (w->count < (c->words == MANY ? 1 : c->words) ||
+        (c->words == RUNS && (w->program == NULL || w->program[0] == NULL))) {
         fprintf(stderr, "isobit: expected: isobit %s %s\n", c->name, c->usage);
         return EXIT_BAD;
     }

@@ -83,9 +83,33 @@ static void show_on_terminal(display *d, const ib_progress *p) {
     fflush(stdout);
 }
 
+/* Names are those of metrics: whatever JSON would not take as it is, is left out of them. Numbers that JSON
+ * does not know are null. */
+static void print_event(const ib_progress *p) {
+    const char *event = p->step == 0 ? "epoch_begin" : p->epoch_end ? "epoch_end" : "step";
+    printf("{\"event\": \"%s\", \"epoch\": %zu, \"epochs\": %zu, \"step\": %zu, \"steps\": %zu, \"seconds\": "
+           "%.6f",
+           event, p->epoch, p->epochs, p->step, p->steps, p->seconds);
+    for (size_t i = 0; i < p->count; i++) {
+        printf(", \"");
+        for (const char *c = p->names[i]; *c != '\0'; c++)
+            if (*c != '"' && *c != '\\' && (unsigned char)*c >= ' ') putchar(*c);
+        if (p->values[i] - p->values[i] == 0)
+            printf("\": %.17g", p->values[i]);
+        else
+            printf("\": null");
+    }
+    printf("}\n");
+    fflush(stdout);
+}
+
 int show_progress(void *context, const ib_progress *p) {
     display *d = context;
     if (d->quiet) return interrupted;
+    if (d->lines) {
+        print_event(p);
+        return interrupted;
+    }
     if (d->terminal) {
         show_on_terminal(d, p);
     } else if (p->epoch_end) {

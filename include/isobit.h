@@ -172,6 +172,14 @@ IB_API ib_status ib_script_record(char *const *argv, const ib_script *program, c
 IB_API ib_status ib_script_lock(const char *run, const char *folder, int offline, const ib_options *options,
                                 ib_error *err);
 
+/* Writes the new folder `bundle`: the run with its inputs, an in-toto statement (statement.json) about its
+ * files and its result, and the metadata of a Workflow Run RO-Crate. ib_verify takes a bundle like a run,
+ * wherever it is. */
+IB_API ib_status ib_publish(const char *run, const char *bundle, const ib_options *options, ib_error *err);
+
+/* A table over n runs to options->text: results, and the settings in which they differ. */
+IB_API ib_status ib_compare(const char *const *runs, size_t n, const ib_options *options, ib_error *err);
+
 /* ---- Using what was trained ---- */
 
 /* Which samples. All NULL: the part "test" of the experiment in the run. */

@@ -34,6 +34,14 @@ ib_status ib_audit(const char *run, size_t sample, const ib_options *options, ib
     CALL(ib__audit(run, sample, options, err));
 }
 
+ib_status ib_publish(const char *run, const char *bundle, const ib_options *options, ib_error *err) {
+    CALL(ib__publish(run, bundle, options, err));
+}
+
+ib_status ib_compare(const char *const *runs, size_t n, const ib_options *options, ib_error *err) {
+    CALL(ib__compare(runs, n, options, err));
+}
+
 ib_status ib_diff(const char *run_a, const char *run_b, const ib_options *options, ib_error *err) {
     CALL(ib__script_is(run_a) || ib__script_is(run_b) ? ib__script_diff(run_a, run_b, options, err)
                                                       : ib__diff(run_a, run_b, options, err));

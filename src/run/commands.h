@@ -17,6 +17,8 @@ ib_status ib__train_provided(ib_experiment *experiment, const ib_provided *provi
                              const ib_options *options, char digest[72], ib_error *err);
 ib_status ib__verify(const char *run, const ib_judgement *how, const ib_options *options, ib_error *err);
 ib_status ib__audit(const char *run, size_t sample, const ib_options *options, ib_error *err);
+ib_status ib__publish(const char *run, const char *folder, const ib_options *options, ib_error *err);
+ib_status ib__compare(const char *const *runs, size_t n, const ib_options *options, ib_error *err);
 ib_status ib__diff(const char *run_a, const char *run_b, const ib_options *options, ib_error *err);
 ib_status ib__evaluate(const char *model, const ib_data *data, const ib_options *options, ib_error *err);
 ib_status ib__predict(const char *model, const ib_data *data, const char *out, const ib_options *options,

@@ -191,7 +191,10 @@ static ib_status run_test(ib_fitting *f, ib_error *err) {
     const ib_task *task = f->trainer->task;
     if (task->test.data == NULL) return IB_OK;
     size_t batch_size = (size_t)task->experiment->fit.validation_batch_size;
+    if (!ib__matrix_new(&f->trace->confusion, f->trainer->model)) return ib__fail_memory(err);
+    f->trainer->held.confusion = &f->trace->confusion;
     ib_status status = ib__trainer_evaluate(f->trainer, &task->test, batch_size, err);
+    f->trainer->held.confusion = NULL;
     return status == IB_OK ? ib__trace_test(f->trace, f->trainer, err) : status;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "run/commands.h"
+#include "run/publish.h"
 
 ib_status ib__verify(const char *run, const ib_judgement *how, const ib_options *options, ib_error *err) {
     ib_record *record = NULL;
@@ -12,6 +13,11 @@ ib_status ib__verify(const char *run, const ib_judgement *how, const ib_options 
     if (functional && !ib__record_complete(run)) return ib__verify_functional(run, NULL, how, options, err);
     ib_status status = ib__record_read(&record, run, err);
     if (status != IB_OK) return status;
+    status = ib__bundle_check(record, options->json ? NULL : options, err);
+    if (status != IB_OK) {
+        ib__record_free(record);
+        return status;
+    }
     const ib_value *own = ib__value_get(ib__value_get(record->tree, "experiment"), "goal");
     const char *goal = how->goal != NULL ? how->goal : ib__value_is(own, IB_STRING) ? own->string : "bitwise";
     if (strcmp(goal, "bitwise") == 0)

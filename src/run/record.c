@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "run/publish.h"
 
 bool ib__record_complete(const char *run) {
     char *path = ib__path_join(run, "record.json");
@@ -115,11 +116,31 @@ static ib_status read_record(ib_record *r, const char *run, ib_error *err) {
     return status;
 }
 
+/* A published run brings its inputs: those are meant, wherever they were once. */
+static ib_status find_bundled(const ib_record *r, ib_error *err) {
+    const ib_value *inputs = ib__value_get(r->tree, "inputs");
+    for (size_t i = 0; i < inputs->count; i++) {
+        const ib_value *name = ib__value_get(inputs->items[i], "field");
+        const ib_value *path = ib__value_get(inputs->items[i], "path");
+        if (!ib__value_is(name, IB_STRING) || !ib__value_is(path, IB_STRING)) continue;
+        if (strchr(name->string, '/') != NULL) continue;
+        char *bundled = ib__bundle_input(r->folder, name->string, path->string);
+        char *whole = bundled == NULL ? NULL : ib__path_within(".", bundled);
+        bool good = whole != NULL && (!ib__file_exists(bundled) ||
+                                      ib__value_set(inputs->items[i], "path", ib__value_string(whole)));
+        free(bundled);
+        free(whole);
+        if (!good) return ib__fail_memory(err);
+    }
+    return IB_OK;
+}
+
 ib_status ib__record_read(ib_record **out, const char *run, ib_error *err) {
     ib_record *r = calloc(1, sizeof *r);
     if (r == NULL) return ib__fail_memory(err);
     r->folder = strdup(run);
     ib_status status = r->folder == NULL ? ib__fail_memory(err) : read_record(r, run, err);
+    if (status == IB_OK) status = find_bundled(r, err);
     if (status == IB_OK)
         *out = r;
     else

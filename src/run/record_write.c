@@ -9,6 +9,7 @@
 #include "run/env.h"
 #include "run/git.h"
 #include "run/lock_text.h"
+#include "run/page.h"
 #include "run/record.h"
 
 static const char *const files[] = {"model.keras", "history.csv",      "steps",
@@ -67,6 +68,8 @@ ib_value *ib__record_results(const ib_task *task, const ib_trace *trace) {
            ib__value_set(map, "epochs", ib__value_int((int64_t)trace->n_epochs)) &&
            ib__value_set(map, "steps", ib__value_int((int64_t)trace->n_steps - 1)) &&
            ib__value_set(map, "history", history_value(trace));
+    if (good && trace->confusion.classes > 0)
+        good = ib__value_set(map, "confusion", ib__matrix_value(&trace->confusion));
     if (map == NULL)
         ib__value_free(test);
     else
@@ -214,6 +217,7 @@ static ib_status write_all(const char *run, const ib_task *task, const ib_trace 
     if (status == IB_OK) status = write_text(run, "tensors", &text, err);
     if (status == IB_OK) status = ib__lock_write(run, when, err);
     if (status == IB_OK) status = write_git(run, patch, err);
+    if (status == IB_OK) status = ib__page_write(run, record, trace, err);
     if (status == IB_OK && (!ib__json_write(&text, record, IB_JSON_INDENT) || !ib__buf_text(&text, "\n")))
         status = ib__fail_memory(err);
     if (status == IB_OK) status = write_text(run, "record.json", &text, err);

@@ -140,6 +140,7 @@ ib_status ib__scores_add(ib_scores *s, size_t samples, float loss, const ib_scor
         mean->total += (double)(i < s->n_outputs ? outputs[i].loss : loss) * (double)samples;
         mean->count += (double)samples;
     }
+    if (s->confusion != NULL) ib__matrix_add(s->confusion, &outputs[0].target, &outputs[0].prediction);
     for (size_t i = 0; i < s->n_metrics; i++) {
         const ib_score *score = &s->metrics[i];
         const ib_scored *o = &outputs[score->output];

@@ -7,6 +7,7 @@
 #define IB_RUN_SCORES_H
 
 #include "model/model.h"
+#include "run/matrix.h"
 
 /* A metric of an output. */
 typedef struct ib_score {
@@ -28,6 +29,7 @@ typedef struct ib_scores {
     size_t n_outputs;
     ib_score *metrics;
     size_t n_metrics;
+    ib_matrix *confusion; /* counts along; NULL: not wanted */
 } ib_scores;
 
 /* What a batch gave for an output; data NULL: there is none. */

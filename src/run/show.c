@@ -2,8 +2,10 @@
  *
  * Text about runs, machines and kernels.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "run/chart.h"
 #include "run/commands.h"
 #include "run/env.h"
 
@@ -74,6 +76,24 @@ static void say_history(const ib_options *options, const ib_value *history) {
     }
 }
 
+/* A small curve for each column: the first value, the curve, the last. */
+static void say_curves(const ib_options *options, const ib_value *history) {
+    for (size_t i = 0; history != NULL && i < history->count; i++) {
+        const ib_value *column = history->items[i];
+        double *y = calloc(column->count + 1, sizeof *y);
+        ib_buf curve = {0};
+        for (size_t k = 0; y != NULL && k < column->count; k++)
+            if (!ib__value_number(column->items[k], &y[k])) y[k] = 0;
+        if (y != NULL && column->count > 1) {
+            ib__chart_blocks(&curve, y, column->count, 40);
+            ib__say(options, "%s%-20.20s %10.5g %s %.5g\n", i == 0 ? "\n" : "", history->keys[i], y[0],
+                    curve.data != NULL ? curve.data : "", y[column->count - 1]);
+        }
+        ib__buf_free(&curve);
+        free(y);
+    }
+}
+
 static void say_test(const ib_options *options, const ib_value *test) {
     for (size_t i = 0; test != NULL && i < test->count; i++) {
         double value = 0;
@@ -102,6 +122,7 @@ ib_status ib__show(const char *run, const ib_options *options, ib_error *err) {
     say_value(options, "parameters", ib__value_get(results, "parameters"));
     say_value(options, "steps", ib__value_get(results, "steps"));
     say_history(options, ib__value_get(results, "history"));
+    say_curves(options, ib__value_get(results, "history"));
     say_test(options, ib__value_get(results, "test"));
     ib__say(options, "result sha256:%s\n", ib__value_get(r->tree, "result")->string);
     ib__record_free(r);

@@ -36,6 +36,7 @@ void ib__trace_free(ib_trace *t) {
     free(t->seconds);
     free_texts(t->test_names, t->n_test);
     free(t->test);
+    ib__matrix_free(&t->confusion);
     *t = (ib_trace){0};
 }
 

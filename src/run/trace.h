@@ -34,6 +34,7 @@ typedef struct ib_trace {
     char **test_names; /* results on data.test; none without it */
     double *test;
     size_t n_test;
+    ib_matrix confusion; /* on data.test; part of no digest */
     ib_digest result;
 } ib_trace;
 

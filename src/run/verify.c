@@ -10,6 +10,7 @@
 #include "run/again.h"
 #include "run/cause.h"
 #include "run/commands.h"
+#include "run/page.h"
 #include "run/report.h"
 
 /* The plain loops may need an hour for what the others do in a second, so that beside another instruction set
@@ -112,6 +113,51 @@ static ib_status run_variations(verification *v, ib_error *err) {
     return status;
 }
 
+static bool has_text(const ib_value *list, const char *text) {
+    for (size_t i = 0; list != NULL && i < list->count; i++)
+        if (ib__value_is_string(list->items[i], text)) return true;
+    return false;
+}
+
+/* What was proven, and where, is noted beside the run (and what was proven before stays), for its page and
+ * for publishing. A folder that cannot be written, as that of somebody else, stays as it is. */
+static void note_levels(const verification *v, ib_value *levels) {
+    static const char *const all[] = {"run", "threads", "isa", "compiler", "workers", "resume", "gpu"};
+    char when[32], *path = ib__path_join(v->record->folder, "verified.json"),
+                   *bundle = ib__path_join(v->record->folder, "statement.json");
+    ib_buf text = {0};
+    ib_value *before = NULL, *map = ib__value_map(), *list = ib__value_list();
+    ib__utc_now(when);
+    bool good = path != NULL && bundle != NULL && !ib__file_exists(bundle) && map != NULL && list != NULL;
+    if (good && ib__file_exists(path) && ib__file_read(&text, path, 1 << 20, NULL) == IB_OK &&
+        ib__json_parse(&before, text.data, text.length, path, NULL) != IB_OK)
+        before = NULL;
+    if (before != NULL &&
+        !ib__value_equal(ib__value_get(before, "result"), ib__value_get(v->record->tree, "result"))) {
+        ib__value_free(before);
+        before = NULL;
+    }
+    for (size_t i = 0; good && i < sizeof all / sizeof *all; i++)
+        if (has_text(levels, all[i]) || has_text(ib__value_get(before, "levels"), all[i]))
+            good = ib__value_add(list, ib__value_string(all[i]));
+    ib__buf_free(&text);
+    good = good && ib__value_set(map, "result", ib__value_copy(ib__value_get(v->record->tree, "result"))) &&
+           ib__value_set(map, "when", ib__value_string(when));
+    if (good) {
+        good = ib__value_set(map, "levels", list) && ib__json_write(&text, map, IB_JSON_INDENT) &&
+               ib__buf_text(&text, "\n");
+        list = NULL;
+    }
+    if (good && ib__file_write(path, text.data, text.length, NULL) == IB_OK)
+        (void)ib__page_write(v->record->folder, v->record->tree, &v->record->trace, NULL);
+    ib__value_free(list);
+    ib__value_free(map);
+    ib__value_free(before);
+    ib__buf_free(&text);
+    free(path);
+    free(bundle);
+}
+
 static void say_levels(verification *v) {
     ib_value *levels = ib__value_list();
     ib_buf text = {0};
@@ -125,6 +171,7 @@ static void say_levels(verification *v) {
         ib__say(v->report.outer, "verified: run%s\n", text.data == NULL ? "" : text.data);
         ib__say(v->report.outer, "result sha256:%s\n", ib__value_get(v->record->tree, "result")->string);
     }
+    note_levels(v, levels);
     ib__report_set(&v->report, "levels", levels);
     ib__buf_free(&text);
 }

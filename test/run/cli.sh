@@ -158,11 +158,11 @@ holds "an epoch a line" '^Epoch 2/2 - [0-9.]+s - accuracy: [0-9.]+ - loss: [0-9.
 holds "test results" '^Test - accuracy: [0-9.]+ - loss: [0-9.]+$'
 [[ $(tail -n 1 "$work/out") =~ ^result\ sha256:[0-9a-f]{64}$ ]] || fail "last line: $(tail -n 1 "$work/out")"
 result=$(tail -n 1 "$work/out")
-for file in record.json steps tensors history.csv model.keras environment.lock Dockerfile; do
+for file in record.json steps tensors history.csv model.keras environment.lock Dockerfile report.html; do
     checks=$((checks + 1))
     [ -s "$work/run/$file" ] || fail "no $file"
 done
-[ "$(find "$work/run" -type f | wc -l)" -eq 7 ] || fail "files: $(ls "$work/run")"
+[ "$(find "$work/run" -type f | wc -l)" -eq 8 ] || fail "files: $(ls "$work/run")"
 head -n 1 "$work/run/history.csv" | grep -q $'^epoch,accuracy,loss\r$' || fail "history.csv: $(head -n 1 "$work/run/history.csv")"
 bad "a run is not overwritten" "expected a new folder, found a run" train "$work/good.yaml" -o "$work/run"
 
@@ -182,6 +182,25 @@ holds "levels" '^verified: run threads isa resume$'
 good "verify for machines" verify "$work/run" --json
 python3 -c 'import json, sys; v = json.load(open(sys.argv[1])); assert v["same"] and v["levels"] == ["run"], v' \
     "$work/out" 2>"$work/err" || ! command -v python3 >/dev/null || fail "json: $(cat "$work/err")"
+good "curves" show "$work/run"
+holds "curves" '^loss .*[▁▂▃▄▅▆▇█]'
+grep -q '<svg' "$work/run/report.html" || fail "report.html has no curve"
+grep -qE '(src|href)=|<script|https?:' "$work/run/report.html" && fail "report.html asks for something from outside"
+good "events" train "$work/good.yaml" -o "$work/events" --json-lines
+[ "$(grep -c '^{"event": ".*}$' "$work/out")" -eq "$(wc -l <"$work/out")" ] || fail "events: $(head -n 3 "$work/out")"
+holds "result event" '"event": "result", "result": "sha256:'
+good "compare" compare "$work/run" "$work/run3" "$work/events"
+[ "$(wc -l <"$work/out")" -eq 4 ] || fail "compare: $(cat "$work/out")"
+good "publish" publish "$work/run" -o "$work/bundle"
+mv "$work/digits.csv" "$work/away.csv"
+good "verify a bundle without its inputs' first place" verify "$work/bundle"
+holds "statement" '^same: the statement about [0-9]+ files and the result$'
+mv "$work/away.csv" "$work/digits.csv"
+bad "publish onto something" "bundle: expected a new folder, found one that is there" publish "$work/run" -o "$work/bundle"
+printf 'x' >>"$work/bundle/report.html"
+"$isobit" verify "$work/bundle" >"$work/out" 2>"$work/err"
+[ $? -eq 1 ] || fail "changed bundle: $(cat "$work/out" "$work/err")"
+holds "changed bundle" '^differs: report.html is not what the statement says$'
 good "documented" verify "$work/run" --goal documented
 holds "documented" '^documented$'
 good "environment" env --check "$work/run"
