@@ -23,6 +23,7 @@
 
 void ib__session_free(ib_session *s) {
     free(s->resumed);
+    free(s->repairs);
     *s = (ib_session){0};
 }
 
@@ -134,6 +135,13 @@ static bool unpack_session(ib_session *s, ib_unpack *u) {
         s->resumed[i].step = ib__unpack_count(u, SIZE_MAX);
         snprintf(s->resumed[i].when, sizeof s->resumed[i].when, "%s", ib__unpack_text(u));
         s->n_resumed++;
+    }
+    s->audited = ib__unpack_count(u, SIZE_MAX);
+    n = ib__unpack_count(u, RESUMED_MAX);
+    for (size_t i = 0; i < n && !u->failed; i++) {
+        if (!ib__grow(&s->repairs, &s->repairs_capacity, i + 1, sizeof *s->repairs)) return false;
+        s->repairs[i].step = ib__unpack_count(u, SIZE_MAX);
+        s->n_repairs++;
     }
     return true;
 }
@@ -261,6 +269,10 @@ static void pack_session(ib_buf *out, const ib_session *s) {
         ib__pack_u64(out, s->resumed[i].step);
         ib__pack_text(out, s->resumed[i].when);
     }
+    ib__pack_u64(out, s->audited);
+    ib__pack_u64(out, s->n_repairs);
+    for (size_t i = 0; i < s->n_repairs; i++)
+        ib__pack_u64(out, s->repairs[i].step);
 }
 
 /* A part whose length is known only when it is there. */

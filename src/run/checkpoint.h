@@ -15,6 +15,11 @@ typedef struct ib_resumption {
     char when[32];
 } ib_resumption;
 
+/* A step that was computed twice with two results: silent corruption of data. A third computation decided. */
+typedef struct ib_repair {
+    size_t step;
+} ib_repair;
+
 /* What a run knows of itself beside its bits. */
 typedef struct ib_session {
     char started[32];     /* UTC, "2026-01-31T12:00:00Z" */
@@ -23,6 +28,9 @@ typedef struct ib_session {
     bool stop;            /* a callback ended training */
     ib_resumption *resumed;
     size_t n_resumed, resumed_capacity;
+    size_t audited; /* steps that were computed twice */
+    ib_repair *repairs;
+    size_t n_repairs, repairs_capacity;
 } ib_session;
 
 void ib__session_free(ib_session *session);

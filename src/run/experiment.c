@@ -67,6 +67,7 @@ static const field fit_fields[] = {
     {"steps_per_epoch", IB_INT, false, true, 1, 1 << 30, "null"},
     {"lanes", IB_INT, false, true, 1, 1 << 16, "null"},
     {"record_every", IB_INT, false, true, 1, LARGEST, "null"},
+    {"audit_every", IB_INT, false, true, 1, LARGEST, NULL},
     {"class_weight", IB_MAP, false, true, 0, 0, NULL},
 };
 static const field checkpoint_fields[] = {
@@ -303,6 +304,7 @@ static ib_status take_fit(ib_experiment *e, ib_error *err) {
     e->fit.steps_per_epoch = integer_or_zero(fit, "steps_per_epoch");
     e->fit.lanes = integer_or_zero(fit, "lanes");
     e->fit.record_every = integer_or_zero(fit, "record_every");
+    e->fit.audit_every = integer_or_zero(fit, "audit_every");
     const ib_value *shuffle = ib__value_get(fit, "shuffle");
     e->fit.shuffle = shuffle->kind == IB_STRING ? IB_SHUFFLE_BATCH
                      : shuffle->boolean         ? IB_SHUFFLE_ALL

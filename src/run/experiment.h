@@ -13,7 +13,8 @@ typedef struct ib_fit_settings {
     int64_t batch_size, validation_batch_size, epochs;
     int64_t steps_per_epoch; /* 0: one pass over the data */
     int64_t lanes;           /* 0: by batch size, ib__lanes_default */
-    int64_t record_every;    /* 0: state digests at the ends of epochs only */
+    int64_t audit_every;  /* 0: not; else each so many steps one is computed twice. No part of the result */
+    int64_t record_every; /* 0: state digests at the ends of epochs only */
     ib_shuffling shuffle;
     double validation_split;
     const ib_value *class_weight; /* {"0": 1.0, ...}, within the tree; NULL: none */

@@ -66,7 +66,6 @@ static bool is_over(const ib_fitting *f) {
 
 static ib_status record(const ib_fitting *f, ib_error *err) {
     const ib_fit_hooks *h = f->hooks;
-    if (h->on_step != NULL) h->on_step(h->context, f->trainer);
     ib_status status = ib__trace_step(f->trace, f->trainer, f->session->stop, err);
     if (status == IB_OK && h->check != NULL && !h->check(h->context, f->trainer, f->trace)) return IB_DIFFERS;
     return status;
@@ -127,10 +126,81 @@ static ib_status begin_epoch(ib_fitting *f, ib_error *err) {
     return ib__callbacks_epoch_begin(f->callbacks, &f->moment, err);
 }
 
+static void call_on_step(const ib_fitting *f) {
+    if (f->hooks->on_step != NULL) f->hooks->on_step(f->hooks->context, f->trainer);
+}
+
+/* Computes the next step, and leaves the state after it in *out. scramble: the order in which its parts are
+ * given to threads, so that another computation of it goes other ways through the machine. */
+static ib_status compute(ib_fitting *f, const ib_buf *before, unsigned scramble, ib_buf *out, ib_error *err) {
+    ib_trainer *t = f->trainer;
+    ib_status status = IB_OK;
+    if (scramble != 0)
+        status = ib__state_unpack(t, before->data, before->length, "the state of training", err);
+    if (scramble != 0) ib__pool_scramble(t->pool, scramble);
+    if (status == IB_OK) status = ib__trainer_step(t, NULL, NULL, err);
+    if (scramble != 0) ib__pool_scramble(t->pool, t->runtime.scramble);
+    if (status != IB_OK) return status;
+    call_on_step(f);
+    ib__state_pack(out, t);
+    return out->failed ? ib__fail_memory(err) : IB_OK;
+}
+
+static bool same_bytes(const ib_buf *a, const ib_buf *b) {
+    return a->length == b->length && memcmp(a->data, b->data, a->length) == 0;
+}
+
+static ib_status note_repair(ib_fitting *f, ib_error *err) {
+    ib_session *s = f->session;
+    if (!ib__grow(&s->repairs, &s->repairs_capacity, s->n_repairs + 1, sizeof *s->repairs))
+        return ib__fail_memory(err);
+    s->repairs[s->n_repairs++] = (ib_repair){.step = f->trainer->step};
+    ib__say(f->hooks->options,
+            "step %zu was computed twice with two results: data were corrupted; what two of three "
+            "computations give "
+            "counts\n",
+            f->trainer->step);
+    return IB_OK;
+}
+
+/* The next step computed twice. When the results differ a third computation decides; if it agrees with
+ * neither, nothing can be trusted any more. */
+static ib_status audit_step(ib_fitting *f, ib_error *err) {
+    ib_buf before = {0}, first = {0}, second = {0}, third = {0};
+    ib__state_pack(&before, f->trainer);
+    ib_status status = before.failed ? ib__fail_memory(err) : compute(f, &before, 0, &first, err);
+    if (status == IB_OK) status = compute(f, &before, 1, &second, err);
+    f->session->audited++;
+    if (status == IB_OK && !same_bytes(&first, &second)) {
+        status = note_repair(f, err);
+        if (status == IB_OK) status = compute(f, &before, 2, &third, err);
+        if (status == IB_OK && !same_bytes(&third, &first) && !same_bytes(&third, &second))
+            status = ib__fail(err, IB_INTERNAL, "",
+                              "step %zu gave three results in three computations: this machine "
+                              "corrupts data",
+                              f->trainer->step);
+    }
+    ib__buf_free(&before);
+    ib__buf_free(&first);
+    ib__buf_free(&second);
+    ib__buf_free(&third);
+    return status;
+}
+
+static ib_status take_step(ib_fitting *f, ib_watch_fn *watch, void *context, ib_error *err) {
+    ib_trainer *t = f->trainer;
+    size_t every = (size_t)t->task->experiment->fit.audit_every;
+    bool audit = f->hooks->keeper != NULL && every > 0 && (t->step + 1) % every == 0;
+    if (audit && watch == NULL) return audit_step(f, err);
+    ib_status status = ib__trainer_step(t, watch, context, err);
+    if (status == IB_OK) call_on_step(f);
+    return status;
+}
+
 static ib_status run_step(ib_fitting *f, ib_watch_fn *watch, void *context, ib_error *err) {
     ib_trainer *t = f->trainer;
     ib_status status = f->epoch_open ? IB_OK : begin_epoch(f, err);
-    if (status == IB_OK) status = ib__trainer_step(t, watch, context, err);
+    if (status == IB_OK) status = take_step(f, watch, context, err);
     if (status != IB_OK) return status;
     f->moment.epoch = f->epoch - 1;
     f->moment.step = (t->step - 1) % t->steps_per_epoch + 1;
@@ -232,7 +302,9 @@ static ib_status begin(ib_fitting *f, ib_task *task, const ib_runtime *runtime, 
     if (f->hooks->folder != NULL) f->moment.options = f->hooks->options;
     if (f->hooks->resume != NULL) status = go_on(f, err);
     if (status == IB_OK) status = ib__callbacks_train_begin(f->callbacks, &f->moment, err);
-    return status == IB_OK && f->hooks->resume == NULL ? record(f, err) : status;
+    if (status != IB_OK || f->hooks->resume != NULL) return status;
+    call_on_step(f);
+    return record(f, err);
 }
 
 ib_status ib__fitting_new(ib_fitting **out, ib_task *task, const ib_runtime *runtime,

@@ -7,9 +7,9 @@
 
 #include "run/checkpoint.h"
 
-/* What callers may hang in. on_step is called after a step's update and before its record (step 0: before
- * training) and may change variables: tests use it. check sees each step after it was recorded: true goes on,
- * false ends the training early with IB_DIFFERS. */
+/* What callers may hang in. on_step is called after each computation of a step and before its record (step
+ * 0: before training) and may change variables: tests use it. check sees each step after it was recorded:
+ * true goes on, false ends the training early with IB_DIFFERS. */
 typedef struct ib_fit_hooks {
     void (*on_step)(void *context, ib_trainer *trainer);
     bool (*check)(void *context, const ib_trainer *trainer, const ib_trace *trace);

@@ -4,6 +4,7 @@
  */
 #include "run/page.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,8 +106,9 @@ static void put_card(ib_buf *out, const char *name, double value) {
     ib__buf_text(out, "</span></div>");
 }
 
-static void put_cards(ib_buf *out, const ib_value *record, const ib_trace *trace) {
+static void put_cards(ib_buf *out, const ib_value *record) {
     const ib_value *results = ib__value_get(record, "results"), *test = ib__value_get(results, "test");
+    const ib_value *history = ib__value_get(results, "history");
     static const char *const counts[] = {"parameters", "epochs", "steps"};
     ib__buf_text(out, "<div class=\"cards\">");
     for (size_t i = 0; test != NULL && i < test->count; i++) {
@@ -115,8 +117,12 @@ static void put_cards(ib_buf *out, const ib_value *record, const ib_trace *trace
         snprintf(name, sizeof name, "test %.100s", test->keys[i]);
         if (ib__value_number(test->items[i], &value)) put_card(out, name, value);
     }
-    for (size_t i = 0; trace->n_epochs > 0 && i < trace->n_names; i++)
-        put_card(out, trace->names[i], trace->history[(trace->n_epochs - 1) * trace->n_names + i]);
+    for (size_t i = 0; history != NULL && i < history->count; i++) {
+        double value = 0;
+        const ib_value *column = history->items[i];
+        if (column->count > 0 && ib__value_number(column->items[column->count - 1], &value))
+            put_card(out, history->keys[i], value);
+    }
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         double value = 0;
         if (ib__value_number(ib__value_get(results, counts[i]), &value)) put_card(out, counts[i], value);
@@ -124,30 +130,27 @@ static void put_cards(ib_buf *out, const ib_value *record, const ib_trace *trace
     ib__buf_text(out, "</div>\n");
 }
 
-/* Column `i` of the history in a new array. */
-static double *column(const ib_trace *t, size_t i) {
-    double *y = calloc(t->n_epochs + 1, sizeof *y);
-    for (size_t k = 0; y != NULL && k < t->n_epochs; k++)
-        y[k] = t->history[k * t->n_names + i];
+/* A column of the history in a new array; what is no number is NaN. NULL: there is no such column. */
+static double *column_of(const ib_value *list, size_t *n) {
+    if (!ib__value_is(list, IB_LIST)) return NULL;
+    double *y = calloc(list->count + 1, sizeof *y);
+    *n = list->count;
+    for (size_t k = 0; y != NULL && k < list->count; k++)
+        if (!ib__value_number(list->items[k], &y[k])) y[k] = (double)NAN;
     return y;
 }
 
-static size_t find_column(const ib_trace *t, const char *before, const char *name) {
-    char whole[160];
-    snprintf(whole, sizeof whole, "%s%.140s", before, name);
-    for (size_t i = 0; i < t->n_names; i++)
-        if (strcmp(t->names[i], whole) == 0) return i;
-    return SIZE_MAX;
-}
-
-static void put_history(ib_buf *out, const ib_trace *t) {
-    for (size_t i = 0; i < t->n_names; i++) {
-        if (strncmp(t->names[i], "val_", 4) == 0) continue;
-        size_t held = find_column(t, "val_", t->names[i]);
-        double *y = column(t, i), *v = held == SIZE_MAX ? NULL : column(t, held);
-        ib_series series[2] = {{"training", y, t->n_epochs, 1, 1, 0},
-                               {"validation", v, t->n_epochs, 1, 1, 1}};
-        if (y != NULL) ib__chart_svg(out, t->names[i], "epoch", series, v != NULL ? 2 : 1);
+static void put_history(ib_buf *out, const ib_value *record) {
+    const ib_value *history = ib__value_get(ib__value_get(record, "results"), "history");
+    for (size_t i = 0; history != NULL && i < history->count; i++) {
+        char held[160];
+        size_t n = 0, m = 0;
+        const char *name = history->keys[i];
+        if (strncmp(name, "val_", 4) == 0) continue;
+        snprintf(held, sizeof held, "val_%.150s", name);
+        double *y = column_of(history->items[i], &n), *v = column_of(ib__value_get(history, held), &m);
+        ib_series series[2] = {{"training", y, n, 1, 1, 0}, {"validation", v, m, 1, 1, 1}};
+        if (y != NULL) ib__chart_svg(out, name, "epoch", series, v != NULL ? 2 : 1);
         free(y);
         free(v);
     }
@@ -299,8 +302,8 @@ ib_status ib__page_write(const char *run, const ib_value *record, const ib_trace
     ib_buf out = {0};
     char *path = ib__path_join(run, "report.html");
     put_head(&out, record);
-    put_cards(&out, record, trace);
-    put_history(&out, trace);
+    put_cards(&out, record);
+    put_history(&out, record);
     put_steps(&out, trace);
     put_confusion(&out, record);
     put_levels(&out, run);

@@ -124,6 +124,22 @@ static ib_value *resumed_value(const ib_session *session) {
     return NULL;
 }
 
+/* {audited, repaired: [step]}: steps that were computed twice, and those whose two results differed. */
+static ib_value *audits_value(const ib_session *session) {
+    ib_value *map = ib__value_map(), *list = ib__value_list();
+    bool good = map != NULL && list != NULL &&
+                ib__value_set(map, "audited", ib__value_int((int64_t)session->audited));
+    for (size_t i = 0; good && i < session->n_repairs; i++)
+        good = ib__value_add(list, ib__value_int((int64_t)session->repairs[i].step));
+    if (map == NULL)
+        ib__value_free(list);
+    else
+        good = ib__value_set(map, "repaired", list) && good;
+    if (good) return map;
+    ib__value_free(map);
+    return NULL;
+}
+
 static ib_value *record_value(const ib_task *task, const ib_trace *trace, const ib_runtime *runtime,
                               const ib_session *session) {
     const ib_experiment *e = task->experiment;
@@ -148,6 +164,7 @@ static ib_value *record_value(const ib_task *task, const ib_trace *trace, const 
         ib__value_set(map, "environment", environment_value(runtime, runtime->threads)) &&
         ib__value_set(map, "timing", timing_value(session, trace)) &&
         ib__value_set(map, "resumed", resumed_value(session)) &&
+        ib__value_set(map, "self_audit", audits_value(session)) &&
         ib__value_set(map, "results", ib__record_results(task, trace));
     free(folder);
     if (good) return map;

@@ -105,6 +105,18 @@ static bool put_digest(ib_value *canonical, const char *field, const ib_digest *
     return ib__value_put(canonical, field, ib__value_string(text));
 }
 
+/* A copy of `fit` without what changes no bit. NULL: no memory. */
+static ib_value *canonical_fit(const ib_value *fit) {
+    ib_value *copy = ib__value_map();
+    bool good = copy != NULL;
+    for (size_t i = 0; good && i < fit->count; i++)
+        if (strcmp(fit->keys[i], "audit_every") != 0)
+            good = ib__value_set(copy, fit->keys[i], ib__value_copy(fit->items[i]));
+    if (good) return copy;
+    ib__value_free(copy);
+    return NULL;
+}
+
 /* The part of the experiment that its result is a function of: no name, notes or goal, no callbacks that only
  * write, files by content. */
 static ib_status make_canonical(ib_task *task, ib_error *err) {
@@ -116,7 +128,9 @@ static ib_status make_canonical(ib_task *task, ib_error *err) {
     for (size_t i = 0; good && i < sizeof fields / sizeof *fields; i++) {
         const ib_value *value = ib__value_get(tree, fields[i]);
         if (value != NULL && value->kind != IB_NULL)
-            good = ib__value_set(task->canonical, fields[i], ib__value_copy(value));
+            good =
+                ib__value_set(task->canonical, fields[i],
+                              strcmp(fields[i], "fit") == 0 ? canonical_fit(value) : ib__value_copy(value));
     }
     if (good) {
         ib_value *callbacks = ib__callbacks_canonical(ib__value_get(tree, "callbacks"));

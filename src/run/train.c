@@ -43,8 +43,10 @@ static ib_status open_checkpoint(training *t, ib_error *err) {
     if (damaged > 0)
         ib__say(t->options, "%zu damaged checkpoint%s passed over\n", damaged, damaged == 1 ? "" : "s");
     t->session = t->checkpoint->session;
-    t->checkpoint->session.resumed = NULL; /* moved */
+    t->checkpoint->session.resumed = NULL; /* both lists are moved */
     t->checkpoint->session.n_resumed = 0;
+    t->checkpoint->session.repairs = NULL;
+    t->checkpoint->session.n_repairs = 0;
     if (!ib__grow(&t->session.resumed, &t->session.resumed_capacity, t->session.n_resumed + 1,
                   sizeof *t->session.resumed))
         return ib__fail_memory(err);

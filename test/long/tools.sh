@@ -23,4 +23,6 @@ fit: {batch_size: 32, epochs: 5, validation_split: 0.2}
 callbacks: [TensorBoard: {histogram_freq: 1, update_freq: 4}]
 YAML
 "$isobit" train "$work/e.yaml" -o "$work/run" --quiet
-"$venv/bin/python" test/long/tools_check.py "$work/run" logs
+"$isobit" publish "$work/run" -o "$work/bundle"
+"$venv/bin/python" test/long/tools_check.py "$work/run" logs "$work/bundle"
+

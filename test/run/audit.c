@@ -99,6 +99,76 @@ static void forged_checkpoint(void **state) {
     heard("the checkpoint of step 2 does not hold the state of that step");
 }
 
+/* ---- While it trains ---- */
+
+typedef struct corruption {
+    size_t step, times, done; /* in the first `times` computations of this step */
+} corruption;
+
+static void corrupt(void *context, ib_trainer *trainer) {
+    corruption *c = context;
+    if (trainer->step != c->step || c->done == c->times) return;
+    uint32_t bits;
+    float *at = &trainer->weights[0]->variable.data[c->done];
+    memcpy(&bits, at, sizeof bits);
+    bits ^= 1u << 9;
+    memcpy(at, &bits, sizeof bits);
+    c->done++;
+}
+
+/* Trains with a step corrupted in its first computations; the result, or zeros when training ends in an
+ * error. */
+static ib_digest train_corrupted(const char *name, size_t times, const char *every, ib_session *session) {
+    char path[256], run[256];
+    ib_experiment *e = NULL;
+    ib_task *task = NULL;
+    ib_trace trace = {0};
+    ib_error err = {0};
+    corruption c = {.step = 4, .times = times};
+    in_base(path, name);
+    in_base(run, "self");
+    write_experiment(name, "examples/digits/digits.csv", every);
+    assert_int_equal(ib__experiment_read(&e, path, NULL), IB_OK);
+    assert_int_equal(ib__task_open(&task, e, NULL), IB_OK);
+    ib_keeper keeper = ib__keeper(e, run);
+    ib_fit_hooks hooks = {.on_step = corrupt, .context = &c, .keeper = &keeper, .session = session};
+    ib_status status =
+        ib__fit(task, &(ib_runtime){.threads = 2, .isa = ib__isa_default()}, &hooks, &trace, &err);
+    ib_digest result = trace.result;
+    if (status != IB_OK) {
+        assert_int_equal(status, IB_INTERNAL);
+        assert_non_null(strstr(err.text, "three results in three computations"));
+        result = (ib_digest){{0}};
+    }
+    ib__trace_free(&trace);
+    ib__task_free(task);
+    ib__experiment_free(e);
+    return result;
+}
+
+static void self_audit(void **state) {
+    ib_session none = {0}, once = {0}, twice = {0}, blind = {0};
+    (void)state;
+    ib_digest clean = train_corrupted("self.yaml", 0, "null, audit_every: 2", &none);
+    assert_int_equal(none.audited, 3);
+    assert_int_equal(none.n_repairs, 0);
+    /* It is no part of the experiment, and without it the corruption stays. */
+    ib_digest plain = train_corrupted("self.yaml", 0, "null", &blind);
+    assert_memory_equal(&clean, &plain, sizeof clean);
+    plain = train_corrupted("self.yaml", 1, "null", &blind);
+    assert_memory_not_equal(&clean, &plain, sizeof clean);
+    ib_digest repaired = train_corrupted("self.yaml", 1, "null, audit_every: 2", &once);
+    assert_memory_equal(&clean, &repaired, sizeof clean);
+    assert_int_equal(once.n_repairs, 1);
+    assert_int_equal(once.repairs[0].step, 4);
+    ib_digest lost = train_corrupted("self.yaml", 2, "null, audit_every: 2", &twice);
+    assert_int_equal(lost.bytes[0] + lost.bytes[31], 0);
+    ib__session_free(&none);
+    ib__session_free(&once);
+    ib__session_free(&twice);
+    ib__session_free(&blind);
+}
+
 /* Against a count of all possibilities. */
 static void share(void **state) {
     (void)state;
@@ -112,6 +182,7 @@ static void share(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(passes), cmocka_unit_test(forged_loss),
-                                       cmocka_unit_test(forged_checkpoint), cmocka_unit_test(share)};
+                                       cmocka_unit_test(forged_checkpoint), cmocka_unit_test(self_audit),
+                                       cmocka_unit_test(share)};
     return cmocka_run_group_tests(tests, prepare, finish);
 }
