@@ -9,11 +9,14 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-enum { STEPS_MAX = 1000000, DEPTH_MAX = 1000, HEAP_MAX = 16384 /* KiB */ };
+/* A match takes at most about a millisecond, whatever the pattern. */
+enum { LENGTH_MAX = 1000, STEPS_MAX = 100000, DEPTH_MAX = 1000, HEAP_MAX = 16384 /* KiB */ };
 
 ib_status ib__pattern_match(const char *pattern, const char *text, bool whole, bool *matches,
                             const char *where, ib_error *err) {
     int code = 0;
+    if (strlen(pattern) > LENGTH_MAX)
+        return ib__fail(err, IB_BAD_INPUT, where, "expected a pattern of at most %d bytes", LENGTH_MAX);
     PCRE2_SIZE at = 0;
     uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C;
     if (whole) options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED;

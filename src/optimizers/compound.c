@@ -148,8 +148,9 @@ const ib_optimizer_class ib__optimizer_loss_scaling = {.name = "LossScaleOptimiz
 static ib_status read_patterns(const ib_field *field, const ib_value *value, const char *where, void *out,
                                ib_value **canonical, ib_error *err) {
     if (value->kind == IB_NULL) value = NULL;
-    if (value && value->kind != IB_MAP)
-        return ib__fail(err, IB_BAD_INPUT, where, "expected a map of patterns to optimizers");
+    if (value && (value->kind != IB_MAP || value->count > IB_PATTERNS_MAX))
+        return ib__fail(err, IB_BAD_INPUT, where, "expected a map of at most %d patterns to optimizers",
+                        IB_PATTERNS_MAX);
     ib_value *map = ib__value_map();
     ib_status status = map ? IB_OK : ib__fail_memory(err);
     for (size_t i = 0; value && status == IB_OK && i < value->count; i++) {

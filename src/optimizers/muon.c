@@ -16,10 +16,12 @@ static ib_status read_texts(const ib_field *field, const ib_value *value, const 
         *canonical = ib__value_list();
         return *canonical ? IB_OK : ib__fail_memory(err);
     }
-    bool good = value->kind == IB_LIST;
+    bool good = value->kind == IB_LIST && value->count <= IB_PATTERNS_MAX;
     for (size_t i = 0; good && i < value->count; i++)
         good = value->items[i]->kind == IB_STRING;
-    return good ? IB_OK : ib__fail(err, IB_BAD_INPUT, where, "expected a list of patterns, or null");
+    return good ? IB_OK
+                : ib__fail(err, IB_BAD_INPUT, where, "expected null or a list of at most %d patterns",
+                           IB_PATTERNS_MAX);
 }
 
 #define FACTOR(name, value, member) IB_OPTIMIZER_REAL(name, value, member, -0x1p100, 0x1p100)
@@ -34,7 +36,7 @@ static const ib_field fields[] = {
     FACTOR("muon_c", "2.0315", c),
     FACTOR("adam_lr_ratio", "1", adam_rate_ratio),
     IB_OPTIMIZER_REAL("momentum", "0.95", momentum, 0, 1),
-    {.key = "ns_steps", .fallback = "5", .read = ib__read_int, IB_OPTIMIZER_AT(newton_steps), .high = 1000},
+    {.key = "ns_steps", .fallback = "5", .read = ib__read_int, IB_OPTIMIZER_AT(newton_steps), .high = 100},
     IB_OPTIMIZER_FLAG("nesterov", "true", nesterov),
     IB_OPTIMIZER_FLAG("exclude_embeddings", "true", exclude_embeddings),
     IB_OPTIMIZER_OPTIONAL("adam_weight_decay", "0.004", adam_decay),

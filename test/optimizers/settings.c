@@ -132,7 +132,7 @@ static void test_refused(void **state) {
         {"SGD: {learning_rate: fast}", IB_BAD_INPUT, "found \"fast\""},
         {"SGD: 3", IB_BAD_INPUT, "a map of settings"},
         {"[1, 2]", IB_BAD_INPUT, "an optimizer by name"},
-        {"Muon: {exclude_layers: [1]}", IB_BAD_INPUT, "a list of patterns"},
+        {"Muon: {exclude_layers: [1]}", IB_BAD_INPUT, "a list of at most 256 patterns"},
         {"LossScaleOptimizer: {}", IB_BAD_INPUT, "\"inner_optimizer\" is missing"},
         {"LossScaleOptimizer: {inner_optimizer: sgd, clipnorm: 1}", IB_BAD_INPUT, "set it on the inner"},
         {"LossScaleOptimizer: {inner_optimizer: {LossScaleOptimizer: {inner_optimizer: sgd}}}",
