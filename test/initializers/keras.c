@@ -105,7 +105,7 @@ static void test_models(void **state) {
     print_message("models: %zu, %zu weights bit for bit, %zu near; %zu models refused\n", models, equal, near,
                   refused);
     assert_int_equal(models + refused, 32);
-    assert_true(models >= 16 && equal >= 164);
+    assert_true(models >= 24 && equal >= 208);
 }
 
 int main(void) {
