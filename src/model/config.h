@@ -27,6 +27,8 @@ ib_status ib__model_read(ib_model **out, const ib_value *config, const char *nam
                          const ib_read_options *options, ib_error *err);
 /* Takes compile_config out of a config.json; *compile: yours, NULL if there is none. */
 ib_status ib__config_split(ib_value *config, const char *path, ib_value **compile, ib_error *err);
+/* Numbers shared objects (shared.c). */
+ib_status ib__config_number_shared(ib_value *config, ib_error *err);
 /* "layers[3]" within place; for a layer of an experiment also its line. NULL: no memory. */
 const char *ib__layer_place(ib_reader *r, const ib_module *module, const char *place, size_t i);
 

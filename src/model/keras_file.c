@@ -191,6 +191,7 @@ ib_status ib__keras_load(ib_model **out, const char *path, bool compiled, ib_err
     ib_status status = folder ? IB_OK : ib__zip_open(&zip, path, err);
     if (status != IB_OK) return status;
     status = read_config(&config, zip, path, err);
+    if (status == IB_OK) status = ib__config_number_shared(config, err);
     if (status == IB_OK) status = ib__config_split(config, path, &compile, err);
     if (status == IB_OK) status = read_member(zip, path, "model.weights.h5", 0, &h5, err);
     /* A small file cannot ask for much memory: weights may be packed, but hardly more than sixteenfold. */

@@ -33,7 +33,8 @@ ib_status ib_model_load(ib_model **out, const char *path, ib_error *err) {
 static ib_status build(ib_model **out, ib_value *config, uint64_t seed, ib_error *err) {
     ib_value *compile = NULL;
     ib_model *model = NULL;
-    ib_status status = ib__config_split(config, "config", &compile, err);
+    ib_status status = ib__config_number_shared(config, err);
+    if (status == IB_OK) status = ib__config_split(config, "config", &compile, err);
     if (status == IB_OK) status = ib__model_from_config(&model, config, "config", err);
     if (status == IB_OK) status = ib__model_initialize(model, seed, err);
     if (status == IB_OK && ib__value_is(compile, IB_MAP) && compile->count > 0)

@@ -345,9 +345,52 @@ static void compiling(void **state) {
     ib_results_free(NULL);
 }
 
+/* Keras numbers shared objects by their addresses; the files that isobit writes, and digests, do not tell. */
+static void shared_objects(void **state) {
+    static const long long ids[2][4] = {{140453997277968, 139000000000001, 139000000000001, 17},
+                                        {7, 3, 3, 1}};
+    static const char *const format =
+        "{\"class_name\": \"Sequential\", \"config\": {\"name\": \"s\", \"dtype\": {\"module\": \"keras\","
+        " \"class_name\": \"DTypePolicy\", \"config\": {\"name\": \"float32\"}, \"registered_name\": null,"
+        " \"shared_object_id\": %lld}, \"layers\": ["
+        "{\"class_name\": \"InputLayer\", \"config\": {\"name\": \"in\", \"batch_shape\": [null, 6]},"
+        " \"shared_object_id\": %lld}, {\"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": "
+        "3, \"activation\": \"softmax\","
+        " \"kernel_initializer\": {\"module\": \"keras.initializers\", \"class_name\": \"GlorotUniform\","
+        " \"config\": {\"seed\": null}, \"shared_object_id\": %lld},"
+        " \"bias_initializer\": {\"module\": \"keras.initializers\", \"class_name\": \"GlorotUniform\","
+        " \"config\": {\"seed\": null}, \"shared_object_id\": %lld}}, \"shared_object_id\": %lld}]},"
+        " \"compile_config\": %s}";
+    char path[256], digests[2][72];
+    ib_view v[2];
+    ib_buf files[2] = {{0}};
+    (void)state;
+    views(v);
+    for (int i = 0; i < 2; i++) {
+        char json[2048];
+        ib_model *model = NULL;
+        ib_error err = {0};
+        snprintf(json, sizeof json, format, ids[i][0], ids[i][3], ids[i][1], ids[i][2], ids[i][3], compile);
+        if (ib_model_from_config(&model, json, 1, &err) != IB_OK) fail_msg("%s: %s", err.where, err.text);
+        in_base(path, "shared.keras");
+        assert_int_equal(ib_model_save(model, path, NULL), IB_OK);
+        assert_int_equal(ib__file_read(&files[i], path, 0, NULL), IB_OK);
+        assert_non_null(memmem(files[i].data, files[i].length, "\"shared_object_id\": 1", 21));
+        assert_null(memmem(files[i].data, files[i].length, "\"shared_object_id\": 2", 21));
+        assert_int_equal(ib_fit(model, v, 2, NULL, 0, settings, NULL, NULL, digests[i], NULL), IB_OK);
+        ib_model_free(model);
+    }
+    assert_int_equal(files[0].length, files[1].length);
+    assert_memory_equal(files[0].data, files[1].data, files[0].length);
+    assert_string_equal(digests[0], digests[1]);
+    ib__buf_free(&files[0]);
+    ib__buf_free(&files[1]);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(digests),  cmocka_unit_test(writing),
-                                       cmocka_unit_test(stopping), cmocka_unit_test(several),
-                                       cmocka_unit_test(bad),      cmocka_unit_test(compiling)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(digests),       cmocka_unit_test(writing),
+                                       cmocka_unit_test(stopping),      cmocka_unit_test(several),
+                                       cmocka_unit_test(bad),           cmocka_unit_test(compiling),
+                                       cmocka_unit_test(shared_objects)};
     return cmocka_run_group_tests(tests, make_data, remove_base);
 }

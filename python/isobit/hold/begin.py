@@ -40,7 +40,11 @@ def _watch_files(current):
         if event != "open" or not isinstance(args[0], (str, bytes)):
             return
         name = os.path.abspath(os.fsdecode(args[0]))
-        if name.startswith((current.events, "/proc/", "/sys/", "/dev/")) or "/site-packages/" in name or "/lib/python" in name:
+        if (
+            name.startswith((current.events, "/proc/", "/sys/", "/dev/"))
+            or "/site-packages/" in name
+            or "/lib/python" in name
+        ):
             return
         mode, flags = args[1], args[2] or 0
         write = any(c in mode for c in "wax+") if isinstance(mode, str) else bool(flags & (os.O_WRONLY | os.O_RDWR))

@@ -20,7 +20,11 @@ def packages():
         except Exception:  # a broken installation is not ours to judge
             continue
         if name and name not in found:
-            found[name] = {"name": name, "version": version, "sha256": sha256(record.encode()).hexdigest() if record else None}
+            found[name] = {
+                "name": name,
+                "version": version,
+                "sha256": sha256(record.encode()).hexdigest() if record else None,
+            }
     return [found[name] for name in sorted(found, key=str.lower)]
 
 

@@ -336,7 +336,11 @@ def _torch_variables(optimizer):
         optimizer = reference()
         if optimizer is None:
             return []
-        return [(f"group{g}/{i}", p) for g, group in enumerate(optimizer.param_groups) for i, p in enumerate(group["params"])]
+        return [
+            (f"group{g}/{i}", p)
+            for g, group in enumerate(optimizer.param_groups)
+            for i, p in enumerate(group["params"])
+        ]
 
     return variables
 
