@@ -53,6 +53,7 @@ ib_status ib__layer_infer(ib_layer *layer, const ib_args *args, ib_spec out[IB_O
     if (status == IB_OK && !layer->built) {
         layer->built = true;
         if (class->build) status = class->build(layer, shapes, args->n, err);
+        if (class->build_call) status = class->build_call(layer, args, err);
     }
     ib__free(shapes);
     return status;
@@ -170,7 +171,11 @@ ib_status ib__layer_add_part(ib_layer *layer, const char *attribute, const ib_va
     part->weight_limit = layer->weight_limit;
     if (out) *out = part;
     if (!kept) return ib__fail_memory(err);
-    if (!canonical) return IB_OK;
+    char prefix[1024];
+    if (snprintf(prefix, sizeof prefix, "%s/", layer->path) >= (int)sizeof prefix)
+        return ib__fail(err, IB_BAD_INPUT, layer->place, "the names of nested layers are too long");
+    status = ib__layer_nest(part, prefix, err);
+    if (status != IB_OK || !canonical) return status;
     *canonical = ib__serialized("keras.layers", class_name, ib__value_copy(part->config));
     const ib_value *build = ib__value_get(serialized, "build_config");
     if (*canonical && build && !ib__value_set(*canonical, "build_config", ib__value_copy(build))) {
@@ -178,6 +183,11 @@ ib_status ib__layer_add_part(ib_layer *layer, const char *attribute, const ib_va
         *canonical = NULL;
     }
     return *canonical ? IB_OK : ib__fail_memory(err);
+}
+
+const ib_value *ib__layer_keep(ib_layer *layer, ib_value *value) {
+    if (!layer->kept) layer->kept = ib__value_list();
+    return ib__value_add(layer->kept, value) ? value : NULL;
 }
 
 ib_status ib__layer_build_part(ib_layer *part, const ib_shape *input, ib_error *err) {

@@ -103,6 +103,7 @@ void ib__layer_free(ib_layer *layer) {
         ib__layer_free(layer->parts[i].layer);
     free(layer->parts);
     ib__value_free(layer->config);
+    ib__value_free(layer->kept);
     ib__arena_free(&layer->arena);
     free(layer);
 }

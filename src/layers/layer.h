@@ -81,12 +81,15 @@ typedef struct ib_layer_class {
                        ib_error *err);
     /* Creates weights by ib__layer_add_weight; NULL for layers without. Called once. */
     ib_status (*build)(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err);
+    /* The same where it matters which argument a tensor is. */
+    ib_status (*build_call)(ib_layer *layer, const ib_args *args, ib_error *err);
     /* Builds the ops. May be called several times (shared layers, several graphs). */
     ib_node (*call)(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n);
     void (*apply)(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]);
     /* With `call`: the output's mask; at least one input has one. NULL: the mask ends here. */
     ib_node (*mask)(ib_layer *layer, ib_build *b, const ib_flow *inputs, size_t n, ib_node output);
     bool many_inputs;   /* the first argument is a list of tensors, as of Add */
+    bool takes_masks;   /* its inputs have no masks any more after the call, as of MultiHeadAttention */
     bool mixes_samples; /* while training, what comes out for a sample depends on the others */
 } ib_layer_class;
 
@@ -111,6 +114,7 @@ struct ib_layer {
     size_t n_states, states_capacity;
     ib_layer_part *parts; /* owned */
     size_t n_parts, parts_capacity;
+    ib_value *kept;      /* a list of values that weights refer to; NULL: none */
     size_t weight_limit; /* floats that one weight may have (a small file cannot ask for much); 0: 2^29 */
     ib_arena arena;
 };
@@ -140,6 +144,8 @@ bool ib__args_flag(const ib_args *args, const char *argument); /* a setting that
 /* The weights of a layer and of its parts in Keras's order; trained: only those that are, if the layer itself
  * is. out may be NULL. Gives their number. */
 size_t ib__layer_weights(ib_layer *layer, ib_weight **out, bool trained);
+/* Keeps a value as long as the layer; takes it over. NULL: no memory. */
+const ib_value *ib__layer_keep(ib_layer *layer, ib_value *value);
 /* A state that stays from call to call, zero in the beginning, as a node; the batch has a fixed size then.
  * assign: what it will be after the step. */
 ib_node ib__layer_state(ib_layer *layer, ib_graph *g, const char *name, const ib_shape *shape);

@@ -29,6 +29,8 @@ static char lower(char c) {
  * one. */
 void ib__snake_case(char *out, size_t size, const char *class_name) {
     size_t n = 0;
+    /* Keras exports one class under another name than its own. */
+    if (strcmp(class_name, "GroupQueryAttention") == 0) class_name = "GroupedQueryAttention";
     for (const char *p = class_name; *p && n + 2 < size; p++) {
         if (p > class_name && is_upper(*p) && (is_lower(p[1]) || is_lower(p[-1]))) out[n++] = '_';
         out[n++] = lower(*p);

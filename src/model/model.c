@@ -89,6 +89,8 @@ static void make_call(ib_model *model, ib_build *b, const ib_call *call, ib_flow
     ib_flow out[IB_OUTPUTS_MAX];
     ib__graph_place(b->g, layer->place);
     size_t n = ib__layer_call(layer, b, &args, out);
+    for (size_t i = 0; layer->class->takes_masks && i < call->n_inputs; i++)
+        made[call->inputs[i]].mask = IB_NO_NODE;
     for (size_t i = 0; i < call->n_outputs; i++)
         made[call->first + i] = i < n ? out[i] : (ib_flow){IB_NO_NODE, IB_NO_NODE};
 }
