@@ -38,6 +38,7 @@ static const command commands[] = {
     {"predict", run_predict, 1, "RUN|MODEL.keras -o FILE", "write predictions as .npy or .csv", "otipdxyeb"},
     {"summary", run_summary, 1, "RUN|MODEL.keras|EXPERIMENT",
      "layers, shapes and parameters, as Keras prints", ""},
+    {"data", run_data, 1, "EXPERIMENT", "what the data hold, their order, their images", "DKuIUt"},
     {"env", run_env, 0, "", "this machine, the build, the libraries", "lcoj"},
     {"lock", run_lock, 1, "RUN -o FOLDER", "the Python environment of a recorded script, as files", "oO"},
     {"kernels", run_kernels, 0, "", "instruction sets, and which one is used", ""},
@@ -70,6 +71,11 @@ static const option options[] = {
     {'c', "--check", "RUN", "what of the run's environment is another one here"},
     {'j', "--json", NULL, "the answer as one JSON value"},
     {'p', "--part", "train|validation|test", "which part of the experiment's data (default: test)"},
+    {'D', "--part", "train|validation|test", "which part of the experiment's data (default: train)"},
+    {'K', "--peek", "N", "what is in N batches"},
+    {'u', "--order", NULL, "the numbers of the samples of each batch"},
+    {'U', "--epoch", "N", "which epoch (default: 1)"},
+    {'I', "--save-images", "FOLDER", "write the images of a batch (--peek N: of N) as PNG"},
     {'d', "--data", "FILE", "a .npz or .csv file instead"},
     {'x', "--x", "NAME", "array of samples in the .npz (default: x)"},
     {'y', "--y", "NAME", "array of targets in the .npz, or label column of the .csv"},
@@ -138,6 +144,19 @@ static bool take_option(words *w, char letter, const char *argument) {
     switch (letter) {
     case 'o':
         w->out = argument;
+        return true;
+    case 'D':
+        w->look.part = argument;
+        return true;
+    case 'K':
+        return parse_count(argument, &w->look.peek);
+    case 'u':
+        w->look.order = 1;
+        return true;
+    case 'U':
+        return parse_count(argument, &w->look.epoch);
+    case 'I':
+        w->look.images = argument;
         return true;
     case 't':
         return parse_count(argument, &w->options.threads);

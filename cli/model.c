@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * isobit evaluate, predict, summary, env, kernels.
+ * isobit evaluate, predict, summary, data, env, kernels.
  */
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +47,11 @@ int run_predict(const words *w) {
 int run_summary(const words *w) {
     ib_error err = {0};
     return finish(ib_summary(w->plain[0], &w->options, &err), &err);
+}
+
+int run_data(const words *w) {
+    ib_error err = {0};
+    return finish(ib_data_look(w->plain[0], &w->look, &w->options, &err), &err);
 }
 
 int run_env(const words *w) {

@@ -265,6 +265,17 @@ IB_API void ib_results_free(ib_results *results);                             /*
 /* A model's layers, shapes and parameters as Keras prints them. file: a run, a .keras file or an experiment.
  */
 IB_API ib_status ib_summary(const char *file, const ib_options *options, ib_error *err);
+/* What of an experiment's data is looked at. Zero-initialised (or NULL): an overview with ranges, classes and
+ * files. */
+typedef struct ib_look {
+    const char *part;   /* "train", "validation" or "test"; NULL: "train" */
+    size_t epoch;       /* from 1; 0: the first */
+    size_t peek;        /* what is in so many batches of it */
+    int order;          /* not 0: which samples each batch is made of; of all batches, or of `peek` */
+    const char *images; /* a folder to write the images of a batch, or of `peek` batches, into, as PNG */
+} ib_look;
+IB_API ib_status ib_data_look(const char *experiment, const ib_look *look, const ib_options *options,
+                              ib_error *err);
 /* What a run was and what came out. */
 IB_API ib_status ib_show(const char *run, const ib_options *options, ib_error *err);
 /* This machine, the build, the libraries. */

@@ -56,6 +56,13 @@ ib_status ib_predict(const char *model, const ib_data *data, const char *out, co
     CALL(ib__predict(model, data, out, options, err));
 }
 
+ib_status ib_data_look(const char *experiment, const ib_look *look, const ib_options *options,
+                       ib_error *err) {
+    static const ib_look plain;
+    if (look == NULL) look = &plain;
+    CALL(ib__look(experiment, look, options, err));
+}
+
 ib_status ib_summary(const char *file, const ib_options *options, ib_error *err) {
     CALL(ib__summary(file, options, err));
 }

@@ -373,3 +373,13 @@ uint64_t ib__batches_count(const ib_batches *b) {
 size_t ib__batches_size(const ib_batches *b) {
     return b->stage->samples;
 }
+
+/* The ticket of a batch begins with the number of samples, whatever stages stand on top of it. */
+const uint64_t *ib__batches_tickets(const ib_batches *b, size_t *words) {
+    const ib_stage *s = b->stage;
+    while (!ib__stage_is_batch(s) && s->n_from == 1)
+        s = s->from[0];
+    *words = s->n_from == 1 ? s->from[0]->words : 0;
+    const slot *last = &b->slots[(b->head + b->n_slots - 1) % b->n_slots];
+    return b->begun && *words > 0 ? last->ticket + 1 : NULL;
+}

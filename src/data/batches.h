@@ -41,6 +41,10 @@ ib_status ib__batches_begin(ib_batches *b, uint32_t pass, ib_error *err);
 /* The next batch; *out is NULL at the end of the pass. */
 ib_status ib__batches_next(ib_batches *b, const ib_batch **out, ib_error *err);
 
+/* What the samples of the last batch are made of: `words` words a sample, the numbers of elements first among
+ * them (stage.h). NULL: there is no last batch. */
+const uint64_t *ib__batches_tickets(const ib_batches *b, size_t *words);
+
 /* Where in the pass we are, in bytes; restore goes there: the batches that follow are the same, whatever
  * prefetch and threads are now and were then. name: where the bytes come from, for errors. */
 void ib__batches_save(const ib_batches *b, ib_buf *out);

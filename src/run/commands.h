@@ -25,6 +25,7 @@ ib_status ib__predict(const char *model, const ib_data *data, const char *out, c
                       ib_error *err);
 /* The trainer's scores of evaluating, as the end of an epoch. */
 void ib__report_scores(const ib_trainer *trainer, const ib_options *options);
+ib_status ib__look(const char *experiment, const ib_look *look, const ib_options *options, ib_error *err);
 ib_status ib__summary(const char *file, const ib_options *options, ib_error *err);
 ib_status ib__show(const char *run, const ib_options *options, ib_error *err);
 ib_status ib__env_lock(const char *folder, const ib_options *options, ib_error *err);

@@ -7,8 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-
-#include "run/experiment.h"
+#include <string.h>
 
 ib_part ib__part_whole(const ib_dataset *data) {
     return (ib_part){data, 0, ib__dataset_count(data)};
@@ -146,4 +145,37 @@ ib_status ib__part_split(ib_part *part, double split, bool tail, const char *nam
     if (tail) part->first += cut;
     part->count = tail ? n - cut : cut;
     return IB_OK;
+}
+
+ib_status ib__part_open(ib_dataset **data, ib_part *out, const ib_experiment *e, const char *part,
+                        size_t threads, ib_error *err) {
+    static const char *const parts[] = {"train", "validation", "test"};
+    static const char *const places[] = {"data.train", "data.validation", "data.test"};
+    const ib_value *entry = ib__experiment_data(e, part);
+    double split = e->fit.validation_split;
+    bool tail = entry == NULL && split > 0 && strcmp(part, "validation") == 0;
+    size_t i = 0;
+    while (i < 3 && strcmp(part, parts[i]) != 0)
+        i++;
+    if (i == 3)
+        return ib__fail(err, IB_BAD_INPUT, "part", "expected train, validation or test, found \"%.40s\"",
+                        part);
+    if (tail) i = 0;
+    if (tail) entry = ib__experiment_data(e, "train");
+    if (entry == NULL) return ib__fail(err, IB_BAD_INPUT, e->name, "expected %s, found none", places[i]);
+    ib_status status =
+        ib__dataset_open(data, entry, e->name, places[i], e->folder, (uint64_t)e->seed, threads, err);
+    if (status != IB_OK) return status;
+    *out = ib__part_whole(*data);
+    return split > 0 && i == 0 ? ib__part_split(out, split, tail, e->name, err) : IB_OK;
+}
+
+ib_batching ib__part_batching(const ib_part *part, const ib_experiment *e, bool training, size_t batch_size,
+                              size_t threads) {
+    ib_batching how = {
+        .first = part->first, .count = part->count, .batch_size = batch_size, .threads = threads};
+    if (!training) return how;
+    how.shuffle = e->fit.shuffle;
+    how.stream = ib__stream((uint64_t)e->seed, "fit", "shuffle");
+    return how;
 }

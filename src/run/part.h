@@ -7,6 +7,7 @@
 
 #include "data/dataset.h"
 #include "model/model.h"
+#include "run/experiment.h"
 #include "run/ports.h"
 
 /* Samples [first, first + count) of a data set. data NULL: none. */
@@ -42,5 +43,13 @@ ib_status ib__part_check_targets(const ib_model *model, const ib_part *part, con
 /* validation_split: the last samples (tail) or those before them. Keras cuts before any shuffle, at
  * floor(n * (1.0 - split)), the difference rounded as Python rounds it. name: the file, for errors. */
 ib_status ib__part_split(ib_part *part, double split, bool tail, const char *name, ib_error *err);
+
+/* The part "train", "validation" or "test" of an experiment, as training has it: without data.validation the
+ * tail of train that validation_split cuts off. *data: yours, release with ib__dataset_free. */
+ib_status ib__part_open(ib_dataset **data, ib_part *out, const ib_experiment *experiment, const char *part,
+                        size_t threads, ib_error *err);
+/* How its batches are made; training: in the order that fit says, else as they stand. */
+ib_batching ib__part_batching(const ib_part *part, const ib_experiment *experiment, bool training,
+                              size_t batch_size, size_t threads);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/data_report.h"
 #include "run/env.h"
 #include "run/git.h"
 #include "run/lock_text.h"
@@ -159,6 +160,7 @@ static ib_value *record_value(const ib_task *task, const ib_trace *trace, const 
         ib__value_set(map, "file", ib__value_string(e->name)) &&
         ib__value_set(map, "folder", ib__value_string(folder)) &&
         ib__value_set(map, "inputs", inputs_value(task)) &&
+        ib__value_set(map, "data", ib__data_report(task)) &&
         ib__value_set(map, "git_commit",
                       ib__env_commit(commit, e->folder) ? ib__value_string(commit) : ib__value_null()) &&
         ib__value_set(map, "environment", environment_value(runtime, runtime->threads)) &&

@@ -447,12 +447,7 @@ static ib_status open_training(ib_trainer *t, ib_error *err) {
     const ib_experiment *e = t->task->experiment;
     const ib_part *part = &t->task->train;
     const ib_fit_settings *fit = &e->fit;
-    ib_batching how = {.first = part->first,
-                       .count = part->count,
-                       .batch_size = (size_t)fit->batch_size,
-                       .shuffle = fit->shuffle,
-                       .stream = ib__stream((uint64_t)e->seed, "fit", "shuffle"),
-                       .threads = t->runtime.threads};
+    ib_batching how = ib__part_batching(part, e, true, (size_t)fit->batch_size, t->runtime.threads);
     uint64_t batches = ib__dataset_batch_count(part->data, how.batch_size);
     if (!ib__dataset_piped(part->data)) batches = (part->count + how.batch_size - 1) / how.batch_size;
     if (batches == IB_COUNT_INFINITE && fit->steps_per_epoch == 0)

@@ -67,34 +67,6 @@ static ib_status open_file(opened *o, const ib_data *data, size_t threads, ib_er
     return status;
 }
 
-/* A part of an experiment's data; validation_split is cut off train as in training. */
-static ib_status open_part(opened *o, const char *part, size_t threads, ib_error *err) {
-    const ib_experiment *e = o->experiment;
-    const ib_value *entry = ib__experiment_data(e, part);
-    double split = e->fit.validation_split;
-    bool tail = entry == NULL && split > 0 && strcmp(part, "validation") == 0;
-    static const struct place {
-        const char *part, *place;
-    } places[] = {{"train", "data.train"}, {"validation", "data.validation"}, {"test", "data.test"}};
-    const char *place = NULL;
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if (strcmp(part, places[i].part) == 0) place = places[i].place;
-    if (place == NULL)
-        return ib__fail(err, IB_BAD_INPUT, "part", "expected train, validation or test, found \"%.40s\"",
-                        part);
-    if (tail) {
-        place = "data.train";
-        entry = ib__experiment_data(e, "train");
-    }
-    if (entry == NULL) return ib__fail(err, IB_BAD_INPUT, e->name, "expected %s, found none", place);
-    ib_status status =
-        ib__dataset_open(&o->data, entry, e->name, place, e->folder, (uint64_t)e->seed, threads, err);
-    if (status != IB_OK) return status;
-    o->part = ib__part_whole(o->data);
-    return split > 0 && strcmp(place, "data.train") == 0 ? ib__part_split(&o->part, split, tail, e->name, err)
-                                                         : IB_OK;
-}
-
 static ib_status open_data(opened *o, const ib_data *data, size_t threads, ib_error *err) {
     ib_status status = IB_OK;
     if (data->experiment != NULL)
@@ -109,7 +81,8 @@ static ib_status open_data(opened *o, const ib_data *data, size_t threads, ib_er
     if (data->file != NULL) return open_file(o, data, threads, err);
     if (o->experiment == NULL)
         return ib__fail(err, IB_BAD_INPUT, "data", "expected a data file or an experiment, found neither");
-    return open_part(o, data->part != NULL ? data->part : "test", threads, err);
+    return ib__part_open(&o->data, &o->part, o->experiment, data->part != NULL ? data->part : "test", threads,
+                         err);
 }
 
 /* Everything for one call; a trainer for it in *trainer. */
