@@ -130,7 +130,7 @@ static size_t compare_states(const state *a, const state *b, size_t *pairs, cons
     for (size_t i = 0; i < a->count; i++) {
         for (size_t k = 0; k < b->count; k++) {
             size_t at = (i + k) % b->count; /* mostly in the same order */
-            if (strcmp(path_of(a, i), path_of(b, at)) != 0) continue;
+            if (!ib__same_tensor_name(path_of(a, i), path_of(b, at))) continue;
             ++*pairs;
             if (memcmp(digest_of(a, i), digest_of(b, at), sizeof(ib_digest)) != 0 && count++ == 0)
                 *first = path_of(a, i);
@@ -182,7 +182,7 @@ static bool diff_weights(const side *a, const side *b, const ib_options *options
     ib__say(options, "final weights:\n");
     size_t pairs = ib__weights_compare(&a->weights, &b->weights, &differing, options);
     ib__say(options, "  %zu of %zu tensors of one name differ\n", differing, pairs);
-    return differing > 0;
+    return differing > 0 || pairs == 0;
 }
 
 /* "same" is said of two scripts only: the results of different kinds of run are digests of different things.

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "hold/launch.h"
 
 typedef struct process {
     char *text; /* the file's, lines ended by NUL */
@@ -102,7 +103,8 @@ static bool on_file(reader *r, const ib_value *line) {
 }
 
 static bool on_static(reader *r, const ib_value *line) {
-    return note_unique(r->seen->statics, text_of(line, "exe"));
+    const char *exe = text_of(line, "exe");
+    return ib__hold_is_tool(exe) || note_unique(r->seen->statics, exe);
 }
 
 static bool on_warning(reader *r, const ib_value *line) {

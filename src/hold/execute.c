@@ -92,7 +92,7 @@ static ib_status gather_files(ib_execution *out, ib_error *err) {
     sort_texts(seen->sources);
     sort_texts(seen->made);
     out->sources = files_value(seen->sources, NULL, true);
-    out->inputs = files_value(seen->reads, seen->writes, true);
+    out->inputs = files_value(seen->reads, seen->writes, false);
     out->outputs = files_value(seen->writes, NULL, false);
     out->folders = folders_value(seen->made);
     for (size_t i = 0; out->outputs != NULL && i < out->outputs->count; i++) {

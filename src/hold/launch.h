@@ -41,6 +41,10 @@ ib_status ib__launch(const ib_launch *launch, ib_launched *out, ib_error *err);
 
 /* ---- The watch (watch.c) ---- */
 
+/* libc's own static tool, which Python starts to find libraries: nothing of what it draws reaches the
+ * program. */
+bool ib__hold_is_tool(const char *exe);
+
 /* In the child: from now on the kernel reports requests for entropy that are not marked. Gives the descriptor
  * that the reports come from, or -1. */
 int ib__watch_install(void);

@@ -130,17 +130,28 @@ uint32_t ib__ulp_distance(float a, float b) {
     return (uint32_t)(d < 0 ? -d : d);
 }
 
-static const char *behind_first(const char *name) {
-    const char *slash = strchr(name, '/');
-    return slash != NULL ? slash + 1 : name;
+static bool ends_after(const char *text, char sign, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n > m && text[n - m - 1] == sign && strcmp(text + n - m, end) == 0;
 }
 
-/* The same name, or else the same behind the name of the model. */
+/* Keras puts the model's name before a path ("sequential/dense/kernel") and into an optimizer's
+ * ("adam/sequential_dense_kernel_momentum"); isobit's own runs have neither. */
+bool ib__same_tensor_name(const char *a, const char *b) {
+    if (strcmp(a, b) == 0) return true;
+    if (strlen(a) < strlen(b)) return ib__same_tensor_name(b, a);
+    if (ends_after(a, '/', b)) return true;
+    const char *x = strchr(a, '/'), *y = strchr(b, '/');
+    return x != NULL && y != NULL && x - a == y - b && memcmp(a, b, (size_t)(x - a)) == 0 &&
+           ends_after(x + 1, '_', y + 1);
+}
+
+/* The same name, or else one that means the same. */
 static size_t find(const ib_weights *w, const char *name) {
     for (size_t i = 0; i < w->count; i++)
         if (strcmp(w->names[i], name) == 0) return i;
     for (size_t i = 0; i < w->count; i++)
-        if (strcmp(behind_first(w->names[i]), behind_first(name)) == 0) return i;
+        if (ib__same_tensor_name(w->names[i], name)) return i;
     return w->count;
 }
 

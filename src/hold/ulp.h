@@ -21,7 +21,10 @@ ib_status ib__weights_of_script(ib_weights *out, const ib_script_run *run, ib_er
 ib_status ib__weights_of_model(ib_weights *out, const ib_record *run, ib_error *err);
 void ib__weights_free(ib_weights *weights);
 
-/* Says for each pair of one name, or of one name behind the first part, how many elements differ and by how
+/* Do two paths name the same tensor of a model, with or without the model's name? */
+bool ib__same_tensor_name(const char *a, const char *b);
+
+/* Says for each pair of the same tensor how many elements differ and by how
  * many units in the last place. Gives the number of pairs; *differing: of those that differ. */
 size_t ib__weights_compare(const ib_weights *a, const ib_weights *b, size_t *differing,
                            const ib_options *options);

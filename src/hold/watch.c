@@ -19,6 +19,11 @@
 #include "hold/launch.h"
 #include "hold/preload/hold.h"
 
+bool ib__hold_is_tool(const char *exe) {
+    const char *slash = strrchr(exe, '/');
+    return strcmp(slash != NULL ? slash + 1 : exe, "ldconfig") == 0;
+}
+
 #if defined(__x86_64__)
 #define ARCHITECTURE AUDIT_ARCH_X86_64
 #elif defined(__aarch64__)
@@ -92,7 +97,7 @@ static void note(ib_launched *out, unsigned pid, uint64_t address) {
     ssize_t n = readlink(path, found.exe, sizeof found.exe - 1);
     found.exe[n > 0 ? n : 0] = '\0';
     file_at(found.by, sizeof found.by, pid, address);
-    if (is_libc(found.by)) return;
+    if (is_libc(found.by) || ib__hold_is_tool(found.exe)) return;
     for (size_t i = 0; i < out->n_escapes; i++) {
         ib_escape *e = &out->escapes[i];
         if (strcmp(e->exe, found.exe) != 0 || strcmp(e->by, found.by) != 0) continue;

@@ -204,11 +204,23 @@ static void distances(void **state) {
     assert_true(ib__ulp_distance(-INFINITY, INFINITY) == 0xff000000u);
 }
 
+static void names(void **state) {
+    (void)state;
+    assert_true(ib__same_tensor_name("dense/kernel", "dense/kernel"));
+    assert_true(ib__same_tensor_name("sequential/dense/kernel", "dense/kernel"));
+    assert_true(ib__same_tensor_name("dense/kernel", "model/inner/dense/kernel"));
+    assert_true(ib__same_tensor_name("adam/dense_kernel_momentum", "adam/sequential_dense_kernel_momentum"));
+    assert_false(ib__same_tensor_name("sequential/dense_1/kernel", "dense/kernel"));
+    assert_false(ib__same_tensor_name("mydense/kernel", "dense/kernel"));
+    assert_false(ib__same_tensor_name("sgd/dense_kernel_momentum", "adam/sequential_dense_kernel_momentum"));
+    assert_false(ib__same_tensor_name("kernel", "bias"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip), cmocka_unit_test(covers),  cmocka_unit_test(damaged),
         cmocka_unit_test(events),     cmocka_unit_test(secrets), cmocka_unit_test(plans),
-        cmocka_unit_test(distances),
+        cmocka_unit_test(distances),  cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,7 +59,7 @@ def _watch_files(current):
 def begin():
     current = session.begin(os.environ)
     current.line("python", path=current.process, version=sys.version.split()[0])
-    imports.install()
+    imports.install(current.warn)
     seeds.install(current)
     workers.install(current)
     train.install(current)

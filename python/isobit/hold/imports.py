@@ -9,20 +9,24 @@ middle of TensorFlow.
 import sys
 
 _waiting = {}
+_problem = []  # what to call with a text when something cannot be held
 
 
 def after_import(name, function):
     """function(module) after the module of this name has been executed; at once if it has been already."""
+    _waiting.setdefault(name, []).append(function)
     module = sys.modules.get(name)
     if module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False):
-        function(module)
-    else:
-        _waiting.setdefault(name, []).append(function)
+        _call(name, module)
 
 
 def _call(name, module):
     for function in _waiting.pop(name, ()):
-        function(module)
+        try:
+            function(module)
+        except Exception as problem:  # another version of the library: the program goes on, and the record says so
+            for tell in _problem:
+                tell(f"{name} is not held or recorded in full: {type(problem).__name__}: {problem}")
 
 
 class Finder:
@@ -63,5 +67,7 @@ class Finder:
             pass  # a loader without attributes of its own: built-in and frozen modules
 
 
-def install():
+def install(tell):
+    """tell(text) is called when a function fails; the import does not."""
+    _problem.append(tell)
     sys.meta_path.insert(0, Finder)

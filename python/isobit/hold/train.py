@@ -8,6 +8,7 @@ whose number is a power of two or a multiple of `every`, and when a call of fit 
 """
 
 import functools
+import importlib
 import os
 import threading
 import time
@@ -346,9 +347,7 @@ def _torch_variables(optimizer):
 
 
 def _torch(recorder, torch):
-    register = getattr(torch.optim.optimizer, "register_optimizer_step_post_hook", None)
-    if register is None:
-        return
+    register = importlib.import_module("torch.optim.optimizer").register_optimizer_step_post_hook
 
     def after_step(optimizer, args, kwargs):
         if not _deep():

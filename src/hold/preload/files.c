@@ -26,8 +26,8 @@ static bool below_skipped(const char *path) {
         if (n > 0 && strncmp(path, at, n) == 0 && (path[n] == '/' || path[n] == '\0')) return true;
         at += n + (at[n] == ':');
     }
-    static const char *const parts[] = {"/site-packages/", "/dist-packages/", "/__pycache__/",
-                                        "/lib/python3"};
+    static const char *const parts[] = {"/site-packages/", "/dist-packages/", "/__pycache__/", "/lib/python3",
+                                        "/pyvenv.cfg"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strstr(path, parts[i]) != NULL) return true;
     return false;
