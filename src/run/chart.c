@@ -69,8 +69,8 @@ static bool make_frame(frame *f, const ib_series *series, size_t n) {
             any = true;
         }
     }
-    if (!any) return false;
-    if (!(f->y1 > f->y0)) {
+    if (!any || !is_finite(f->y1 - f->y0)) return false;
+    if (!(f->y1 - f->y0 > 1e-300)) {
         double room = f->y0 == 0 ? 1 : fabs(f->y0) * 0.1;
         f->y0 -= room;
         f->y1 += room;
@@ -78,12 +78,14 @@ static bool make_frame(frame *f, const ib_series *series, size_t n) {
     double step = nice_step(f->y1 - f->y0, 5);
     f->y0 = floor(f->y0 / step) * step;
     f->y1 = ceil(f->y1 / step) * step;
-    return is_finite(f->y1 - f->y0);
+    return is_finite(f->y1 - f->y0) && f->y1 > f->y0;
 }
 
 static void put_grid(ib_buf *out, const frame *f, const char *x_name) {
     double step = nice_step(f->y1 - f->y0, 5);
-    for (double y = f->y0; y <= f->y1 + step / 2; y += step) {
+    size_t lines = (size_t)((f->y1 - f->y0) / step + 0.5);
+    for (size_t i = 0; i <= lines; i++) {
+        double y = f->y0 + (double)i * step;
         double at = place_y(f, y);
         ib__buf_printf(out, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT,
                        WIDTH - RIGHT, at, at);
@@ -92,9 +94,13 @@ static void put_grid(ib_buf *out, const frame *f, const char *x_name) {
     }
     step = f->x1 > f->x0 ? nice_step(f->x1 - f->x0, 8) : 1;
     if (step < 1) step = 1;
-    for (double x = ceil(f->x0 / step) * step; x <= f->x1 + step / 1000; x += step)
+    double first = ceil(f->x0 / step) * step;
+    size_t marks = f->x1 >= first ? (size_t)((f->x1 - first) / step + 0.001) + 1 : 0;
+    for (size_t i = 0; i < marks; i++) {
+        double x = first + (double)i * step;
         ib__buf_printf(out, "<text class=\"axis\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.0f</text>\n",
                        place_x(f, x), HEIGHT - BOTTOM + 16, x);
+    }
     ib__buf_printf(out, "<text class=\"axis\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">", WIDTH - RIGHT,
                    HEIGHT - 4);
     ib__html_text(out, x_name);

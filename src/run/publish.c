@@ -66,10 +66,8 @@ static ib_status add_file(bundle *b, const char *from, const char *name, const c
         p->size = bytes.length;
         p->input = input;
         p->name = strdup(name);
-        if (p->name == NULL)
-            status = ib__fail_memory(err);
-        else
-            b->n++;
+        b->n++;
+        if (p->name == NULL) status = ib__fail_memory(err);
     }
     ib__buf_free(&bytes);
     free(to);
@@ -408,7 +406,7 @@ ib_status ib__publish(const char *run, const char *folder, const ib_options *opt
     if (status == IB_OK)
         ib__say(options, "%zu files, result sha256:%s\n", b.n + 2,
                 ib__value_get(record->tree, "result")->string);
-    for (size_t i = 0; i < b.n; i++)
+    for (size_t i = 0; i < sizeof b.files / sizeof *b.files; i++)
         free(b.files[i].name);
     ib__record_free(record);
     return status;

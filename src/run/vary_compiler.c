@@ -10,6 +10,7 @@
 #include "run/commands.h"
 #include "run/report.h"
 
+/* The compiler that did not build this. */
 #ifdef __clang__
 #define OTHER "gcc"
 #else
@@ -41,12 +42,13 @@ static void say_log(const ib_options *options, const char *log) {
 
 /* Builds in the folder; NULL, or what is absent. */
 static const char *build(const char *folder, const char *log) {
+    static const char compiler[] = "-DCMAKE_C_COMPILER=" OTHER;
     const char *configure[] = {"cmake",
                                "-S",
                                IB_SOURCE_FOLDER,
                                "-B",
                                folder,
-                               "-DCMAKE_C_COMPILER=" OTHER,
+                               compiler,
                                "-DCMAKE_BUILD_TYPE=Release",
                                "-DBUILD_TESTING=OFF",
                                NULL};
