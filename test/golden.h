@@ -111,4 +111,13 @@ static inline void golden_same(const ib_value *found, const ib_value *expected, 
     ib__buf_free(&b);
 }
 
+/* Both as Keras writes them. */
+static inline void golden_same_json(const ib_value *a, const ib_value *b) {
+    ib_buf x = {0}, y = {0};
+    assert_true(ib__json_write(&x, a, IB_JSON_PYTHON) && ib__json_write(&y, b, IB_JSON_PYTHON));
+    assert_string_equal(y.data, x.data);
+    ib__buf_free(&x);
+    ib__buf_free(&y);
+}
+
 #endif

@@ -69,6 +69,8 @@ static ib_status read_alpha(const ib_field *field, const ib_value *value, const 
                             ib_value **canonical, ib_error *err) {
     ib_loss *loss = out;
     if (value->kind != IB_LIST) return ib__read_real(field, value, where, &loss->alpha, canonical, err);
+    if (value->count == 0)
+        return ib__fail(err, IB_BAD_INPUT, where, "expected a number for each class, found none");
     loss->alphas = calloc(value->count + 1, sizeof *loss->alphas);
     if (!loss->alphas) return ib__fail_memory(err);
     loss->n_alphas = value->count;

@@ -25,7 +25,9 @@ static bool align(const ib_metric *m, const ib_shape *target, const ib_shape *pr
     if (m->class_id >= 0 && (p.rank < 2 || m->class_id >= width)) return false;
     if (m->class_id >= 0) shape->dims[p.rank - 1] = 1;
     int64_t labels = shape->dims[shape->rank - 1];
-    if (m->multi_label && (p.rank != 2 || (m->num_labels > 0 && labels != m->num_labels))) return false;
+    if (m->multi_label &&
+        (prediction->rank != 2 || p.rank != 2 || (m->num_labels > 0 && labels != m->num_labels)))
+        return false;
     return m->n_label_weights == 0 || (int64_t)m->n_label_weights == labels;
 }
 

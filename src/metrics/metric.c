@@ -225,10 +225,8 @@ ib_status ib__metric_complete(ib_value **out, const ib_value *config, const char
     return *out ? IB_OK : ib__fail_memory(err);
 }
 
-ib_status ib__metric_new(ib_metric **out, const ib_value *config, const char *loss_name,
-                         const ib_shape *prediction, const ib_shape *target, const char *where,
-                         ib_error *err) {
-    (void)loss_name;
+ib_status ib__metric_new(ib_metric **out, const ib_value *config, const ib_shape *prediction,
+                         const ib_shape *target, const char *where, ib_error *err) {
     *out = NULL;
     asked a;
     ib_metric *m = NULL;
@@ -280,11 +278,6 @@ ib_status ib__metric_add(ib_metric *m, const ib_metric_batch *batch, ib_error *e
     if (ib__shape_elements(&batch->y_true->shape) == 0) return IB_OK;
     ib_status status = m->class->add(m, batch, err);
     return status == IB_OK ? IB_OK : ib__fail_within(err, status, m->name);
-}
-
-ib_status ib__metric_update(ib_metric *m, const ib_tensor *y_true, const ib_tensor *y_pred,
-                            const ib_tensor *weight) {
-    return ib__metric_add(m, &(ib_metric_batch){y_true, y_pred, weight, NULL, NULL}, NULL);
 }
 
 bool ib__metric_takes_logits(const ib_metric *m) {

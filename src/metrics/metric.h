@@ -11,11 +11,11 @@
 typedef struct ib_metric ib_metric;
 
 /* config: a name or a map, as for losses. "accuracy" becomes binary, categorical or sparse by the shapes, as
- * in Keras; loss_name is not looked at. prediction and target shapes carry -1 as batch; prediction NULL: the
- * metric takes values (Mean, Sum). */
-ib_status ib__metric_new(ib_metric **out, const ib_value *config, const char *loss_name,
-                         const ib_shape *prediction, const ib_shape *target, const char *where,
-                         ib_error *err);
+ * in Keras. prediction and target shapes carry -1 as batch; prediction NULL: the metric takes values (Mean,
+ * Sum).
+ */
+ib_status ib__metric_new(ib_metric **out, const ib_value *config, const ib_shape *prediction,
+                         const ib_shape *target, const char *where, ib_error *err);
 void ib__metric_free(ib_metric *metric);
 /* The same config as Keras writes it into a compile config: a name as it was given, a class with all of its
  * settings. */
@@ -33,9 +33,6 @@ typedef struct ib_metric_batch {
 /* Does the metric look at logits? */
 bool ib__metric_takes_logits(const ib_metric *metric);
 ib_status ib__metric_add(ib_metric *metric, const ib_metric_batch *batch, ib_error *err);
-/* The same with targets, predictions and weights (or NULL) alone. */
-ib_status ib__metric_update(ib_metric *metric, const ib_tensor *y_true, const ib_tensor *y_pred,
-                            const ib_tensor *weight);
 
 /* The result; of a metric with several values (several thresholds, a value for each class) their mean, which
  * is what Keras's progress line shows. */

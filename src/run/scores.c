@@ -66,9 +66,7 @@ static ib_status add_metrics(ib_scores *s, const ib_model *model, size_t output,
         ib__experiment_where(where, name, list->items[i],
                              weighted ? "compile.weighted_metrics" : "compile.metrics");
         *score = (ib_score){.output = output, .weighted = weighted, .config = list->items[i]};
-        ib_status status = ib__metric_new(&score->metric, list->items[i],
-                                          end->loss != NULL ? ib__loss_name(end->loss) : NULL, prediction,
-                                          target, where, err);
+        ib_status status = ib__metric_new(&score->metric, list->items[i], prediction, target, where, err);
         if (status != IB_OK) return status;
         score->name = unique_name(s, model, output, ib__metric_name(score->metric), weighted);
         s->n_metrics++;

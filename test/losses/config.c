@@ -39,13 +39,8 @@ static void test_golden_configs(void **unused) {
         const ib_value *config = ib__value_get(g.cases->items[i], "config");
         ib_loss *loss;
         ib_error err = {0};
-        ib_buf a = {0}, b = {0};
         if (ib__loss_new(&loss, config, "compile.loss", &err) != IB_OK) fail_msg("%s", err.text);
-        assert_true(ib__json_write(&a, config, IB_JSON_PYTHON));
-        assert_true(ib__json_write(&b, ib__loss_config(loss), IB_JSON_PYTHON));
-        assert_string_equal(b.data, a.data);
-        ib__buf_free(&a);
-        ib__buf_free(&b);
+        golden_same_json(config, ib__loss_config(loss));
         ib__loss_free(loss);
         compared++;
     }

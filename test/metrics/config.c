@@ -19,7 +19,7 @@ static ib_metric *made(const char *json, const ib_shape *prediction, const ib_sh
     ib_metric *metric;
     ib_error err = {0};
     ib_value *config = parsed(json);
-    if (ib__metric_new(&metric, config, NULL, prediction, target, "compile.metrics", &err) != IB_OK)
+    if (ib__metric_new(&metric, config, prediction, target, "compile.metrics", &err) != IB_OK)
         fail_msg("%s: %s: %s", json, err.where, err.text);
     ib__value_free(config);
     return metric;
@@ -150,7 +150,7 @@ static void test_refused(void **unused) {
         ib_error err = {0};
         ib_value *config = parsed(all[i].json);
         ib_status status =
-            ib__metric_new(&metric, config, NULL, &three, &three, "exp.yaml:3:9 compile.metrics", &err);
+            ib__metric_new(&metric, config, &three, &three, "exp.yaml:3:9 compile.metrics", &err);
         if (status != IB_UNSUPPORTED && status != IB_BAD_INPUT) fail_msg("%s: not refused", all[i].json);
         assert_null(metric);
         assert_int_equal(strncmp(err.where, "exp.yaml:3:9 compile.metrics", 28), 0);
@@ -259,16 +259,17 @@ static void test_states(void **unused) {
                                       "\"hinge\""};
     static float yes[6] = {1, 0, 0, 0, 1, 0}, guess[6] = {.7f, .2f, .1f, .3f, .3f, .4f};
     ib_tensor t = tensor((given){yes, {2, {2, 3}}}), p = tensor((given){guess, {2, {2, 3}}});
+    const ib_metric_batch batch = {.y_true = &t, .y_pred = &p};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         ib_metric *a = made(all[i], &three, &three), *b = made(all[i], &three, &three);
         size_t n, m;
-        assert_int_equal(ib__metric_update(a, &t, &p, NULL), IB_OK);
+        assert_int_equal(ib__metric_add(a, &batch, NULL), IB_OK);
         double *from = ib__metric_states(a, &n), *to = ib__metric_states(b, &m);
         assert_true(n > 0 && n == m);
         memcpy(to, from, n * sizeof *to);
         assert_true(ib__metric_result(a) == ib__metric_result(b));
-        assert_int_equal(ib__metric_update(a, &t, &p, NULL), IB_OK);
-        assert_int_equal(ib__metric_update(b, &t, &p, NULL), IB_OK);
+        assert_int_equal(ib__metric_add(a, &batch, NULL), IB_OK);
+        assert_int_equal(ib__metric_add(b, &batch, NULL), IB_OK);
         assert_memory_equal(to, from, n * sizeof *to);
         ib__metric_reset(a);
         for (size_t k = 0; k < n; k++)
