@@ -185,8 +185,8 @@ static ib_field_audit *collect(const auditing *a, size_t workers) {
         size_t each = (size_t)ib__shape_elements(&e->fields[i].shape);
         bool classes = each == 1;
         out[i].values = a->b.part->count * each;
-        out[i].low = INFINITY;
-        out[i].high = -INFINITY;
+        out[i].low = HUGE_VAL;
+        out[i].high = -HUGE_VAL;
         out[i].whole = true;
         for (size_t w = 0; w < workers; w++) {
             merge(&out[i], &a->seen[w * e->n_fields + i]);
@@ -204,7 +204,7 @@ static ib_status run_audit(auditing *a, ib_pool *pool, ib_field_audit **out, ib_
     for (size_t w = 0; w < workers; w++)
         if ((a->buffers[w] = buffers_new(&a->b)) == NULL) return ib__fail_memory(err);
     for (size_t i = 0; i < workers * n; i++)
-        a->seen[i] = (seen){.t = {.low = INFINITY, .high = -INFINITY, .whole = true}, .classes = true};
+        a->seen[i] = (seen){.t = {.low = HUGE_VAL, .high = -HUGE_VAL, .whole = true}, .classes = true};
     ib__pool_run(pool, a->b.count, audit_block, a);
     for (size_t w = 0; w < workers; w++)
         if (a->status[w] != IB_OK && (first == SIZE_MAX || a->failed[w] < a->failed[first])) first = w;
