@@ -34,10 +34,16 @@ double ib__divergence_score(const ib_metric *m, const ib_row *r) {
     return sum;
 }
 
-/* The logits that an entropy takes: those that the predictions carry, or the predictions with from_logits. */
-static const double *logits_of(const ib_metric *m, const ib_row *r) {
-    if (r->z) return r->z;
-    return m->from_logits ? r->p : NULL;
+/* What an entropy is taken of: the logits that the predictions carry, or the predictions, which are logits
+ * with from_logits. With ignore_class the predictions are copies without logits of their own. */
+typedef struct source {
+    const double *x;
+    bool logits;
+} source;
+
+static source source_of(const ib_metric *m, const ib_row *r) {
+    bool own = r->z && !m->ignores;
+    return (source){own ? r->z : r->p, own || m->from_logits};
 }
 
 /* ---- Binary ---- */
@@ -47,18 +53,18 @@ static double smoothed_binary(const ib_metric *m, double t) {
 }
 
 /* -t ln p - (1 - t) ln(1 - p); from logits z: max(z, 0) - z t + ln(1 + e^-|z|). */
-static double binary_entropy(double t, double p, const double *z) {
-    if (z) return (*z >= 0.0 ? *z : 0.0) - *z * t + ib__softplus(-fabs(*z));
-    p = clip(p, epsilon, below_one);
+static double binary_entropy(double t, double x, bool logits) {
+    if (logits) return (x >= 0.0 ? x : 0.0) - x * t + ib__softplus(-fabs(x));
+    double p = clip(x, epsilon, below_one);
     return -(t * ib__double_log(p) + (1.0 - t) * ib__double_log(1.0 - p));
 }
 
 double ib__binary_score(const ib_metric *m, const ib_row *r) {
-    const double *z = logits_of(m, r);
+    source s = source_of(m, r);
     double sum = 0;
     for (size_t i = 0; i < r->n; i++) {
         size_t at = i * r->stride;
-        sum += binary_entropy(smoothed_binary(m, r->t[at]), r->p[at], z ? z + at : NULL);
+        sum += binary_entropy(smoothed_binary(m, r->t[at]), s.x[at], s.logits);
     }
     return sum / (double)r->n;
 }
@@ -73,13 +79,13 @@ static double power(double x, double y) {
 
 /* With from_logits the predictions are logits, whatever made them. */
 double ib__binary_focal_score(const ib_metric *m, const ib_row *r) {
-    const double *z = m->from_logits ? r->p : r->z;
+    source s = m->from_logits ? (source){r->p, true} : source_of(m, r);
     double sum = 0;
     for (size_t i = 0; i < r->n; i++) {
         size_t at = i * r->stride;
         double t = smoothed_binary(m, r->t[at]), p = m->from_logits ? ib__logistic(r->p[at]) : r->p[at];
         double truth = t * p + (1.0 - t) * (1.0 - p);
-        double score = power(1.0 - truth, m->gamma) * binary_entropy(t, p, z ? z + at : NULL);
+        double score = power(1.0 - truth, m->gamma) * binary_entropy(t, s.x[at], s.logits);
         sum += m->balanced ? (t * m->alpha + (1.0 - t) * (1.0 - m->alpha)) * score : score;
     }
     return sum / (double)r->n;
@@ -110,11 +116,11 @@ static double sum_of(const ib_row *r) {
 }
 
 double ib__categorical_score(const ib_metric *m, const ib_row *r) {
-    const double *z = logits_of(m, r), *x = z ? z : r->p;
-    double score = 0, whole = z ? log_sum_exp(z, r) : sum_of(r);
+    source s = source_of(m, r);
+    double score = 0, whole = s.logits ? log_sum_exp(s.x, r) : sum_of(r);
     for (size_t i = 0; i < r->n; i++) {
-        double t = smoothed(m, r->t[i * r->stride], r->last), own = x[i * r->stride];
-        score += t * (z ? whole - own : -ib__double_log(clip(own / whole, epsilon, below_one)));
+        double t = smoothed(m, r->t[i * r->stride], r->last), own = s.x[i * r->stride];
+        score += t * (s.logits ? whole - own : -ib__double_log(clip(own / whole, epsilon, below_one)));
     }
     return score;
 }
@@ -129,18 +135,17 @@ double ib__categorical_focal_score(const ib_metric *m, const ib_row *r) {
     return score;
 }
 
-/* Probabilities are clipped, and normalized after that. With ignore_class, the predictions are copies without
- * logits of their own. */
+/* Probabilities are clipped, and normalized after that. */
 double ib__sparse_score(const ib_metric *m, const ib_row *r) {
-    const double *z = m->ignores ? (m->from_logits ? r->p : NULL) : logits_of(m, r);
+    source s = source_of(m, r);
     double label = trunc(*r->t), sum = 0;
     if (m->ignores && *r->t == (double)m->ignore_class) return 0;
     if (!(label >= 0 && label < (double)r->n)) return (double)NAN;
     size_t own = (size_t)label * r->stride;
-    if (z) return log_sum_exp(z, r) - z[own];
+    if (s.logits) return log_sum_exp(s.x, r) - s.x[own];
     for (size_t i = 0; i < r->n; i++)
-        sum += clip(r->p[i * r->stride], epsilon, below_one);
-    return ib__double_log(sum) - ib__double_log(clip(r->p[own], epsilon, below_one));
+        sum += clip(s.x[i * r->stride], epsilon, below_one);
+    return ib__double_log(sum) - ib__double_log(clip(s.x[own], epsilon, below_one));
 }
 
 /* ---- Arguments ---- */

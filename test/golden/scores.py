@@ -343,6 +343,9 @@ def metrics():
             metric("auc-some-" + tag, M("AUC", thresholds=[0.2, 0.7, 0.3], multi_label=True, num_labels=2, **kw),
                    batch(b(30, 2), u(30, 2), weight=w(30)))
             metric("auc-one-class-" + tag, M("AUC", **kw), batch(np.ones(6, F), u(6)))
+    near = np.array([0.500002, 0.500006, 0.4999], F)  # 0.500004 counts as 1/2 there
+    metric("thresholds-nearly-even", M("TruePositives", thresholds=[0.0, 0.500004, 1.0]), batch(np.ones(3, F), near))
+    metric("thresholds-not-even", M("TruePositives", thresholds=[0.0, 0.50001, 1.0]), batch(np.ones(3, F), near))
     metric("auc-column-weights", M("AUC", label_weights=[0.5, 2]), batch(b(20, 2), u(20, 2), weight=w(20)))
     metric("auc-column-weights-some", M("AUC", label_weights=[0.5, 2], thresholds=[0.3]), batch(b(20, 2), u(20, 2)))
     metric("auc-two", M("AUC", num_thresholds=2), batch(b(20), u(20)))
