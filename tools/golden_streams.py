@@ -5,7 +5,7 @@
     bench/venv/bin/pip install scikit-learn
     bench/venv/bin/python tools/golden_streams.py
 
-Made with Python 3.11, NumPy 2.4.6, TensorFlow 2.21.0, JAX 0.10.2, scikit-learn 1.9.1 on x86-64 (glibc 2.36, FMA).
+Made with Python 3.11, NumPy 2.4.6, TensorFlow 2.21.0, Keras 3.15.1, JAX 0.10.2, scikit-learn 1.9.1 on x86-64 (glibc 2.36, FMA).
 Short arrays are stored; of long ones, which reach the rare branches, the SHA-256 of their little-endian bytes.
 """
 
@@ -15,7 +15,9 @@ import os
 import random
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["KERAS_BACKEND"] = "tensorflow"
 import jax
+import keras
 import numpy as np
 import tensorflow as tf
 from sklearn.model_selection import train_test_split
@@ -246,6 +248,57 @@ def split_cases():
     split_case("tensorflow", n, {"by": "tensorflow.stateless", "seed": 7, "test": 30}, order[30:], order[:30])
 
 
+# ---- Initial weights of Keras models ----
+
+
+def keras_models():
+    L = keras.layers
+    relu = {"activation": "relu"}
+
+    def attention():
+        x = L.Input((5, 6))
+        y = L.MultiHeadAttention(2, 3, dropout=0.25)(x, x)
+        y = L.Dense(6, **relu)(y)
+        y = L.MultiHeadAttention(2, 3, value_dim=4, dropout=0.25, seed=9, output_shape=6)(y, x)
+        y = L.GroupQueryAttention(3, 4, 2, dropout=0.5)(y, x)
+        y = L.Attention(dropout=0.5, use_scale=True)([y, x])
+        return keras.Model(x, L.Dense(2)(y))
+
+    def recurrent():
+        x = L.Input((4,), dtype="int32")
+        y = L.Embedding(7, 5)(x)
+        y = L.Bidirectional(L.LSTM(3, return_sequences=True), merge_mode="sum")(y)
+        y = L.TimeDistributed(L.Dense(4, **relu))(y)
+        y = L.RNN([L.GRUCell(3), L.SimpleRNNCell(2, kernel_initializer="he_normal")], return_sequences=True)(y)
+        y = L.SimpleRNN(3, recurrent_initializer="glorot_normal")(y)
+        return keras.Model(x, L.Dense(2)(y))
+
+    def convolutions():
+        x = L.Input((9, 8, 3))
+        y = L.DepthwiseConv2D(3, depth_multiplier=2)(x)
+        y = L.Dropout(0.2)(y)
+        y = L.SeparableConv2D(4, 3, pointwise_initializer="he_uniform")(y)
+        y = L.BatchNormalization(beta_initializer="random_normal", gamma_initializer="random_uniform")(y)
+        y = L.Dropout(0.0)(y)
+        y = L.Conv2D(5, 2, bias_initializer="truncated_normal", kernel_initializer="lecun_normal")(y)
+        y = L.GlobalAveragePooling2D()(y)
+        inner = keras.Sequential([L.Input((5,)), L.Dense(4, **relu), L.Dense(3)])
+        return keras.Model(x, L.Dense(2)(inner(y)))
+
+    return attention, recurrent, convolutions
+
+
+def keras_cases():
+    for build in keras_models():
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(812)
+        model = build()
+        short = {v.path: v.numpy() for v in model.variables}
+        emit("keras-weights-" + build.__name__, {"seed": 812}, short)
+        cases[-1]["variables"] = list(short)
+        cases[-1]["config"] = keras.saving.serialize_keras_object(model)
+
+
 python_cases()
 numpy_cases()
 tensorflow_case((7, 0))
@@ -254,6 +307,7 @@ for partitionable in (True, False):
     jax_case(42, partitionable)
     jax_case(-7, partitionable)
 split_cases()
+keras_cases()
 np.savez_compressed(OUT + ".npz", **arrays)
 with open(OUT + ".json", "w") as f:
     json.dump({"format": 1, "group": "streams_more", "cases": cases}, f, indent=1)

@@ -56,14 +56,15 @@ ib_status ib__keras_fill(float *data, const ib_shape *shape, const ib_value *ini
 
 /* ---- A layer ---- */
 
-/* Who got which seed: initializers are told apart by their place in a layer's config. */
+/* Who got which seed: the initializer of a layer's config under "<name>_initializer". */
 typedef struct draw {
     const ib_value *initializer;
+    const char *key;
     int64_t seed;
 } draw;
 typedef struct drawer {
     ib_keras *keras;
-    draw *draws;
+    draw *draws; /* of one layer and of those that it stands in */
     size_t n, capacity;
     const char *place;
     ib_error *err;
@@ -86,9 +87,18 @@ static const row *find_row(const char *class_name) {
     return NULL;
 }
 
-static ib_status draw_initializer(drawer *d, const ib_value *initializer) {
+/* Length of NAME in "NAME_initializer", 0 for other keys. */
+static size_t name_of(const char *key) {
+    static const char end[] = "_initializer";
+    size_t length = strlen(key), tail = sizeof end - 1;
+    return length > tail && strcmp(key + length - tail, end) == 0 ? length - tail : 0;
+}
+
+/* key: a key of the config. */
+static ib_status draw_initializer(drawer *d, const ib_value *config, const char *key) {
     bool random, given;
-    draw new = {.initializer = initializer};
+    const ib_value *initializer = ib__value_get(config, key);
+    draw new = {.initializer = initializer, .key = key};
     if (!initializer || initializer->kind == IB_NULL) return IB_OK;
     ib_status status = ib__initializer_seed(initializer, d->place, &random, &given, &new.seed, d->err);
     if (status != IB_OK || !random) return status;
@@ -107,55 +117,65 @@ static void draw_generator(drawer *d, const ib_value *config, const char *only_i
 
 /* By the order of the config. */
 static ib_status draw_default(drawer *d, const char *class_name, const ib_value *config) {
-    static const char end[] = "_initializer";
     if (ib__value_get(config, "seed"))
         return ib__fail(d->err, IB_UNSUPPORTED, d->place,
                         "initial weights as Keras draws them: %s is not supported yet", class_name);
     for (size_t i = 0; config && i < config->count; i++) {
-        size_t length = strlen(config->keys[i]), tail = sizeof end - 1;
-        if (length <= tail || strcmp(config->keys[i] + length - tail, end) != 0) continue;
-        ib_status status = draw_initializer(d, config->items[i]);
+        if (!name_of(config->keys[i])) continue;
+        ib_status status = draw_initializer(d, config, config->keys[i]);
         if (status != IB_OK) return status;
     }
     return IB_OK;
 }
 
-static ib_status draw_words(drawer *d, const row *r, const ib_value *config);
+static ib_status draw_words(drawer *d, const row *r, const ib_value *config, ib_layer *layer);
 
-static ib_status draw_class(drawer *d, const char *class_name, const ib_value *config) {
+/* layer: whose config it is; NULL: of one that is thrown away. */
+static ib_status draw_class(drawer *d, const char *class_name, const ib_value *config, ib_layer *layer) {
     const row *r = find_row(class_name);
-    return r ? draw_words(d, r, config) : draw_default(d, class_name, config);
+    return r ? draw_words(d, r, config, layer) : draw_default(d, class_name, config);
 }
 
-static ib_status draw_words(drawer *d, const row *r, const ib_value *config) {
-    ib_status status = IB_OK;
-    for (const char *word = r->words; status == IB_OK && *word;) {
-        char text[64];
-        size_t n = strcspn(word, " ");
-        (void)snprintf(text, sizeof text, "%.*s", (int)n, word);
-        word += n + (word[n] == ' ');
-        if (strncmp(text, "seed", 4) == 0) {
-            draw_generator(d, config, text[4] == '?' ? text + 5 : NULL);
-        } else if (strcmp(text, "layer") == 0) {
-            const ib_value *layer = ib__value_get(config, "layer"),
-                           *name = ib__value_get(layer, "class_name");
-            if (ib__value_is(name, IB_STRING))
-                status = draw_class(d, name->string, ib__value_get(layer, "config"));
-        } else {
-            char key[80];
-            (void)snprintf(key, sizeof key, "%s_initializer", text);
-            status = draw_initializer(d, ib__value_get(config, key));
-        }
-    }
+/* All that the layer within the config takes. */
+static ib_status draw_copy(drawer *d, const ib_value *layer) {
+    const ib_value *name = ib__value_get(layer, "class_name");
+    size_t n = d->n;
+    if (!ib__value_is(name, IB_STRING)) return IB_OK;
+    ib_status status = draw_class(d, name->string, ib__value_get(layer, "config"), NULL);
+    d->n = n;
     return status;
 }
 
-static ib_status draw_layer(drawer *d, const ib_layer *layer) {
-    const row *r = find_row(layer->class->name);
+static ib_status initialize(drawer *d, ib_layer *layer);
+
+static ib_status initialize_parts(drawer *d, ib_layer *layer, size_t from, size_t to) {
     ib_status status = IB_OK;
-    if (!(r && r->has_cell && layer->n_parts)) status = draw_class(d, layer->class->name, layer->config);
-    for (size_t i = 0; status == IB_OK && i < layer->n_parts; i++)
-        status = draw_layer(d, layer->parts[i].layer);
+    for (size_t i = from; layer && status == IB_OK && i < to; i++)
+        status = initialize(d, layer->parts[i].layer);
+    return status;
+}
+
+static ib_status draw_words(drawer *d, const row *r, const ib_value *config, ib_layer *layer) {
+    ib_status status = IB_OK;
+    size_t parts = layer ? layer->n_parts : 0, before_last = parts ? parts - 1 : 0;
+    for (const char *word = r->words; status == IB_OK && *word;) {
+        size_t n = strcspn(word, " ");
+        char text[64];
+        (void)snprintf(text, sizeof text, "%.*s", (int)n, word);
+        word += n + (word[n] == ' ');
+        if (strncmp(text, "seed", 4) == 0)
+            draw_generator(d, config, text[4] == '?' ? text + 5 : NULL);
+        else if (strcmp(text, "layer") == 0)
+            status = draw_copy(d, ib__value_get(config, "layer"));
+        else if (strcmp(text, "parts") == 0)
+            status = initialize_parts(d, layer, 0, before_last);
+        else if (strcmp(text, "last") == 0)
+            status = initialize_parts(d, layer, before_last, parts);
+        else
+            for (size_t i = 0; config && status == IB_OK && i < config->count; i++)
+                if (name_of(config->keys[i]) == n && strncmp(config->keys[i], text, n) == 0)
+                    status = draw_initializer(d, config, config->keys[i]);
+    }
     return status;
 }
 
@@ -170,11 +190,20 @@ static ib_status fill_with(const ib_weight *w, int64_t seed, ib_error *err) {
                    : fill_piece(&seed, w, w->variable.data, &w->variable.shape, err);
 }
 
-/* first: no weight before it has the same initializer. (In Keras such weights, of attention's projections,
- * get initializers of their own.) */
-static ib_status fill_weight(const drawer *d, const ib_weight *w, bool first) {
-    for (size_t i = 0; first && i < d->n; i++)
-        if (d->draws[i].initializer == w->initializer) return fill_with(w, d->draws[i].seed, d->err);
+/* Draw number i is for this weight: it has that initializer, or one made of it. */
+static bool is_for(const draw *draw, const ib_weight *w) {
+    size_t n = name_of(draw->key);
+    return draw->initializer == w->initializer ||
+           (strlen(w->name) == n && strncmp(draw->key, w->name, n) == 0);
+}
+
+/* A draw is used once: weights that share an initializer here have one each in Keras. */
+static ib_status fill_weight(drawer *d, const ib_weight *w, size_t first_draw) {
+    for (size_t i = first_draw; i < d->n; i++) {
+        if (!d->draws[i].initializer || !is_for(&d->draws[i], w)) continue;
+        d->draws[i].initializer = NULL;
+        return fill_with(w, d->draws[i].seed, d->err);
+    }
     bool random, given;
     int64_t seed;
     ib_status status = ib__initializer_seed(w->initializer, w->variable.path, &random, &given, &seed, d->err);
@@ -184,19 +213,24 @@ static ib_status fill_weight(const drawer *d, const ib_weight *w, bool first) {
     return status == IB_OK ? fill_with(w, 0, d->err) : status;
 }
 
+/* Draws for a layer and its parts, in Keras's order, and fills its own weights. */
+static ib_status initialize(drawer *d, ib_layer *layer) {
+    const row *r = find_row(layer->class->name);
+    size_t first_draw = d->n;
+    ib_status status = IB_OK;
+    if (!(r && r->has_cell && layer->n_parts))
+        status = draw_class(d, layer->class->name, layer->config, layer);
+    if (status == IB_OK && !(r && strstr(r->words, "parts")))
+        status = initialize_parts(d, layer, 0, layer->n_parts);
+    for (size_t i = 0; status == IB_OK && i < layer->n_weights; i++)
+        status = fill_weight(d, &layer->weights[i], first_draw);
+    d->n = first_draw;
+    return status;
+}
+
 ib_status ib__keras_initialize_layer(ib_layer *layer, ib_keras *keras, ib_error *err) {
     drawer d = {.keras = keras, .place = layer->place, .err = err};
-    size_t n = ib__layer_weights(layer, NULL, false);
-    ib_weight **weights = ib__alloc(n + 1, sizeof *weights);
-    ib_status status = weights ? draw_layer(&d, layer) : ib__fail_memory(err);
-    if (status == IB_OK) ib__layer_weights(layer, weights, false);
-    for (size_t i = 0; status == IB_OK && i < n; i++) {
-        size_t same = 0;
-        while (weights[same]->initializer != weights[i]->initializer)
-            same++;
-        status = fill_weight(&d, weights[i], same == i);
-    }
-    ib__free(weights);
+    ib_status status = initialize(&d, layer);
     free(d.draws);
     return status;
 }
