@@ -23,7 +23,10 @@ fit: {batch_size: 16, epochs: 4, validation_split: 0.2}
 checkpoint: {steps: 1, keep: 2}
 YAML
 
+# A kill falls anywhere in the time that a whole run takes here, so that slow builds get on, too.
+begun=$(date +%s%N)
 want=$("$isobit" train "$work/e.yaml" -o "$work/whole" --quiet) || exit 1
+whole=$((($(date +%s%N) - begun) / 1000000))
 done_kills=0
 runs=0
 resumed=0
@@ -33,7 +36,8 @@ while [ $done_kills -lt "$kills" ]; do
     while :; do
         "$isobit" train "$work/e.yaml" -o "$work/run" --resume --quiet >"$work/out" 2>"$work/err" &
         pid=$!
-        sleep "0.0$((RANDOM % 9))$((RANDOM % 10))"
+        delay=$((RANDOM % (whole + 1)))
+        sleep "$((delay / 1000)).$(printf %03d $((delay % 1000)))"
         kill -9 $pid 2>/dev/null && killed=1 || killed=0
         wait $pid 2>/dev/null
         code=$?
