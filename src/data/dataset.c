@@ -37,7 +37,7 @@ typedef struct building {
     const ib_dataset *d;
     size_t next;
     int64_t prefetch;
-    size_t depth;
+    const ib_kernels *kernels;
 } building;
 
 static const char *const joins[] = {"zip", "concatenate", "interleave"};
@@ -186,7 +186,7 @@ static ib_status build_joined(ib_stage **out, building *b, const ib_entry *q, si
 static ib_status build_tree(ib_stage **out, building *b, const ib_entry *q) {
     const ib_value *list = ib__value_get(q->map, "pipeline");
     size_t which = join_of(q->map);
-    ib_pipeline p = {NULL, -1};
+    ib_pipeline p = {NULL, -1, b->kernels};
     ib_status status = IB_OK;
     if (which < N_JOINS) {
         status = build_joined(&p.stage, b, q, which);
@@ -233,7 +233,7 @@ static ib_status learn_fields(ib_dataset *d, const ib_stage *s, ib_error *err) {
 /* Builds the stages once, to check them and to see what comes out. */
 static ib_status try_out(ib_dataset *d, ib_error *err) {
     ib_stage *s = NULL;
-    building b = {.d = d};
+    building b = {.d = d, .kernels = ib__kernels_for(ib__isa_default())};
     ib_entry q = entry_at(d, d->entry, d->place, err);
     ib_status status = build_tree(&s, &b, &q);
     if (status != IB_OK) return status;
@@ -431,7 +431,8 @@ static ib_status build_arrays(ib_stage **out, building *b, const ib_batching *ho
 
 ib_status ib__dataset_batches(ib_batches **out, const ib_dataset *d, const ib_batching *how, ib_error *err) {
     ib_stage *s = NULL;
-    building b = {.d = d, .prefetch = -1};
+    building b = {.d = d, .prefetch = -1, .kernels = how->kernels};
+    if (b.kernels == NULL) b.kernels = ib__kernels_for(ib__isa_default());
     ib_entry q = entry_at(d, d->entry, d->place, err);
     ib_batching capped = *how;
     if (d->count < how->batch_size) capped.batch_size = (size_t)d->count;

@@ -13,6 +13,7 @@
 
 #include "data/audit.h"
 #include "data/batches.h"
+#include "kernels/kernels.h"
 
 typedef struct ib_dataset ib_dataset;
 
@@ -61,6 +62,7 @@ typedef struct ib_batching {
     ib_shuffling shuffle;
     ib_stream stream; /* of the order */
     size_t threads;
+    const ib_kernels *kernels; /* that layers of map run on; NULL: the best */
 } ib_batching;
 
 /* The data set must outlive the batches. *out: yours. */

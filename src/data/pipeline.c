@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "data/map.h"
 #include "data/verbs.h"
 
 #define LARGEST (INT64_C(1) << 53)
@@ -27,6 +28,7 @@ typedef struct verb {
     const char *name, *main; /* main: the argument of the short form, shuffle: 1000 */
     const char *arguments[5];
     bool samples; /* only before batch */
+    bool raw;     /* reads its argument itself */
     ib_status (*add)(adding *a);
 } verb;
 
@@ -243,19 +245,33 @@ static ib_status add_filter(adding *a) {
     return status;
 }
 
+static ib_status add_map(adding *a) {
+    ib_mapping *list = NULL;
+    size_t n;
+    ib_status status = ib__mappings_read(&list, &n, &a->q, a->pipeline->stage, a->path);
+    if (status != IB_OK) return status;
+    return put(a, ib__stage_map(a->pipeline->stage, list, n, a->pipeline->kernels, a->q.seed));
+}
+
 /* ---- Verbs ---- */
 
 static const verb verbs[] = {
-    {"cache", NULL, {NULL}, false, add_cache},
-    {"filter", NULL, {NULL}, true, add_filter},
-    {"shuffle", "buffer_size", {"buffer_size", "seed", "reshuffle_each_iteration"}, false, add_shuffle},
-    {"repeat", "count", {"count"}, false, add_repeat},
-    {"batch", "batch_size", {"batch_size", "drop_remainder"}, true, add_batch},
-    {"prefetch", "buffer_size", {"buffer_size"}, false, add_prefetch},
-    {"take", "count", {"count"}, false, add_take},
-    {"skip", "count", {"count"}, false, add_skip},
-    {"shard", NULL, {"num_shards", "index"}, false, add_shard},
-    {"window", "size", {"size", "shift", "stride", "drop_remainder"}, true, add_window},
+    {"cache", NULL, {NULL}, false, false, add_cache},
+    {"filter", NULL, {NULL}, true, true, add_filter},
+    {"map", NULL, {NULL}, false, true, add_map},
+    {"shuffle",
+     "buffer_size",
+     {"buffer_size", "seed", "reshuffle_each_iteration"},
+     false,
+     false,
+     add_shuffle},
+    {"repeat", "count", {"count"}, false, false, add_repeat},
+    {"batch", "batch_size", {"batch_size", "drop_remainder"}, true, false, add_batch},
+    {"prefetch", "buffer_size", {"buffer_size"}, false, false, add_prefetch},
+    {"take", "count", {"count"}, false, false, add_take},
+    {"skip", "count", {"count"}, false, false, add_skip},
+    {"shard", NULL, {"num_shards", "index"}, false, false, add_shard},
+    {"window", "size", {"size", "shift", "stride", "drop_remainder"}, true, false, add_window},
 };
 #define N_VERBS (sizeof verbs / sizeof *verbs)
 
@@ -283,7 +299,7 @@ static ib_status fail_verb(const ib_entry *q, const ib_value *at, const char *ke
 
 /* shuffle: 1000 means shuffle: {buffer_size: 1000}; NULL: no memory. */
 static ib_value *arguments_of(const verb *v, const ib_value *given) {
-    if (ib__value_is(given, IB_MAP)) return ib__value_copy(given);
+    if (ib__value_is(given, IB_MAP) || (v->raw && given != NULL)) return ib__value_copy(given);
     ib_value *map = ib__value_map();
     bool bare = given == NULL || given->kind == IB_NULL || v->main == NULL;
     if (map != NULL && !bare && !ib__value_set(map, v->main, ib__value_copy(given))) {
@@ -307,15 +323,17 @@ static ib_status add_verb(ib_pipeline *p, const ib_entry *q, const verb *v, cons
         n++;
     if (v->samples && p->stage->samples > 0)
         return ib__entry_fail(&a.q, item, "", "expected to stand before batch");
-    if (v->main == NULL && given != NULL && given->kind != IB_MAP && given->kind != IB_NULL)
+    if (!v->raw && v->main == NULL && given != NULL && given->kind != IB_MAP && given->kind != IB_NULL)
         return ib__entry_fail(&a.q, given, "", "expected a map of arguments, found %s",
                               ib__kind_name(given->kind));
     ib_value *map = arguments_of(v, given);
     if (map == NULL) return ib__fail_memory(q->err);
-    map->line = item->line;
-    map->column = item->column;
+    if (!v->raw) {
+        map->line = item->line;
+        map->column = item->column;
+    }
     a.q.map = map;
-    ib_status status = v->add == add_filter ? IB_OK : ib__entry_check(&a.q, v->arguments, n, NULL, 0);
+    ib_status status = v->raw ? IB_OK : ib__entry_check(&a.q, v->arguments, n, NULL, 0);
     if (status == IB_OK) status = v->add(&a);
     ib__value_free(map);
     return status;

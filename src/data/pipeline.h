@@ -9,10 +9,12 @@
 
 #include "data/entry.h"
 #include "data/stage.h"
+#include "kernels/kernels.h"
 
 typedef struct ib_pipeline {
     ib_stage *stage;
-    int64_t prefetch; /* the last prefetch: N; -1: none was given */
+    int64_t prefetch;          /* the last prefetch: N; -1: none was given */
+    const ib_kernels *kernels; /* that layers of map run on */
 } ib_pipeline;
 
 /* Puts the verbs of the list on top of pipeline->stage. q: the entry that the list is a field of. On failure

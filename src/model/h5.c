@@ -16,22 +16,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "data/h5_guard.h"
 #include "model/internal.h"
 
 #define SECONDS 120 /* of a reading; 2 GiB need about 2 */
 #define ROOM ((size_t)1 << 30)
 
-typedef enum state { NOT_READ, READ, MISSING, REFUSED } state;
-
 /* What the child writes for one item. */
 typedef struct answer {
     int32_t state;
-    char found[120]; /* of REFUSED */
+    char found[IB_H5_FOUND]; /* of IB_H5_REFUSED */
 } answer;
 
 static size_t item_bytes(const ib_h5_item *item) {
@@ -45,47 +43,6 @@ static size_t padded(size_t bytes) {
 }
 
 /* ---- The child ---- */
-
-/* Every step of the path must be a hard link: soft and external links lead elsewhere. */
-static state check_links(hid_t file, const char *path, answer *a) {
-    char part[1024];
-    size_t length = strlen(path);
-    if (length >= sizeof part) return MISSING;
-    for (size_t i = 1; i <= length; i++) {
-        if (path[i] != '/' && path[i]) continue;
-        memcpy(part, path, i);
-        part[i] = 0;
-        H5L_info_t link;
-        if (H5Lexists(file, part, H5P_DEFAULT) <= 0) return MISSING;
-        if (H5Lget_info(file, part, &link, H5P_DEFAULT) < 0) return MISSING;
-        if (link.type != H5L_TYPE_HARD) {
-            snprintf(a->found, sizeof a->found, "a link to another place");
-            return REFUSED;
-        }
-        if (!path[i]) break;
-    }
-    return READ;
-}
-
-static bool storage_fine(hid_t set, answer *a) {
-    hid_t list = H5Dget_create_plist(set);
-    if (list < 0) return false;
-    if (H5Pget_layout(list) == H5D_VIRTUAL || H5Pget_external_count(list) != 0) {
-        snprintf(a->found, sizeof a->found, "data in another file");
-        return false;
-    }
-    int filters = H5Pget_nfilters(list);
-    for (int i = 0; i < filters; i++) {
-        unsigned flags, config;
-        size_t values = 0;
-        H5Z_filter_t filter = H5Pget_filter2(list, (unsigned)i, &flags, &values, NULL, 0, NULL, &config);
-        if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32) {
-            snprintf(a->found, sizeof a->found, "data behind filter %d", (int)filter);
-            return false;
-        }
-    }
-    return true;
-}
 
 static bool shape_fits(hid_t set, const ib_h5_item *item, answer *a) {
     hid_t space = H5Dget_space(set);
@@ -125,71 +82,73 @@ static bool type_fits(hid_t set, const ib_h5_item *item, answer *a) {
 }
 
 /* String `index` of an attribute of n strings, of fixed or variable length, into out. */
-static state read_string(hid_t object, const char *name, size_t n, size_t index, char *out, size_t room,
-                         answer *a) {
-    if (H5Aexists(object, name) <= 0) return MISSING;
+static ib_h5_state read_string(hid_t object, const char *name, size_t n, size_t index, char *out, size_t room,
+                               answer *a) {
+    if (H5Aexists(object, name) <= 0) return IB_H5_MISSING;
     hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
     hid_t type = attribute < 0 ? -1 : H5Aget_type(attribute);
     hid_t space = attribute < 0 ? -1 : H5Aget_space(attribute);
     hssize_t count = space < 0 ? -1 : H5Sget_simple_extent_npoints(space);
     if (type < 0 || H5Tget_class(type) != H5T_STRING || count != (hssize_t)n) {
         snprintf(a->found, sizeof a->found, "not %zu texts in the attribute %s", n, name);
-        return REFUSED;
+        return IB_H5_REFUSED;
     }
     size_t size = H5Tget_size(type);
     bool variable = H5Tis_variable_str(type) > 0;
     char *raw = size <= (64 << 20) ? calloc(n ? n : 1, size + 1) : NULL;
-    if (!raw || H5Aread(attribute, type, raw) < 0) return REFUSED;
+    if (!raw || H5Aread(attribute, type, raw) < 0) return IB_H5_REFUSED;
     char *text = raw + index * size;
     if (variable) memcpy(&text, raw + index * sizeof text, sizeof text);
     size_t length = !text ? 0 : variable ? strlen(text) : strnlen(text, size);
-    if (!length || length >= room) return REFUSED;
+    if (!length || length >= room) return IB_H5_REFUSED;
     memcpy(out, text, length);
     out[length] = 0;
-    return READ;
+    return IB_H5_READ;
 }
 
 /* Older files: which dataset of the layer's group this is. */
-static state find_name(hid_t file, const ib_h5_item *item, char *path, size_t room, answer *a) {
-    state links = check_links(file, item->path, a);
-    if (links != READ) return links;
+static ib_h5_state find_name(hid_t file, const ib_h5_item *item, char *path, size_t room, answer *a) {
+    ib_h5_state links = ib__h5_check_links(file, item->path, a->found);
+    if (links != IB_H5_READ) return links;
     char name[1024];
     hid_t group = H5Gopen2(file, item->path, H5P_DEFAULT);
-    if (group < 0) return REFUSED;
-    state result = read_string(group, "weight_names", item->n_names, item->index, name, sizeof name, a);
-    if (result != READ) return result;
-    return (size_t)snprintf(path, room, "%s/%s", item->path, name) < room ? READ : REFUSED;
+    if (group < 0) return IB_H5_REFUSED;
+    ib_h5_state result = read_string(group, "weight_names", item->n_names, item->index, name, sizeof name, a);
+    if (result != IB_H5_READ) return result;
+    return (size_t)snprintf(path, room, "%s/%s", item->path, name) < room ? IB_H5_READ : IB_H5_REFUSED;
 }
 
-static state read_set(hid_t file, const ib_h5_item *wanted, void *data, answer *a) {
+static ib_h5_state read_set(hid_t file, const ib_h5_item *wanted, void *data, answer *a) {
     ib_h5_item copy = *wanted;
     const ib_h5_item *item = &copy;
     char path[2048];
     snprintf(a->found, sizeof a->found, "what libhdf5 cannot read");
     if (item->text) return read_string(file, item->path, 1, 0, data, item->text, a);
     if (item->n_names) {
-        state named = find_name(file, item, path, sizeof path, a);
-        if (named != READ) return named;
+        ib_h5_state named = find_name(file, item, path, sizeof path, a);
+        if (named != IB_H5_READ) return named;
         copy.path = path;
     }
-    state links = check_links(file, item->path, a);
-    if (links != READ) return links;
+    ib_h5_state links = ib__h5_check_links(file, item->path, a->found);
+    if (links != IB_H5_READ) return links;
     if (item->absent) {
         snprintf(a->found, sizeof a->found, "one more");
-        return REFUSED;
+        return IB_H5_REFUSED;
     }
     H5O_info_t info;
-    if (H5Oget_info_by_name(file, item->path, &info, H5P_DEFAULT) < 0) return REFUSED;
+    if (H5Oget_info_by_name(file, item->path, &info, H5P_DEFAULT) < 0) return IB_H5_REFUSED;
     if (info.type != H5O_TYPE_DATASET) {
         snprintf(a->found, sizeof a->found, "no dataset");
-        return REFUSED;
+        return IB_H5_REFUSED;
     }
     hid_t set = H5Dopen2(file, item->path, H5P_DEFAULT);
-    if (set < 0) return REFUSED;
-    if (!storage_fine(set, a) || !type_fits(set, item, a) || !shape_fits(set, item, a)) return REFUSED;
+    if (set < 0) return IB_H5_REFUSED;
+    if (!ib__h5_plain_storage(set, a->found) || !type_fits(set, item, a) || !shape_fits(set, item, a))
+        return IB_H5_REFUSED;
     hid_t memory = item->integer ? H5T_NATIVE_INT64 : H5T_NATIVE_FLOAT;
     snprintf(a->found, sizeof a->found, "data that libhdf5 cannot read");
-    state result = H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0 ? REFUSED : READ;
+    ib_h5_state result =
+        H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0 ? IB_H5_REFUSED : IB_H5_READ;
     H5Dclose(set);
     return result;
 }
@@ -244,63 +203,20 @@ static herr_t visit(hid_t group, const char *name, const H5L_info_t *link, void 
     return result;
 }
 
-static state walk_file(hid_t file, const ib_h5_item *items, size_t n, answer *a) {
+static ib_h5_state walk_file(hid_t file, const ib_h5_item *items, size_t n, answer *a) {
     walk w = {.a = a};
     snprintf(a->found, sizeof a->found, "what libhdf5 cannot read");
     w.wanted = calloc(n + 1, sizeof *w.wanted);
-    if (!w.wanted) return REFUSED;
+    if (!w.wanted) return IB_H5_REFUSED;
     for (size_t i = 0; i < n; i++)
         if (!items[i].absent) w.wanted[w.n_wanted++] = items[i].path;
     qsort(w.wanted, w.n_wanted, sizeof *w.wanted, compare_paths);
     herr_t result = H5Literate(file, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, visit, &w);
     free(w.wanted);
-    if (result >= 0) return READ;
+    if (result >= 0) return IB_H5_READ;
     size_t length = strlen(a->found);
     snprintf(a->found + length, sizeof a->found - length, " at %.60s", w.path);
-    return REFUSED;
-}
-
-/* The memory that this process has already, so that the bound on the child counts what it adds. */
-static size_t memory_now(void) {
-    FILE *file = fopen("/proc/self/statm", "r");
-    unsigned long long pages = 0;
-    if (!file) return 0;
-    int got = fscanf(file, "%llu", &pages);
-    fclose(file);
-    return got == 1 ? (size_t)pages * (size_t)sysconf(_SC_PAGESIZE) : 0;
-}
-
-/* Sanitizers map terabytes for their own use: a limit on the address space would stop them at once. clang
- * says so by
- * __has_feature, gcc by macros. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define IB_SHADOW_MEMORY 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IB_SHADOW_MEMORY 1
-#endif
-#ifndef IB_SHADOW_MEMORY
-#define IB_SHADOW_MEMORY 0
-#endif
-
-static void set_limits(size_t length) {
-    struct rlimit none = {0, 0}, cpu = {SECONDS, SECONDS};
-    setrlimit(RLIMIT_CORE, &none);
-    setrlimit(RLIMIT_FSIZE, &none);
-    setrlimit(RLIMIT_CPU, &cpu);
-#if !IB_SHADOW_MEMORY
-    size_t now = memory_now();
-    if (now) {
-        rlim_t bytes = (rlim_t)(now + 3 * length + ROOM);
-        struct rlimit memory = {bytes, bytes};
-        setrlimit(RLIMIT_AS, &memory);
-    }
-#else
-    (void)length;
-    (void)memory_now;
-#endif
+    return IB_H5_REFUSED;
 }
 
 static hid_t open_image(const void *image, size_t length) {
@@ -314,26 +230,16 @@ static hid_t open_image(const void *image, size_t length) {
 
 static void child(const void *image, size_t length, const ib_h5_item *items, size_t n, answer *answers,
                   char *data) {
-    /* Signal handlers of the host program have no business here. */
-    for (int s = 1; s < 32; s++)
-        if (s != SIGKILL && s != SIGSTOP) (void)signal(s, SIG_DFL);
-    int null = open("/dev/null", O_WRONLY);
-    if (null >= 0) {
-        dup2(null, 1);
-        dup2(null, 2);
-    }
-    set_limits(length);
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    H5PLset_loading_state(0);
+    ib__h5_enter_child(3 * length + ROOM, SECONDS);
     hid_t file = open_image(image, length);
     answer *last = &answers[n];
     if (file < 0) {
-        last->state = (int32_t)REFUSED;
+        last->state = (int32_t)IB_H5_REFUSED;
         snprintf(last->found, sizeof last->found, "no HDF5 file that libhdf5 can open");
         _exit(0);
     }
     for (size_t i = 0; i < n; i++) {
-        state result = read_set(file, &items[i], data, &answers[i]);
+        ib_h5_state result = read_set(file, &items[i], data, &answers[i]);
         answers[i].state = (int32_t)result;
         data += padded(item_bytes(&items[i]));
     }
@@ -375,37 +281,30 @@ static bool wait_for(pid_t pid, int end) {
     return in_time && ended == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* The child's words, made printable. found: as large as a->found. */
-static void clean(char *found, const answer *a) {
-    memcpy(found, a->found, sizeof a->found);
-    found[sizeof a->found - 1] = 0;
-    for (char *c = found; *c; c++)
-        if (*c < ' ' || *c > '~') *c = '?';
-}
-
 static ib_status check_answer(const answer *a, ib_h5_item *item, const char *name, ib_error *err) {
     char found[sizeof a->found], shape[128] = "one integer";
-    clean(found, a);
+    ib__h5_clean(found, a->found);
     if (item->text) snprintf(shape, sizeof shape, "a text");
     if (!item->integer && !item->text) ib__shape_print(shape, &item->shape);
-    if (a->state == READ && !item->absent) {
+    if (a->state == IB_H5_READ && !item->absent) {
         item->found = true;
         return IB_OK;
     }
-    if (a->state == MISSING && (item->optional || item->absent)) return IB_OK;
-    if (a->state == NOT_READ)
+    if (a->state == IB_H5_MISSING && (item->optional || item->absent)) return IB_OK;
+    if (a->state == IB_H5_NOT_READ)
         return ib__fail(err, IB_BAD_INPUT, name, "%s: the reader ended or took too long; the file is broken",
                         item->path);
     return ib__fail(err, IB_BAD_INPUT, name, "%s: expected %s%s, found %s", item->path,
                     item->absent                  ? "nothing"
                     : item->integer || item->text ? ""
                                                   : "numbers of the shape ",
-                    item->absent ? "" : shape, a->state == MISSING ? "nothing" : found);
+                    item->absent ? "" : shape, a->state == IB_H5_MISSING ? "nothing" : found);
 }
 
 static ib_status take(answer *answers, const char *data, ib_h5_item *items, size_t n, bool ended_well,
                       const char *name, ib_error *err) {
-    bool opened = ended_well && !(answers[n].state == REFUSED && n && answers[0].state == NOT_READ);
+    bool opened =
+        ended_well && !(answers[n].state == IB_H5_REFUSED && n && answers[0].state == IB_H5_NOT_READ);
     for (size_t i = 0; i < n && opened; i++) {
         ib_status status = check_answer(&answers[i], &items[i], name, err);
         if (status != IB_OK) return status;
@@ -414,9 +313,9 @@ static ib_status take(answer *answers, const char *data, ib_h5_item *items, size
         if (items[i].found && items[i].text) ((char *)items[i].data)[items[i].text - 1] = 0;
         data += padded(bytes);
     }
-    if (ended_well && answers[n].state == READ) return IB_OK;
+    if (ended_well && answers[n].state == IB_H5_READ) return IB_OK;
     char found[sizeof answers->found];
-    clean(found, &answers[n]);
+    ib__h5_clean(found, answers[n].found);
     return ib__fail(err, IB_BAD_INPUT, name, "expected the model's weights, found %s",
                     found[0] ? found : "a file that the reader cannot get through");
 }

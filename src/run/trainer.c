@@ -321,6 +321,7 @@ static ib_status open_batches(ib_trainer *t, const ib_part *part, size_t batch_s
                               ib_error *err) {
     ib_batching how = {
         .first = part->first, .count = part->count, .batch_size = batch_size, .threads = t->runtime.threads};
+    how.kernels = t->kernels;
     if (part->count == IB_COUNT_INFINITE)
         return ib__fail(err, IB_BAD_INPUT, ib__part_place(part), "expected data with an end: add take");
     ib_status status = ib__dataset_batches(out, part->data, &how, err);
@@ -448,6 +449,7 @@ static ib_status open_training(ib_trainer *t, ib_error *err) {
     const ib_part *part = &t->task->train;
     const ib_fit_settings *fit = &e->fit;
     ib_batching how = ib__part_batching(part, e, true, (size_t)fit->batch_size, t->runtime.threads);
+    how.kernels = t->kernels;
     uint64_t batches = ib__dataset_batch_count(part->data, how.batch_size);
     if (!ib__dataset_piped(part->data)) batches = (part->count + how.batch_size - 1) / how.batch_size;
     if (batches == IB_COUNT_INFINITE && fit->steps_per_epoch == 0)
