@@ -385,6 +385,11 @@ void ib__walk_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
     case IB_OP_scan:
         ib__scan_rule(w, n);
         break;
+    case IB_OP_custom_call:
+        for (int i = 0; i < n->n_in; i++)
+            if (w->needed[n->in[i]] && ib__node_type(g, n->in[i]) == IB_TYPE_F32)
+                (void)ib__graph_fail(g, IB_UNSUPPORTED, "there is no gradient for what this is made of");
+        break;
     case IB_OP_convolution_grad_input:
     case IB_OP_convolution_grad_kernel:
     case IB_OP_max_pool_grad:

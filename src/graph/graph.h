@@ -128,6 +128,22 @@ ib_node ib__op_avg_pool(ib_graph *g, ib_node x, const ib_window2d *window);
  * the lanes are added by the lane tree. */
 ib_node ib__op_gather(ib_graph *g, ib_node table, ib_node indices);
 
+/* ---- Custom calls: what no op says, as looking up in a table or hashing. A pure function from rows to rows:
+ * row i of the result, its part number i along the first axis, is made of row i of each operand. ---- */
+typedef struct ib_call_rows {
+    const void *in[2]; /* operands' words; NULL: there is no second one */
+    size_t width[2];   /* words of a row */
+    void *out;
+    size_t out_width;
+} ib_call_rows;
+/* Makes rows [first, end); parts run in any order on any thread. */
+typedef void ib_rows_fn(const void *context, const ib_call_rows *rows, size_t first, size_t end);
+/* b may be IB_NO_NODE. shape: of the result; its first dimension is that of the operands. context must
+ * outlive the graph's plans. There is no gradient: asking for one is an error, but nothing flows through
+ * integers. */
+ib_node ib__op_custom_call(ib_graph *g, ib_rows_fn *run, const void *context, ib_node a, ib_node b,
+                           ib_type type, const ib_shape *shape);
+
 /* ---- Scan: a body of ops that runs once for each time step, as an RNN does. Between begin and end, ops on
  * what ib__scan_carry and ib__scan_x give belong to the body; all other nodes may be used in it as they are.
  * ---- */

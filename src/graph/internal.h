@@ -40,6 +40,7 @@
     X(avg_pool_grad)                                                                                         \
     X(gather)                                                                                                \
     X(scatter_add)                                                                                           \
+    X(custom_call)                                                                                           \
     X(scan)                                                                                                  \
     X(scan_input)                                                                                            \
     X(scan_result)                                                                                           \
@@ -80,6 +81,10 @@ typedef struct ib_node_data {
             ib_window2d window;
             int64_t groups;
         } window;
+        struct {
+            ib_rows_fn *run;
+            const void *context;
+        } call;
         ib_variable *variable;
         ib_scan *scan; /* of scan */
         struct {

@@ -400,7 +400,7 @@ static bool lower_range(ib_plan *plan, ib_node node) {
     return emit_copy(plan, node, from, to, &copy);
 }
 
-/* ---- Gather, scatter, scans ---- */
+/* ---- Gather, scatter, calls, scans ---- */
 
 static bool lower_gather(ib_plan *plan, ib_node node) {
     const ib_graph *g = plan->g;
@@ -431,6 +431,26 @@ static bool lower_scatter(ib_plan *plan, ib_node node) {
     step->parts = parts_for(plan, ib__node_elements(g, node), rows, 1);
     return step_buffers(plan, step, buffer_for(plan, n->in[0]), buffer_for(plan, n->in[1]), 2,
                         buffer_for(plan, node));
+}
+
+static bool lower_call(ib_plan *plan, ib_node node) {
+    const ib_graph *g = plan->g;
+    const ib_node_data *n = &g->nodes[node];
+    ib_step *step = step_new(plan, IB_STEP_CUSTOM_CALL, node);
+    if (!step) return false;
+    size_t rows = (size_t)n->shape.dims[0], work = ib__node_elements(g, node);
+    step->u.call.run = n->u.call.run;
+    step->u.call.context = n->u.call.context;
+    step->u.call.count = rows;
+    step->u.call.rows.out_width = rows ? work / rows : 0;
+    for (int i = 0; i < n->n_in; i++) {
+        size_t words = ib__node_elements(g, n->in[i]);
+        step->u.call.rows.width[i] = rows ? words / rows : 0;
+        work += words;
+    }
+    step->parts = parts_for(plan, 8 * work, rows, 4);
+    int second = n->n_in > 1 ? buffer_for(plan, n->in[1]) : -1;
+    return step_buffers(plan, step, buffer_for(plan, n->in[0]), second, n->n_in, buffer_for(plan, node));
 }
 
 /* All that the body reads and gives lives at this step. */
@@ -502,6 +522,8 @@ static bool lower_heavy(ib_plan *plan, ib_node node) {
         return lower_gather(plan, node);
     case IB_OP_scatter_add:
         return lower_scatter(plan, node);
+    case IB_OP_custom_call:
+        return lower_call(plan, node);
     case IB_OP_scan:
         return lower_scan(plan, node);
     case IB_OP_scan_result:

@@ -143,6 +143,7 @@ typedef enum ib_step_kind {
     IB_STEP_FILL,
     IB_STEP_GATHER,
     IB_STEP_SCATTER,
+    IB_STEP_CUSTOM_CALL,
     IB_STEP_SCAN,
     IB_STEP_EFFECTS
 } ib_step_kind;
@@ -188,6 +189,12 @@ struct ib_step {
             size_t rows, width, count; /* of the table; how many rows are taken */
         } gather;
         ib_scatter_args scatter;
+        struct {
+            ib_rows_fn *run;
+            const void *context;
+            ib_call_rows rows; /* without the arrays */
+            size_t count;
+        } call;
         struct {
             const ib_scan *scan;
             ib_scan_step *step;

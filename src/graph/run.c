@@ -264,6 +264,17 @@ static void run_rows(const running *r, size_t part, void *scratch) {
     r->plan->kernels->scatter_add(&args, part, step->parts, scratch);
 }
 
+static void run_call(const running *r, size_t part) {
+    const ib_step *step = r->step;
+    ib_call_rows rows = step->u.call.rows;
+    size_t count = step->u.call.count;
+    for (int i = 0; i < 2; i++)
+        if (step->in[i] >= 0) rows.in[i] = data_of(r->plan, step->in[i]);
+    rows.out = data_of(r->plan, step->out);
+    step->u.call.run(step->u.call.context, &rows, count * part / step->parts,
+                     count * (part + 1) / step->parts);
+}
+
 static void run_part(void *context, size_t part, size_t worker) {
     running *r = context;
     const ib_plan *plan = r->plan;
@@ -302,6 +313,9 @@ static void run_part(void *context, size_t part, size_t worker) {
     case IB_STEP_GATHER:
     case IB_STEP_SCATTER:
         run_rows(r, part, scratch);
+        break;
+    case IB_STEP_CUSTOM_CALL:
+        run_call(r, part);
         break;
     case IB_STEP_SCAN:
         ib__scan_step_run(plan, step->u.scan.step, part);
@@ -360,9 +374,9 @@ ib_status ib__plan_time(ib_plan *plan, ib_error *err) {
 
 /* One line a step in order of execution: microseconds a run, share, what it is. */
 bool ib__plan_print_times(const ib_plan *plan, ib_buf *out) {
-    static const char *const kinds[] = {"map",  "gemm",   "conv",         "conv dx", "conv dk",
-                                        "pool", "reduce", "reduce lanes", "tree",    "copy",
-                                        "fill", "gather", "scatter",      "scan",    "update"};
+    static const char *const kinds[] = {"map",     "gemm",         "conv", "conv dx", "conv dk", "pool",
+                                        "reduce",  "reduce lanes", "tree", "copy",    "fill",    "gather",
+                                        "scatter", "call",         "scan", "update"};
     double total = 0;
     for (size_t i = 0; plan->times && i < plan->n_steps; i++)
         total += plan->times[i];

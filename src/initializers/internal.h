@@ -5,22 +5,8 @@
 #ifndef IB_INITIALIZERS_INTERNAL_H
 #define IB_INITIALIZERS_INTERNAL_H
 
-#include "base/value.h"
+#include "initializers/numbers.h"
 #include "numerics/stream.h"
-#include "numerics/tensor.h"
-
-/* An array within a config: nested lists of numbers, or one number. */
-typedef struct ib_numbers {
-    const ib_value *tree;
-    ib_shape shape;
-} ib_numbers;
-
-/* value: a number, nested lists, or a serialized NumPy array or tensor. */
-ib_status ib__numbers_read(ib_numbers *out, const ib_value *value, const char *where, ib_error *err);
-double ib__numbers_at(const ib_numbers *numbers, const int64_t *coordinates);
-/* Fills data with the array, broadcast to shape. path: of the weight, for errors. */
-ib_status ib__numbers_fill(float *data, const ib_shape *shape, const ib_numbers *numbers, const char *path,
-                           ib_error *err);
 
 /* What an initializer of this shape draws from: uniform numbers from low to high, normal ones (mean, stddev),
  * those cut at two deviations, an orthogonal matrix times gain; or its values are fixed. */

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "initializers/internal.h"
+#include "initializers/numbers.h"
 
 /* Lists of `depth` and deeper must have the sizes of shape and hold numbers in the end. */
 static bool is_regular(const ib_value *value, const ib_shape *shape, int depth) {

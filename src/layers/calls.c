@@ -59,17 +59,19 @@ ib_status ib__layer_infer(ib_layer *layer, const ib_args *args, ib_spec out[IB_O
     return status;
 }
 
-/* The penalty of each output of a layer with activity_regularizer, divided by the size of the batch. */
+void ib__layer_add_penalty(ib_build *b, const ib_value *regularizer, ib_node x) {
+    ib_node penalty = ib__regularizer_call(regularizer, b->g, x);
+    ib_shape shape = ib__node_shape(b->g, x);
+    if (shape.rank > 0) penalty = ib__op_divide(b->g, penalty, ib__op_constant(b->g, (float)shape.dims[0]));
+    b->extra_loss = b->extra_loss == IB_NO_NODE ? penalty : ib__op_add(b->g, b->extra_loss, penalty);
+}
+
+/* The penalty of each output of a layer with activity_regularizer. */
 static void add_activity_penalty(const ib_layer *layer, ib_build *b, const ib_flow *out, size_t n) {
     const ib_value *regularizer = ib__value_get(layer->config, "activity_regularizer");
     if (!regularizer || regularizer->kind == IB_NULL) return;
-    for (size_t i = 0; i < n; i++) {
-        ib_node penalty = ib__regularizer_call(regularizer, b->g, out[i].node);
-        ib_shape shape = ib__node_shape(b->g, out[i].node);
-        if (shape.rank > 0)
-            penalty = ib__op_divide(b->g, penalty, ib__op_constant(b->g, (float)shape.dims[0]));
-        b->extra_loss = b->extra_loss == IB_NO_NODE ? penalty : ib__op_add(b->g, b->extra_loss, penalty);
-    }
+    for (size_t i = 0; i < n; i++)
+        ib__layer_add_penalty(b, regularizer, out[i].node);
 }
 
 static void call_one(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow *out) {

@@ -22,6 +22,7 @@ struct ib_weight {
     ib_variable variable; /* path: "<layer name>/<weight name>" */
     const char *name;     /* "kernel" */
     bool trainable;       /* as created; a frozen layer freezes its weights on top */
+    bool integer;         /* one int64 in Keras and in files */
     const ib_value *initializer, *regularizer,
         *constraint; /* Keras config, NULL: none (regularizer, constraint) */
     /* NULL, or how the weight is filled when its initializer makes only pieces of it: calls piece for each.
@@ -134,6 +135,8 @@ ib_status ib__layer_infer(ib_layer *layer, const ib_args *args, ib_spec out[IB_O
                           ib_error *err);
 /* Builds the ops of a call that was inferred; gives the number of outputs, 0 after an error in the graph. */
 size_t ib__layer_call(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]);
+/* Adds the penalty of a layer's output x, divided by the size of the batch, to the loss. */
+void ib__layer_add_penalty(ib_build *b, const ib_value *regularizer, ib_node x);
 /* One tensor in, one out; no mask. */
 ib_node ib__layer_call_one(ib_layer *layer, ib_build *b, ib_node x);
 /* Where the argument's tensors begin; *count of them, next to each other. */

@@ -69,9 +69,9 @@ static bool type_fits(hid_t set, const ib_h5_item *item, answer *a) {
     hid_t type = H5Dget_type(set);
     H5T_class_t class = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
     size_t size = type < 0 ? 0 : H5Tget_size(type);
-    if (class == (item->integer ? H5T_INTEGER : H5T_FLOAT) && size <= 8) {
+    if (class == (item->integer || item->whole ? H5T_INTEGER : H5T_FLOAT) && size <= 8) {
         /* Reduced floats (bfloat16) are kept as float16 with an attribute that says so. */
-        if (!item->integer && H5Aexists(set, "dtype") > 0) {
+        if (class == H5T_FLOAT && H5Aexists(set, "dtype") > 0) {
             snprintf(a->found, sizeof a->found, "a type of its own (bfloat16)");
             return false;
         }

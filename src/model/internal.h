@@ -72,6 +72,7 @@ typedef struct ib_h5_item {
     const char *path; /* "layers/dense/vars/0" */
     ib_shape shape;
     bool integer;  /* one int64 instead */
+    bool whole;    /* integers in the file, floats here */
     bool optional; /* may be missing: found tells */
     bool absent;   /* must be missing; no data */
     /* Older files: path is the group of a layer, whose attribute weight_names lists n_names datasets; this is

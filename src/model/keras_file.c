@@ -49,6 +49,14 @@ static ib_status add_out(paths *p, const ib_h5_out *out) {
     return IB_OK;
 }
 
+/* A weight that is an integer in Keras. */
+static ib_status add_count(paths *p, const char *path, float value) {
+    int64_t *count = ib__arena_alloc(&p->arena, sizeof *count);
+    if (!count) return ib__fail_memory(p->err);
+    *count = (int64_t)value;
+    return add_out(p, &(ib_h5_out){.path = path, .integer = true, .data = count});
+}
+
 /* group/vars/i for each weight, after the groups of the layer's parts. */
 static ib_status add_layer(paths *p, const ib_layer *layer, const char *group) {
     ib_status status = IB_OK;
@@ -59,10 +67,14 @@ static ib_status add_layer(paths *p, const ib_layer *layer, const char *group) {
     if (status == IB_OK && !p->reading)
         status = add_out(p, &(ib_h5_out){.path = ib__arena_printf(&p->arena, "%s/vars", group)});
     for (size_t i = 0; status == IB_OK && i < layer->n_weights; i++) {
-        const ib_variable *v = &layer->weights[i].variable;
+        const ib_weight *w = &layer->weights[i];
+        const ib_variable *v = &w->variable;
         const char *path = ib__arena_printf(&p->arena, "%s/vars/%zu", group, i);
         if (p->reading)
-            status = add_item(p, &(ib_h5_item){.path = path, .shape = v->shape, .data = v->data});
+            status = add_item(
+                p, &(ib_h5_item){.path = path, .shape = v->shape, .whole = w->integer, .data = v->data});
+        else if (w->integer)
+            status = add_count(p, path, v->data[0]);
         else
             status = add_out(p, &(ib_h5_out){.path = path, .shape = v->shape, .data = v->data});
     }

@@ -24,13 +24,13 @@ bool ib__old_file_is(const char *path) {
     return n == sizeof start && memcmp(start, "\211HDF\r\n\032\n", sizeof start) == 0;
 }
 
-static size_t gather_layer(const ib_layer *layer, bool trained, bool frozen, const ib_variable **out) {
+static size_t gather_layer(const ib_layer *layer, bool trained, bool frozen, const ib_weight **out) {
     size_t n = 0;
     frozen |= !layer->trainable;
     for (size_t i = 0; i < layer->n_weights; i++) {
         const ib_weight *w = &layer->weights[i];
         if ((w->trainable && !frozen) != trained) continue;
-        if (out) out[n] = &w->variable;
+        if (out) out[n] = w;
         n++;
     }
     for (size_t i = 0; i < layer->n_parts; i++)
@@ -39,7 +39,7 @@ static size_t gather_layer(const ib_layer *layer, bool trained, bool frozen, con
 }
 
 /* The weights of a layer or nested model: those that are trained, or the others. */
-static size_t gather(const ib_module *module, bool trained, const ib_variable **out) {
+static size_t gather(const ib_module *module, bool trained, const ib_weight **out) {
     size_t n = 0;
     for (size_t i = 0; i < module->n_members; i++)
         n += gather(module->members[i], trained, out ? out + n : NULL);
@@ -49,14 +49,18 @@ static size_t gather(const ib_module *module, bool trained, const ib_variable **
 static ib_status add_items(ib_h5_item *items, size_t *at, const ib_module *member, const char *prefix,
                            ib_arena *arena, ib_error *err) {
     size_t first = gather(member, true, NULL), n = first + gather(member, false, NULL);
-    const ib_variable **weights = ib__arena_alloc(arena, n * sizeof *weights + 1);
+    const ib_weight **weights = ib__arena_alloc(arena, n * sizeof *weights + 1);
     const char *path = ib__arena_printf(arena, "%s%s", prefix, member->name);
     if (!weights || !path) return ib__fail_memory(err);
     (void)gather(member, true, weights);
     (void)gather(member, false, weights + first);
     for (size_t i = 0; i < n; i++)
-        items[(*at)++] = (ib_h5_item){
-            .path = path, .shape = weights[i]->shape, .n_names = n, .index = i, .data = weights[i]->data};
+        items[(*at)++] = (ib_h5_item){.path = path,
+                                      .shape = weights[i]->variable.shape,
+                                      .whole = weights[i]->integer,
+                                      .n_names = n,
+                                      .index = i,
+                                      .data = weights[i]->variable.data};
     return IB_OK;
 }
 

@@ -234,21 +234,23 @@ static void put_total(ib_buf *out, const char *what, uint64_t count, uint64_t by
                    units[unit]);
 }
 
-static void count_weights(const ib_layer *layer, bool within_frozen, uint64_t *trained, uint64_t *frozen) {
+static void count_weights(const ib_layer *layer, bool within_frozen, uint64_t *trained, uint64_t *frozen,
+                          uint64_t *integers) {
     within_frozen |= !layer->trainable;
     for (size_t j = 0; j < layer->n_weights; j++) {
         const ib_weight *w = &layer->weights[j];
         *(w->trainable && !within_frozen ? trained : frozen) +=
             (uint64_t)ib__shape_elements(&w->variable.shape);
+        *integers += w->integer;
     }
     for (size_t i = 0; i < layer->n_parts; i++)
-        count_weights(layer->parts[i].layer, within_frozen, trained, frozen);
+        count_weights(layer->parts[i].layer, within_frozen, trained, frozen, integers);
 }
 
 static void put_totals(const ib_model *model, ib_buf *out) {
-    uint64_t trained = 0, frozen = 0, optimizer = 0, more = 0;
+    uint64_t trained = 0, frozen = 0, integers = 0, optimizer = 0, more = 0;
     for (size_t i = 0; i < model->n_layers; i++)
-        count_weights(model->layers[i], false, &trained, &frozen);
+        count_weights(model->layers[i], false, &trained, &frozen, &integers);
     if (model->optimizer) {
         const ib_state *state;
         size_t n = ib__optimizer_state(model->optimizer, &state);
@@ -259,9 +261,9 @@ static void put_totals(const ib_model *model, ib_buf *out) {
         }
     }
     uint64_t total = trained + frozen + optimizer;
-    put_total(out, "Total params", total, 4 * total + more);
+    put_total(out, "Total params", total, 4 * (total + integers) + more);
     put_total(out, "Trainable params", trained, 4 * trained);
-    put_total(out, "Non-trainable params", frozen, 4 * frozen);
+    put_total(out, "Non-trainable params", frozen, 4 * (frozen + integers));
     if (optimizer) put_total(out, "Optimizer params", optimizer, 4 * optimizer + more);
 }
 

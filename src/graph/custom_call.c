@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * custom_call: shape rule.
+ */
+#include "graph/internal.h"
+
+ib_node ib__op_custom_call(ib_graph *g, ib_rows_fn *run, const void *context, ib_node a, ib_node b,
+                           ib_type type, const ib_shape *shape) {
+    if (a == IB_NO_NODE) return IB_NO_NODE;
+    ib_node in[2] = {a, b};
+    int n = b == IB_NO_NODE ? 1 : 2;
+    bool fits = shape->rank > 0;
+    for (int i = 0; fits && i < n; i++) {
+        const ib_shape *from = &ib__node(g, in[i])->shape;
+        fits = from->rank > 0 && from->dims[0] == shape->dims[0];
+    }
+    if (!fits) return ib__graph_fail(g, IB_INTERNAL, "custom_call: operands and result have other rows");
+    ib_node_data *node = ib__node_add(g, IB_OP_custom_call, type, shape, in, n);
+    if (node) {
+        node->u.call.run = run;
+        node->u.call.context = context;
+        node->batched = g->nodes[a].batched || (n > 1 && g->nodes[b].batched);
+    }
+    return ib__node_last(g, node);
+}
