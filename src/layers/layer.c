@@ -99,6 +99,7 @@ void ib__layer_free(ib_layer *layer) {
         ib__free(layer->states[i]);
     }
     free(layer->states);
+    ib__free(layer->extra.data);
     for (size_t i = 0; i < layer->n_parts; i++)
         ib__layer_free(layer->parts[i].layer);
     free(layer->parts);

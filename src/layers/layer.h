@@ -115,7 +115,8 @@ struct ib_layer {
     size_t n_states, states_capacity;
     ib_layer_part *parts; /* owned */
     size_t n_parts, parts_capacity;
-    ib_value *kept;      /* a list of values that weights refer to; NULL: none */
+    ib_variable extra; /* what Keras's files hold of it beside its weights, vars/<path>; data NULL: nothing */
+    ib_value *kept;    /* a list of values that weights refer to; NULL: none */
     size_t weight_limit; /* floats that one weight may have (a small file cannot ask for much); 0: 2^29 */
     ib_arena arena;
 };

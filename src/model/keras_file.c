@@ -78,7 +78,11 @@ static ib_status add_layer(paths *p, const ib_layer *layer, const char *group) {
         else
             status = add_out(p, &(ib_h5_out){.path = path, .shape = v->shape, .data = v->data});
     }
-    return status;
+    const ib_variable *v = &layer->extra;
+    if (status != IB_OK || !v->data) return status;
+    const char *path = ib__arena_printf(&p->arena, "%s/vars/%s", group, v->path);
+    return p->reading ? add_item(p, &(ib_h5_item){.path = path, .shape = v->shape, .data = v->data})
+                      : add_out(p, &(ib_h5_out){.path = path, .shape = v->shape, .data = v->data});
 }
 
 static ib_status add_module(paths *p, const ib_module *module) {
