@@ -312,18 +312,40 @@ static void dot_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
         ib__walk_contribute(w, b, dot_gradient_b(g, &d, ib__node(g, b)->shape.rank, a, dy, false));
 }
 
+/* A convolution, its input gradient or its kernel gradient: each is linear in two of (x, k, y) and makes the
+ * third. From two of them and the window, the op that makes what is NO. */
+static ib_node convolve(ib_graph *g, const ib_node_data *n, ib_node x, ib_node k, ib_node y,
+                        const ib_shape *shape) {
+    const ib_window window = n->u.window.window;
+    int64_t groups = n->u.window.groups;
+    if (y == NO) return ib__op_convolution(g, x, k, &window, groups);
+    if (x == NO) return ib__op_convolution_grad_input(g, y, k, shape, &window, groups);
+    return ib__op_convolution_grad_kernel(g, x, y, shape, &window, groups);
+}
+
+/* dk from x and dy, which are in[0] and the adjoint; for the input gradient the other way around. */
+static ib_node kernel_gradient(ib_graph *g, const ib_node_data *n, ib_node in, ib_node dy,
+                               const ib_shape *k) {
+    bool transposed = n->op == IB_OP_convolution_grad_input;
+    return convolve(g, n, transposed ? dy : in, NO, transposed ? in : dy, k);
+}
+
 static void convolution_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
     ib_graph *g = w->g;
-    const ib_window2d window = n->u.window.window;
-    int64_t groups = n->u.window.groups;
-    ib_node x = n->in[0], k = n->in[1];
-    const ib_shape sx = ib__node(g, x)->shape, sk = ib__node(g, k)->shape;
-    if (from_outside(w, k))
-        postpone(w, k, dy, y);
-    else if (w->needed[k])
-        ib__walk_contribute(w, k, ib__op_convolution_grad_kernel(g, x, dy, &sk, &window, groups));
-    if (w->needed[x])
-        ib__walk_contribute(w, x, ib__op_convolution_grad_input(g, dy, k, &sx, &window, groups));
+    ib_node a = n->in[0], b = n->in[1];
+    const ib_shape sa = ib__node(g, a)->shape, sb = ib__node(g, b)->shape;
+    if (n->op == IB_OP_convolution_grad_kernel) { /* of x and dy */
+        if (w->needed[b]) ib__walk_contribute(w, b, convolve(g, n, a, dy, NO, &sb));
+        if (w->needed[a]) ib__walk_contribute(w, a, convolve(g, n, NO, dy, b, &sa));
+        return;
+    }
+    if (from_outside(w, b))
+        postpone(w, b, dy, y);
+    else if (w->needed[b])
+        ib__walk_contribute(w, b, kernel_gradient(g, n, a, dy, &sb));
+    bool transposed = n->op == IB_OP_convolution_grad_input;
+    if (w->needed[a])
+        ib__walk_contribute(w, a, convolve(g, n, transposed ? dy : NO, b, transposed ? NO : dy, &sa));
 }
 
 void ib__walk_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
@@ -362,11 +384,13 @@ void ib__walk_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
         dot_rule(w, n, y, dy);
         break;
     case IB_OP_convolution:
+    case IB_OP_convolution_grad_input:
+    case IB_OP_convolution_grad_kernel:
         convolution_rule(w, n, y, dy);
         break;
     case IB_OP_max_pool:
     case IB_OP_avg_pool: {
-        const ib_window2d window = n->u.window.window;
+        const ib_window window = n->u.window.window;
         ib_op op = n->op == IB_OP_max_pool ? IB_OP_max_pool_grad : IB_OP_avg_pool_grad;
         ib__walk_contribute(w, n->in[0], ib__op_pool_grad(g, op, n->in[0], dy, &window));
         break;
@@ -390,10 +414,12 @@ void ib__walk_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
             if (w->needed[n->in[i]] && ib__node_type(g, n->in[i]) == IB_TYPE_F32)
                 (void)ib__graph_fail(g, IB_UNSUPPORTED, "there is no gradient for what this is made of");
         break;
-    case IB_OP_convolution_grad_input:
-    case IB_OP_convolution_grad_kernel:
+    case IB_OP_avg_pool_grad: {
+        const ib_window window = n->u.window.window;
+        ib__walk_contribute(w, n->in[1], ib__op_avg_pool(g, dy, &window));
+        break;
+    }
     case IB_OP_max_pool_grad:
-    case IB_OP_avg_pool_grad:
         (void)ib__graph_fail(g, IB_UNSUPPORTED, "%s: second gradients are not supported", ib__op_name(n));
         break;
     default:
@@ -431,10 +457,8 @@ void ib__walk_finish_pending(ib_walk *outer, const ib_pending *p, ib_scan *forwa
     }
     ib_node x = ib__scan_stacked(g, forward, n.in[0]);
     if (x == NO) return;
-    ib_node d = n.op == IB_OP_dot_general
-                    ? dot_gradient_b(g, &n.u.dot, shape.rank, x, dy, true)
-                    : ib__op_convolution_grad_kernel(g, flat(g, x), flat(g, dy), &shape, &n.u.window.window,
-                                                     n.u.window.groups);
+    ib_node d = n.op == IB_OP_dot_general ? dot_gradient_b(g, &n.u.dot, shape.rank, x, dy, true)
+                                          : kernel_gradient(g, &n, flat(g, x), flat(g, dy), &shape);
     ib__walk_contribute(outer, p->to, d);
 }
 

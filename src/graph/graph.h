@@ -112,15 +112,22 @@ typedef struct ib_dot_axes {
 ib_node ib__op_dot_general(ib_graph *g, ib_node a, ib_node b, const ib_dot_axes *axes);
 ib_node ib__op_matmul(ib_graph *g, ib_node a, ib_node b); /* last axis of a with the first of b: [k, n] */
 
-typedef struct ib_window2d {
-    int64_t kh, kw, sh, sw, dh, dw;   /* taps, strides, dilation */
-    int64_t top, bottom, left, right; /* padding, not negative */
-} ib_window2d;
-/* x: [n, h, w, ci]   k: [kh, kw, ci/groups, co]   -> [n, oh, ow, co] */
-ib_node ib__op_convolution(ib_graph *g, ib_node x, ib_node k, const ib_window2d *window, int64_t groups);
-/* x: [n, h, w, c]; places in the padding take no part. */
-ib_node ib__op_max_pool(ib_graph *g, ib_node x, const ib_window2d *window);
-ib_node ib__op_avg_pool(ib_graph *g, ib_node x, const ib_window2d *window);
+/* A window that slides over the axes of a tensor between the first and the last, one to three, in their
+ * order. */
+typedef struct ib_window {
+    int64_t taps[3], strides[3], dilation[3];
+    int64_t low[3], high[3]; /* padding, not negative */
+    int64_t even[3];         /* pools: above 0, so many windows of even lengths; the rest does not matter */
+} ib_window;
+/* x: [n, ..., ci]   k: [taps ..., ci/groups, co]   -> [n, ..., co] */
+ib_node ib__op_convolution(ib_graph *g, ib_node x, ib_node k, const ib_window *window, int64_t groups);
+/* What the gradient of a convolution of x to y does: y: [n, ..., co]   k: as above   -> x's shape. sizes: of
+ * x's axes between the first and the last. */
+ib_node ib__op_convolution_transpose(ib_graph *g, ib_node y, ib_node k, const int64_t *sizes,
+                                     const ib_window *window, int64_t groups);
+/* x: [n, ..., c]; places in the padding take no part. */
+ib_node ib__op_max_pool(ib_graph *g, ib_node x, const ib_window *window);
+ib_node ib__op_avg_pool(ib_graph *g, ib_node x, const ib_window *window);
 
 /* ---- Gather ---- */
 /* table: [rows, ...], indices: int32 of any shape -> [indices' shape ..., ...]. An index outside of the table

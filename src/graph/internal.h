@@ -78,7 +78,7 @@ typedef struct ib_node_data {
         } reduce;
         ib_dot_axes dot;
         struct {
-            ib_window2d window;
+            ib_window window;
             int64_t groups;
         } window;
         struct {
@@ -186,9 +186,9 @@ int ib__rest_axes(int rank, const int *batch, int n_batch, const int *contract, 
 
 /* The backward ops, built by gradient rules only. */
 ib_node ib__op_convolution_grad_input(ib_graph *g, ib_node dy, ib_node k, const ib_shape *x,
-                                      const ib_window2d *window, int64_t groups);
+                                      const ib_window *window, int64_t groups);
 ib_node ib__op_convolution_grad_kernel(ib_graph *g, ib_node x, ib_node dy, const ib_shape *k,
-                                       const ib_window2d *window, int64_t groups);
-ib_node ib__op_pool_grad(ib_graph *g, ib_op op, ib_node x, ib_node dy, const ib_window2d *window);
+                                       const ib_window *window, int64_t groups);
+ib_node ib__op_pool_grad(ib_graph *g, ib_op op, ib_node x, ib_node dy, const ib_window *window);
 
 #endif

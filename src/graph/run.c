@@ -167,7 +167,8 @@ static void run_pool(const running *r, size_t part, size_t worker) {
     const ib_kernels *k = r->plan->kernels;
     ib_pool_args args = step->u.pool.args;
     bool backward = step->in[1] >= 0;
-    size_t images = args.n, larger = args.h * args.w * args.c, smaller = args.oh * args.ow * args.c;
+    size_t images = args.n, larger = args.d * args.h * args.w * args.c;
+    size_t smaller = args.od * args.oh * args.ow * args.c;
     const float *x = data_of(r->plan, step->in[0]), *dy = backward ? data_of(r->plan, step->in[1]) : NULL;
     float *y = data_of(r->plan, step->out);
     ib_k_pool_fn *run = step->u.pool.op == IB_OP_max_pool        ? k->max_pool

@@ -50,6 +50,9 @@ ib_status ib__activation_shape(const ib_activation *activation, const ib_layer *
 /* Adds a weight whose initializer and regularizer stand in the config under "<name>_initializer" ... */
 ib_status ib__layer_add_configured(ib_layer *layer, const char *name, const ib_shape *shape, bool trainable,
                                    ib_error *err);
+/* The same for "<configured>_initializer" ... */
+ib_status ib__layer_add_configured_as(ib_layer *layer, const char *name, const char *configured,
+                                      const ib_shape *shape, bool trainable, ib_error *err);
 /* The weight's node, or IB_NO_NODE if there is no such weight. */
 ib_node ib__layer_weight(const ib_layer *layer, ib_graph *g, const char *name);
 /* axis of a tensor of this rank, counted from the end when negative; -1: outside, or the batch axis. */

@@ -141,15 +141,20 @@ ib_status ib__layer_add_weight(ib_layer *layer, const char *name, const ib_shape
     return IB_OK;
 }
 
-ib_status ib__layer_add_configured(ib_layer *layer, const char *name, const ib_shape *shape, bool trainable,
-                                   ib_error *err) {
+ib_status ib__layer_add_configured_as(ib_layer *layer, const char *name, const char *configured,
+                                      const ib_shape *shape, bool trainable, ib_error *err) {
     char initializer[64], regularizer[64], constraint[64];
-    snprintf(initializer, sizeof initializer, "%s_initializer", name);
-    snprintf(regularizer, sizeof regularizer, "%s_regularizer", name);
-    snprintf(constraint, sizeof constraint, "%s_constraint", name);
+    snprintf(initializer, sizeof initializer, "%s_initializer", configured);
+    snprintf(regularizer, sizeof regularizer, "%s_regularizer", configured);
+    snprintf(constraint, sizeof constraint, "%s_constraint", configured);
     return ib__layer_add_weight(layer, name, shape, trainable, ib__value_get(layer->config, initializer),
                                 ib__value_get(layer->config, regularizer),
                                 ib__value_get(layer->config, constraint), NULL, err);
+}
+
+ib_status ib__layer_add_configured(ib_layer *layer, const char *name, const ib_shape *shape, bool trainable,
+                                   ib_error *err) {
+    return ib__layer_add_configured_as(layer, name, name, shape, trainable, err);
 }
 
 ib_node ib__layer_weight(const ib_layer *layer, ib_graph *g, const char *name) {

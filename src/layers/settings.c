@@ -226,28 +226,37 @@ ib_status ib__read_choice(const ib_field *field, const ib_value *value, const ch
     return refuse(value, where, expected, err);
 }
 
-ib_status ib__read_pair(const ib_field *field, const ib_value *value, const char *where, void *out,
-                        ib_value **canonical, ib_error *err) {
-    int64_t *pair = out;
-    bool good = value->kind == IB_INT || (value->kind == IB_LIST && value->count == 2);
-    for (size_t i = 0; good && i < 2; i++) {
+/* int64_t[n] from an integer or a list of n; written as a list. */
+static ib_status read_several(const ib_field *field, const ib_value *value, const char *where, size_t n,
+                              const char *number, int64_t *out, ib_value **canonical, ib_error *err) {
+    bool good = value->kind == IB_INT || (value->kind == IB_LIST && value->count == n);
+    for (size_t i = 0; good && i < n; i++) {
         const ib_value *item = value->kind == IB_INT ? value : value->items[i];
         good = item->kind == IB_INT && (double)item->integer >= field->low &&
                (double)item->integer <= field->high;
-        if (good) pair[i] = item->integer;
+        if (good) out[i] = item->integer;
     }
     if (!good) {
         char range[96], expected[128];
         describe_range(range, "an integer", field->low, field->high);
-        snprintf(expected, sizeof expected, "%s, or a list of two", range);
+        snprintf(expected, sizeof expected, "%s, or a list of %s", range, number);
         return refuse(value, where, expected, err);
     }
     if (value->kind == IB_LIST) return IB_OK;
     *canonical = ib__value_list();
-    if (!ib__value_add(*canonical, ib__value_int(pair[0])) ||
-        !ib__value_add(*canonical, ib__value_int(pair[1])))
-        return ib__fail_memory(err);
+    for (size_t i = 0; i < n; i++)
+        if (!ib__value_add(*canonical, ib__value_int(out[i]))) return ib__fail_memory(err);
     return IB_OK;
+}
+
+ib_status ib__read_pair(const ib_field *field, const ib_value *value, const char *where, void *out,
+                        ib_value **canonical, ib_error *err) {
+    return read_several(field, value, where, 2, "two", out, canonical, err);
+}
+
+ib_status ib__read_triple(const ib_field *field, const ib_value *value, const char *where, void *out,
+                          ib_value **canonical, ib_error *err) {
+    return read_several(field, value, where, 3, "three", out, canonical, err);
 }
 
 ib_status ib__read_name(const ib_field *field, const ib_value *value, const char *where, void *out,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What convolutions and poolings share: windows over one or two axes, in both data formats. Everything is
- * computed as [n, h, w, c]; one axis is an image of one row.
+ * What convolutions and poolings share: windows over one to three axes, in both data formats. Everything is
+ * computed as [n, ..., c].
  */
 #ifndef IB_LAYERS_WINDOW_H
 #define IB_LAYERS_WINDOW_H
@@ -10,16 +10,18 @@
 
 typedef enum ib_padding { IB_PADDING_VALID, IB_PADDING_SAME, IB_PADDING_CAUSAL } ib_padding;
 
-/* First member of the settings of these layers. Pairs are rows and columns; over one axis the rows are 1. */
+enum { IB_AXES_MAX = 3 };
+
+/* First member of the settings of these layers. */
 typedef struct ib_window_settings {
-    int axes; /* 1 or 2; set by the class before the config is read */
-    int64_t taps[2], strides[2], dilation[2];
+    int axes; /* 1 to 3; set by the class before the config is read */
+    int64_t taps[IB_AXES_MAX], strides[IB_AXES_MAX], dilation[IB_AXES_MAX];
     int padding, data_format; /* ib_padding; 0 channels_last, 1 channels_first */
 } ib_window_settings;
 
-/* int64_t[2] as above, from an integer or a list of one; written as a list. */
+/* int64_t[1] from an integer or a list of one; written as a list. */
 ib_read_fn ib__read_single;
-/* As ib__read_pair and ib__read_single for strides of poolings: null takes the taps, read before. */
+/* For strides of poolings: null takes the taps, read before; else a number an axis. */
 ib_read_fn ib__read_pool_strides;
 
 #define IB_WINDOW_AT(member) .offset = offsetof(ib_window_settings, member)
@@ -30,16 +32,19 @@ ib_read_fn ib__read_pool_strides;
 #define IB_WINDOW_SIZES(key_, fallback_, reader, member)                                                     \
     { .key = key_, .fallback = fallback_, .read = reader, IB_WINDOW_AT(member), .low = 1, .high = 65536 }
 
-/* Checks one input of axes + 2 known axes and gives it as [n, h, w, c]. */
-ib_status ib__window_input(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *nhwc,
+/* The first axis that the layer slides over. */
+int ib__window_first_axis(const ib_window_settings *s);
+/* Checks one input of axes + 2 axes with a known number of channels and gives it as [n, ..., c]; sizes that
+ * only the data say are -1. */
+ib_status ib__window_input(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *x,
                            ib_error *err);
-/* [n, h, w, c] in the layer's own form; an output without places is an error. */
-ib_status ib__window_output(const ib_layer *layer, const ib_shape *input, const ib_shape *nhwc, ib_shape *out,
+/* [n, ..., c] in the layer's own form; an output without places is an error. */
+ib_status ib__window_output(const ib_layer *layer, const ib_shape *input, const ib_shape *y, ib_shape *out,
                             ib_error *err);
-/* The window over an input [n, h, w, c], and the rows and columns of its output. */
-ib_window2d ib__window_of(const ib_window_settings *s, const ib_shape *nhwc, int64_t size[2]);
+/* The window over an input [n, ..., c]; y, if not NULL: the output, with as many channels. */
+ib_window ib__window_of(const ib_window_settings *s, const ib_shape *x, ib_shape *y);
 
-ib_node ib__window_enter(const ib_window_settings *s, ib_graph *g, ib_node x); /* -> [n, h, w, c] */
+ib_node ib__window_enter(const ib_window_settings *s, ib_graph *g, ib_node x); /* -> [n, ..., c] */
 ib_node ib__window_leave(const ib_window_settings *s, ib_graph *g, ib_node y);
 
 #endif

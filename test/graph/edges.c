@@ -128,7 +128,7 @@ static void test_no_elements(void **unused) {
     fixture f = begin(0);
     ib_graph *g = f.g;
     ib_node x = input(&f, &(ib_shape){4, {0, 3, 3, 2}}, true), y[12];
-    ib_window2d w = {.kh = 2, .kw = 2, .sh = 1, .sw = 1, .dh = 1, .dw = 1};
+    ib_window w = {.taps = {2, 2}, .strides = {1, 1}, .dilation = {1, 1}};
     ib_node k = ib__op_broadcast_to(g, ib__op_constant(g, 2.0f), &(ib_shape){4, {2, 2, 2, 5}});
     ib_node many = ib__op_broadcast_to(g, ib__op_constant(g, 3.0f), &(ib_shape){2, {50, 70}});
     ib_node flat = ib__op_reshape(g, x, &(ib_shape){2, {0, 18}});
@@ -198,14 +198,14 @@ static void test_rank_eight(void **unused) {
 static void test_lengths_that_overflow(void **unused) {
     (void)unused;
     const int64_t huge = INT64_MAX, large = (int64_t)1 << 40;
-    const ib_window2d one = {.kh = 1, .kw = 1, .sh = 1, .sw = 1, .dh = 1, .dw = 1};
-    enum { CASES = 13 };
+    const ib_window one = {.taps = {1, 1}, .strides = {1, 1}, .dilation = {1, 1}};
+    enum { CASES = 17 };
     for (int c = 0; c < CASES; c++) {
         fixture f = begin(2);
         ib_graph *g = f.g;
         ib_node x = input(&f, &(ib_shape){4, {2, 3, 3, 2}}, true), y = NO;
         ib_node k = input(&f, &(ib_shape){4, {1, 1, 2, 4}}, false);
-        ib_window2d w = one;
+        ib_window w = one;
         if (c == 0) y = ib__op_reshape(g, x, &(ib_shape){3, {large, large, 9}});
         if (c == 1) y = ib__op_reshape(g, x, &(ib_shape){4, {-1, huge, huge, 4}});
         if (c == 2) y = ib__op_pad(g, x, 0, (int64_t[]){huge, 0, 0, 0}, (int64_t[]){huge, 0, 0, 0});
@@ -215,12 +215,17 @@ static void test_lengths_that_overflow(void **unused) {
         if (c == 6) y = ib__op_iota(g, &(ib_shape){0}, -1);
         if (c == 7) y = ib__op_iota(g, &(ib_shape){1, {huge}}, 0);
         if (c == 8) y = ib__op_convolution(g, x, k, &w, huge);
-        if (c == 9) w.dh = huge;
-        if (c == 10) w.kh = w.dh = huge;
-        if (c == 11) w.top = w.bottom = huge;
-        if (c == 12) w.sh = 0;
+        if (c == 9) w.dilation[0] = huge;
+        if (c == 10) w.taps[0] = w.dilation[0] = huge;
+        if (c == 11) w.low[0] = w.high[0] = huge;
+        if (c == 12) w.strides[0] = 0;
+        if (c == 16) w.even[0] = huge;
         if (c == 9 || c == 11) y = ib__op_convolution(g, x, k, &w, 1);
-        if (c == 10 || c == 12) y = ib__op_avg_pool(g, x, &w);
+        if (c == 10 || c == 12 || c == 16) y = ib__op_avg_pool(g, x, &w);
+        ib_node wide = ib__op_reshape(g, x, &(ib_shape){4, {2, 3, 1, 6}});
+        if (c == 13) y = ib__op_convolution_transpose(g, wide, k, (int64_t[]){3, 1}, &w, 1);
+        if (c == 14) y = ib__op_convolution_transpose(g, k, k, (int64_t[]){huge, huge}, &w, huge);
+        if (c == 15) y = ib__op_convolution_transpose(g, k, k, (int64_t[]){5, 1}, &w, 1);
         ib_error err = {0};
         if (y != NO) fail_msg("case %d was taken", c);
         assert_int_not_equal(ib__graph_status(g, &err), IB_OK);
@@ -241,7 +246,7 @@ static void test_no_node(void **unused) {
     const int axes[8] = {0};
     const ib_shape shape = {2, {2, 3}};
     ib_variable v = {.path = "v", .shape = shape};
-    const ib_window2d w = {1, 1, 1, 1, 1, 1, 0, 0, 0, 0};
+    const ib_window w = {.taps = {1}, .strides = {1}, .dilation = {1}};
     const ib_node made[] = {ib__op_map(g, IB_MAP_add, NO, x, NO),
                             ib__op_map(g, IB_MAP_select, x, x, NO),
                             ib__op_convert(g, NO, IB_TYPE_PRED),
@@ -259,6 +264,7 @@ static void test_no_node(void **unused) {
                             ib__op_matmul(g, NO, x),
                             ib__op_dot_general(g, NO, x, &(ib_dot_axes){0}),
                             ib__op_convolution(g, NO, x, &w, 1),
+                            ib__op_convolution_transpose(g, x, NO, at, &w, 1),
                             ib__op_max_pool(g, NO, &w),
                             ib__op_avg_pool(g, NO, &w)};
     for (size_t i = 0; i < sizeof made / sizeof *made; i++)

@@ -106,23 +106,47 @@ static ib_node build_windows(ib_graph *g, const ib_node *in) {
     ib_node c = ib__op_concatenate(g, (ib_node[]){x, x2}, 2, 3); /* [n, 3, 2, 2] */
     ib_node w = ib__op_reshape(g, ib__op_slice(g, in[2], (int64_t[]){0, 0}, (int64_t[]){6, 4}),
                                &(ib_shape){4, {2, 2, 2, 3}});
-    ib_window2d same = {.kh = 2, .kw = 2, .sh = 1, .sw = 1, .dh = 1, .dw = 1, .bottom = 1, .right = 1};
+    ib_window same = {.taps = {2, 2}, .strides = {1, 1}, .dilation = {1, 1}, .high = {1, 1}};
     ib_node y = ib__op_relu(g, ib__op_offset(g, ib__op_convolution(g, c, w, &same, 1), 0.1f));
-    ib_window2d pool = {.kh = 2, .kw = 2, .sh = 1, .sw = 1, .dh = 1, .dw = 1};
+    ib_window pool = {.taps = {2, 2}, .strides = {1, 1}, .dilation = {1, 1}};
     ib_node m = ib__op_max_pool(g, y, &pool), a = ib__op_avg_pool(g, y, &same);
     ib_node w2 = ib__op_reshape(g, ib__op_slice(g, in[2], (int64_t[]){0, 0}, (int64_t[]){6, 3}),
                                 &(ib_shape){4, {3, 1, 1, 6}});
-    ib_window2d deep = {.kh = 3, .kw = 1, .sh = 2, .sw = 1, .dh = 1, .dw = 2, .top = 1, .bottom = 1};
+    ib_window deep = {.taps = {3, 1}, .strides = {2, 1}, .dilation = {1, 2}, .low = {1}, .high = {1}};
     ib_node d = ib__op_convolution(g, y, w2, &deep, 3);
     return ib__op_add(g, total(g, ib__op_square(g, m)),
                       ib__op_add(g, total(g, ib__op_square(g, a)), total(g, ib__op_square(g, d))));
+}
+
+/* A line, a volume, a transposed convolution; and kernels and inputs that are gradients themselves. */
+static ib_node build_volumes(ib_graph *g, const ib_node *in) {
+    ib_node x = ib__op_reshape(g, in[0], &(ib_shape){5, {SAMPLES, 3, 2, 1, 1}});
+    ib_node k = ib__op_reshape(g, ib__op_slice(g, in[2], (int64_t[]){0, 0}, (int64_t[]){6, 4}),
+                               &(ib_shape){5, {2, 2, 1, 1, 6}});
+    ib_window w = {.taps = {2, 2, 1}, .strides = {1, 1, 1}, .dilation = {1, 1, 1}, .low = {1, 0, 0}};
+    ib_node y = ib__op_convolution(g, x, k, &w, 1); /* [n, 3, 1, 1, 6] */
+    ib_window even = {.taps = {1, 1, 1}, .strides = {1, 1, 1}, .dilation = {1, 1, 1}, .even = {2}};
+    ib_node p = ib__op_avg_pool(g, y, &even), m = ib__op_max_pool(g, y, &even);
+    ib_node line = ib__op_reshape(g, in[1], &(ib_shape){3, {SAMPLES, 3, 2}});
+    ib_node k2 = ib__op_reshape(g, ib__op_slice(g, in[2], (int64_t[]){0, 0}, (int64_t[]){3, 4}),
+                                &(ib_shape){3, {2, 3, 2}});
+    ib_window up = {.taps = {2}, .strides = {2}, .dilation = {1}};
+    ib_node t = ib__op_convolution_transpose(g, line, k2, (int64_t[]){7}, &up, 1); /* [n, 7, 3] */
+    ib_node bent = total(g, ib__op_map(g, IB_MAP_tanh, y, IB_NO_NODE, IB_NO_NODE)), d[3];
+    bent = ib__op_add(g, ib__op_add(g, bent, total(g, ib__op_square(g, p))), total(g, ib__op_square(g, t)));
+    ib_node loss = ib__op_add(g, bent, total(g, ib__op_square(g, m)));
+    ib__graph_gradients(g, &bent, NULL, 1, (ib_node[]){in[0], k, line}, 3, d);
+    for (int i = 0; i < 3; i++)
+        loss = ib__op_add(g, loss, total(g, d[i]));
+    return loss;
 }
 
 static const struct {
     const char *name;
     build_fn *build;
 } cases[] = {{"elementwise", build_elementwise}, {"functions", build_functions}, {"softmax", build_softmax},
-             {"shapes", build_shapes},           {"dots", build_dots},           {"windows", build_windows}};
+             {"shapes", build_shapes},           {"dots", build_dots},           {"windows", build_windows},
+             {"volumes", build_volumes}};
 enum { CASES = sizeof cases / sizeof *cases };
 
 static const ib_shape input_shapes[INPUTS] = {{2, {SAMPLES, 6}}, {2, {SAMPLES, 6}}, {2, {6, 5}}, {1, {5}}};

@@ -157,9 +157,31 @@ static void eval_dot(const interpreter *t, const ib_node_data *n, double *y) {
     }
 }
 
-/* Convolutions in all three directions and pools: one walk over (output pixel, tap). */
+/* Taps of a window along axis i of x. */
+static int64_t window_taps(const ib_window *w, const ib_shape *x, int i) {
+    return w->even[i] ? x->dims[1 + i] : w->taps[i];
+}
+
+/* The place of x that tap number `tap` of the output place `out` reads, into at[1 ...]; false: outside. */
+static bool window_reads(const ib_window *w, const ib_shape *x, const int64_t *out, int64_t tap,
+                         int64_t *at) {
+    bool inside = true;
+    for (int i = x->rank - 3; i >= 0; i--) {
+        int64_t n = x->dims[1 + i], taps = window_taps(w, x, i), end = n, t = tap % taps;
+        tap /= taps;
+        at[1 + i] = out[1 + i] * w->strides[i] + t * w->dilation[i] - w->low[i];
+        if (w->even[i]) {
+            at[1 + i] = out[1 + i] * n / w->even[i] + t;
+            end = ((out[1 + i] + 1) * n + w->even[i] - 1) / w->even[i];
+        }
+        inside &= at[1 + i] >= 0 && at[1 + i] < end;
+    }
+    return inside;
+}
+
+/* Convolutions in all three directions and pools: one walk over (output element, tap). */
 static void eval_window(const interpreter *t, const ib_node_data *n, double *y) {
-    const ib_window2d *w = &n->u.window.window;
+    const ib_window *w = &n->u.window.window;
     const ib_shape *s0 = &t->g->nodes[n->in[0]].shape;
     bool pool = n->op == IB_OP_max_pool || n->op == IB_OP_avg_pool || n->op == IB_OP_max_pool_grad ||
                 n->op == IB_OP_avg_pool_grad;
@@ -168,43 +190,42 @@ static void eval_window(const interpreter *t, const ib_node_data *n, double *y) 
                          : n->n_in == 2 && (pool || n->op == IB_OP_convolution_grad_kernel)
                              ? &t->g->nodes[n->in[1]].shape
                              : &n->shape;
-    int64_t groups = pool ? 1 : n->u.window.groups, ci = xs->dims[3], co = ys->dims[3];
+    int channel = xs->rank - 1;
+    int64_t groups = pool ? 1 : n->u.window.groups, ci = xs->dims[channel], co = ys->dims[channel], taps = 1;
+    for (int i = 0; i < channel - 1; i++)
+        taps *= window_taps(w, xs, i);
     const double *a = t->value[n->in[0]], *b = n->n_in > 1 ? t->value[n->in[1]] : NULL;
     for (size_t i = 0; i < elements(&n->shape); i++)
         y[i] = 0;
     for (size_t i = 0; i < elements(ys); i++) {
-        int64_t at[4], best = -1, inside = 0;
-        coordinates(ys, i, at);
-        for (int64_t p = 0; p < w->kh; p++)
-            for (int64_t q = 0; q < w->kw; q++) {
-                int64_t r = at[1] * w->sh + p * w->dh - w->top, c = at[2] * w->sw + q * w->dw - w->left;
-                if (r < 0 || c < 0 || r >= xs->dims[1] || c >= xs->dims[2]) continue;
-                inside++;
-                if (pool) {
-                    int64_t j = (int64_t)place(xs, (int64_t[]){at[0], r, c, at[3]});
-                    if (best < 0 || a[j] > a[best] || (isnan(a[j]) && !isnan(a[best]))) best = j;
-                    if (n->op == IB_OP_avg_pool) y[i] += a[j];
-                    continue;
-                }
-                int64_t per = ci / groups, first = at[3] / (co / groups) * per;
-                for (int64_t k = 0; k < per; k++) {
-                    size_t j = place(xs, (int64_t[]){at[0], r, c, first + k});
-                    size_t m = (size_t)(((p * w->kw + q) * per + k) * co + at[3]);
-                    if (n->op == IB_OP_convolution) y[i] += a[j] * b[m];
-                    if (n->op == IB_OP_convolution_grad_input) y[j] += a[i] * b[m];
-                    if (n->op == IB_OP_convolution_grad_kernel) y[m] += a[j] * b[i];
-                }
+        int64_t out[IB_RANK_MAX], at[IB_RANK_MAX], best = -1, inside = 0;
+        coordinates(ys, i, out);
+        at[0] = out[0];
+        for (int64_t p = 0; p < taps; p++) {
+            if (!window_reads(w, xs, out, p, at)) continue;
+            at[channel] = out[channel];
+            inside++;
+            if (pool) {
+                int64_t j = (int64_t)place(xs, at);
+                if (best < 0 || a[j] > a[best] || (isnan(a[j]) && !isnan(a[best]))) best = j;
+                if (n->op == IB_OP_avg_pool) y[i] += a[j];
+                continue;
             }
+            int64_t per = ci / groups, first = out[channel] / (co / groups) * per;
+            for (int64_t k = 0; k < per; k++) {
+                at[channel] = first + k;
+                size_t j = place(xs, at), m = (size_t)((p * per + k) * co + out[channel]);
+                if (n->op == IB_OP_convolution) y[i] += a[j] * b[m];
+                if (n->op == IB_OP_convolution_grad_input) y[j] += a[i] * b[m];
+                if (n->op == IB_OP_convolution_grad_kernel) y[m] += a[j] * b[i];
+            }
+        }
         if (n->op == IB_OP_max_pool) y[i] = a[best];
         if (n->op == IB_OP_avg_pool) y[i] /= (double)inside;
         if (n->op == IB_OP_max_pool_grad) y[best] += b[i];
-        if (n->op == IB_OP_avg_pool_grad)
-            for (int64_t p = 0; p < w->kh; p++)
-                for (int64_t q = 0; q < w->kw; q++) {
-                    int64_t r = at[1] * w->sh + p - w->top, c = at[2] * w->sw + q - w->left;
-                    if (r < 0 || c < 0 || r >= xs->dims[1] || c >= xs->dims[2]) continue;
-                    y[place(xs, (int64_t[]){at[0], r, c, at[3]})] += b[i] / (double)inside;
-                }
+        at[channel] = out[channel];
+        for (int64_t p = 0; n->op == IB_OP_avg_pool_grad && p < taps; p++)
+            if (window_reads(w, xs, out, p, at)) y[place(xs, at)] += b[i] / (double)inside;
     }
 }
 

@@ -324,14 +324,15 @@ static ib_node make_dot(random_graph *r, ib_node a) {
     return ib__op_dot_general(r->g, a, source(r, &t), &axes);
 }
 
-/* An image to slide windows over: a node of rank 4, or a new one. */
+/* A line, an image or a volume to slide windows over: a node of rank 3 to 5, or a new one. */
 static ib_node image(random_graph *r) {
     for (int i = 0; i < 4; i++) {
         ib_node a = pick(r);
         ib_shape s = shape_of(r, a);
-        if (s.rank == 4 && elements(&s) > 0) return a;
+        if (s.rank >= 3 && s.rank <= 5 && elements(&s) > 0) return a;
     }
-    ib_shape s = random_shape(r, 4);
+    int rank = 3 + below(r, 3);
+    ib_shape s = random_shape(r, rank);
     if (r->samples * 25 <= (int64_t)r->limit) {
         s = (ib_shape){4, {r->samples, 1 + below(r, 5), 1 + below(r, 5), 1 + below(r, 4)}};
         if (elements(&s) > r->limit) s.dims[3] = 1;
@@ -339,24 +340,62 @@ static ib_node image(random_graph *r) {
     return source(r, &s);
 }
 
+/* A window over the axes of s; false: it does not fit. dilation: up to this. */
+static bool random_window(random_graph *r, const ib_shape *s, int dilation, bool padded, ib_window *w) {
+    *w = (ib_window){0};
+    for (int i = 0; i < s->rank - 2; i++) {
+        w->taps[i] = 1 + below(r, 3);
+        w->strides[i] = 1 + below(r, 2);
+        w->dilation[i] = 1 + below(r, dilation);
+        w->low[i] = padded ? below(r, (int)w->taps[i]) : 0;
+        w->high[i] = padded ? below(r, (int)w->taps[i]) : 0;
+        if (s->dims[1 + i] + w->low[i] + w->high[i] < (w->taps[i] - 1) * w->dilation[i] + 1) return false;
+    }
+    return true;
+}
+
+/* Pools; an axis is sometimes cut evenly. */
+static ib_node make_pool(random_graph *r, ib_node x) {
+    ib_shape s = shape_of(r, x);
+    ib_window w;
+    if (!random_window(r, &s, 1, true, &w)) return x;
+    for (int i = 0; i < s.rank - 2; i++) {
+        if (s.dims[1 + i] < w.taps[i]) return x;
+        if (chance(r, 20)) w.even[i] = 1 + below(r, 4);
+    }
+    return chance(r, 50) ? ib__op_max_pool(r->g, x, &w) : ib__op_avg_pool(r->g, x, &w);
+}
+
+/* x as the result of a convolution without padding: of an input of these sizes. */
+static ib_node make_transposed(random_graph *r, ib_node x) {
+    ib_shape s = shape_of(r, x), grown = {.rank = s.rank, .dims = {s.dims[0]}};
+    ib_window w;
+    if (!random_window(r, &s, 2, false, &w)) return x;
+    ib_shape k = {.rank = s.rank};
+    for (int i = 0; i < s.rank - 2; i++) {
+        k.dims[i] = w.taps[i];
+        grown.dims[1 + i] = (s.dims[1 + i] - 1) * w.strides[i] + (w.taps[i] - 1) * w.dilation[i] + 1 +
+                            below(r, (int)w.strides[i]);
+    }
+    k.dims[s.rank - 2] = grown.dims[s.rank - 1] = 1 + below(r, 3);
+    k.dims[s.rank - 1] = s.dims[s.rank - 1];
+    if (elements(&k) > r->limit || elements(&grown) > r->limit) return x;
+    return ib__op_convolution_transpose(r->g, x, source(r, &k), &grown.dims[1], &w, 1);
+}
+
 static ib_node make_window(random_graph *r) {
     ib_node x = image(r);
     ib_shape s = shape_of(r, x);
-    bool pool = chance(r, 40);
-    ib_window2d w = {
-        .kh = 1 + below(r, 3), .kw = 1 + below(r, 3), .sh = 1 + below(r, 2), .sw = 1 + below(r, 2)};
-    w.dh = pool ? 1 : 1 + below(r, 2);
-    w.dw = pool ? 1 : 1 + below(r, 2);
-    w.top = below(r, (int)w.kh);
-    w.bottom = below(r, (int)w.kh);
-    w.left = below(r, (int)w.kw);
-    w.right = below(r, (int)w.kw);
-    if (s.dims[1] + w.top + w.bottom < (w.kh - 1) * w.dh + 1) return x;
-    if (s.dims[2] + w.left + w.right < (w.kw - 1) * w.dw + 1) return x;
-    if (pool && (s.dims[1] < w.kh || s.dims[2] < w.kw)) return x;
-    if (pool) return chance(r, 50) ? ib__op_max_pool(r->g, x, &w) : ib__op_avg_pool(r->g, x, &w);
-    int64_t groups = chance(r, 30) ? s.dims[3] : 1;
-    ib_shape k = {4, {w.kh, w.kw, s.dims[3] / groups, groups * (1 + below(r, 4))}};
+    ib_window w;
+    if (chance(r, 40)) return make_pool(r, x);
+    if (chance(r, 30)) return make_transposed(r, x);
+    if (!random_window(r, &s, 2, true, &w)) return x;
+    int64_t channels = s.dims[s.rank - 1], groups = chance(r, 30) ? channels : 1;
+    ib_shape k = {.rank = s.rank};
+    for (int i = 0; i < s.rank - 2; i++)
+        k.dims[i] = w.taps[i];
+    k.dims[s.rank - 2] = channels / groups;
+    k.dims[s.rank - 1] = groups * (1 + below(r, 4));
     if (elements(&k) > r->limit) return x;
     return ib__op_convolution(r->g, x, source(r, &k), &w, groups);
 }

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Layers that repeat places: UpSampling over one to three axes, RepeatVector.
+ */
+#include "layers/window.h"
+
+typedef struct up_sampling {
+    ib_window_settings window; /* taps: the factors */
+    int interpolation;
+    int64_t repeat; /* of RepeatVector */
+} up_sampling;
+
+#define AT(member) .offset = offsetof(up_sampling, member)
+#define CLASS(symbol, class_name, its_axes, fields, kind)                                                    \
+    static ib_status symbol##_configure(ib_layer *layer, const ib_value *config, ib_error *err) {            \
+        ((ib_window_settings *)layer->settings)->axes = its_axes;                                            \
+        return ib__layer_configure(layer, fields, sizeof fields / sizeof *fields, config, err);              \
+    }                                                                                                        \
+    const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
+                                               .settings = sizeof(up_sampling),                              \
+                                               .configure = symbol##_configure,                              \
+                                               .shape = kind##_shape,                                        \
+                                               .call = kind##_call};
+
+static ib_status read_interpolation(const ib_field *field, const ib_value *value, const char *where,
+                                    void *out, ib_value **canonical, ib_error *err) {
+    ib_status status = ib__read_choice(field, value, where, out, canonical, err);
+    if (status != IB_OK || *(int *)out == 0) return status;
+    return ib__fail(err, IB_UNSUPPORTED, where, "interpolation \"%s\" is not supported yet", value->string);
+}
+
+static const ib_field up_1d[] = {IB_LAYER_FIELDS, IB_WINDOW_SIZES("size", "2", ib__read_int, taps)};
+static const ib_field up_2d[] = {IB_LAYER_FIELDS,
+                                 IB_WINDOW_SIZES("size", "[2, 2]", ib__read_pair, taps),
+                                 IB_WINDOW_FORMAT,
+                                 {.key = "interpolation",
+                                  .fallback = "\"nearest\"",
+                                  .read = read_interpolation,
+                                  AT(interpolation),
+                                  .choices = "nearest bilinear bicubic lanczos3 lanczos5"}};
+static const ib_field up_3d[] = {IB_LAYER_FIELDS, IB_WINDOW_SIZES("size", "[2, 2, 2]", ib__read_triple, taps),
+                                 IB_WINDOW_FORMAT};
+
+static ib_status up_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
+                          ib_error *err) {
+    const up_sampling *s = layer->settings;
+    ib_shape x;
+    ib_status status = ib__window_input(layer, inputs, n, &x, err);
+    if (status != IB_OK) return status;
+    for (int i = 0; i < s->window.axes; i++)
+        if (x.dims[1 + i] > 0) x.dims[1 + i] *= s->window.taps[i];
+    return ib__window_output(layer, &inputs[0], &x, out, err);
+}
+
+/* [.., h, w, ..] -> [.., h, 1, w, 1, ..] -> [.., h, a, w, b, ..] -> [.., h a, w b, ..] */
+static ib_node repeat_places(const up_sampling *s, ib_graph *g, ib_node x) {
+    ib_shape from = ib__node_shape(g, x), wide = {0}, to = from;
+    int dims[IB_RANK_MAX];
+    for (int d = 0; d < from.rank; d++) {
+        int i = d - ib__window_first_axis(&s->window);
+        dims[d] = wide.rank;
+        wide.dims[wide.rank++] = from.dims[d];
+        if (i < 0 || i >= s->window.axes) continue;
+        wide.dims[wide.rank++] = s->window.taps[i];
+        to.dims[d] *= s->window.taps[i];
+    }
+    return ib__op_reshape(g, ib__op_broadcast_in_dim(g, x, &wide, dims), &to);
+}
+
+static ib_node up_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
+    (void)n;
+    return repeat_places(layer->settings, b->g, inputs[0]);
+}
+
+CLASS(up_sampling1d, "UpSampling1D", 1, up_1d, up)
+CLASS(up_sampling2d, "UpSampling2D", 2, up_2d, up)
+CLASS(up_sampling3d, "UpSampling3D", 3, up_3d, up)
+
+/* ---- RepeatVector: [n, f] -> [n, times, f] ---- */
+
+static const ib_field repeat_fields[] = {
+    IB_LAYER_FIELDS, {.key = "n", .read = ib__read_int, AT(repeat), .low = 1, .high = 0x1p31}};
+
+static ib_status repeat_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
+                              ib_error *err) {
+    const up_sampling *s = layer->settings;
+    ib_status status = ib__layer_same_shape(layer, inputs, n, out, err);
+    if (status == IB_OK) status = ib__layer_check_rank(layer, &inputs[0], 2, err);
+    *out = (ib_shape){.rank = 3, .dims = {-1, s->repeat, out->dims[1]}};
+    return status;
+}
+
+static ib_node repeat_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
+    (void)n;
+    const up_sampling *s = layer->settings;
+    ib_shape from = ib__node_shape(b->g, inputs[0]);
+    ib_shape to = {.rank = 3, .dims = {from.dims[0], s->repeat, from.dims[1]}};
+    return ib__op_broadcast_in_dim(b->g, inputs[0], &to, (int[]){0, 2});
+}
+
+CLASS(repeat_vector, "RepeatVector", 1, repeat_fields, repeat)
