@@ -32,6 +32,9 @@ struct ib_weight {
 
 typedef struct ib_layer ib_layer;
 
+/* The next samples that a layer adapts to: *x: [samples, ...]; NULL at the end. */
+typedef ib_status ib_samples_fn(void *context, const float **x, ib_shape *shape, ib_error *err);
+
 /* What is known of a tensor before it is computed. shape: -1 for the batch and for what only the data say. */
 typedef struct ib_spec {
     ib_shape shape;
@@ -89,6 +92,8 @@ typedef struct ib_layer_class {
     void (*apply)(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]);
     /* With `call`: the output's mask; at least one input has one. NULL: the mask ends here. */
     ib_node (*mask)(ib_layer *layer, ib_build *b, const ib_flow *inputs, size_t n, ib_node output);
+    /* Keras's adapt: learns from samples what is not trained. NULL: the class has nothing to adapt. */
+    ib_status (*adapt)(ib_layer *layer, ib_samples_fn *next, void *context, ib_error *err);
     bool many_inputs;   /* the first argument is a list of tensors, as of Add */
     bool takes_masks;   /* its inputs have no masks any more after the call, as of MultiHeadAttention */
     bool mixes_samples; /* while training, what comes out for a sample depends on the others */

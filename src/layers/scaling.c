@@ -206,10 +206,75 @@ static ib_node normalization_call(ib_layer *layer, ib_build *b, const ib_node *i
                      : ib__op_divide(g, ib__op_subtract(g, x, mean), deviation);
 }
 
+/* ---- Adapting: mean and variance of each kept index over all else, by Welford's method in float64, sample
+ * after sample ---- */
+
+typedef struct running {
+    double count, mean, squares;
+} running;
+
+static void take_value(running *r, double x) {
+    double away = x - r->mean;
+    r->count++;
+    r->mean += away / r->count;
+    r->squares += away * (x - r->mean);
+}
+
+/* Which kept index element i of an array of this shape belongs to. */
+static size_t kept_index(const ib_shape *wide, const ib_shape *shape, size_t i) {
+    size_t index = 0, size = 1;
+    for (int d = shape->rank; d-- > 0;) {
+        size_t at = i % (size_t)shape->dims[d];
+        i /= (size_t)shape->dims[d];
+        if (wide->dims[d] == 1) continue;
+        index += at * size;
+        size *= (size_t)wide->dims[d];
+    }
+    return index;
+}
+
+static ib_status take_samples(running *all, const ib_layer *layer, ib_samples_fn *next, void *context,
+                              size_t *n, ib_error *err) {
+    const float *x = NULL;
+    ib_shape shape, kept, wide;
+    *n = 0;
+    for (;;) {
+        ib_status status = next(context, &x, &shape, err);
+        if (status != IB_OK || x == NULL) return status;
+        status = kept_shape(layer, &shape, &kept, &wide, err);
+        if (status == IB_OK && !ib__shape_equal(&kept, &layer->weights[0].variable.shape))
+            status =
+                ib__fail(err, IB_BAD_INPUT, layer->place, "the samples have another shape than its input");
+        if (status != IB_OK) return status;
+        size_t count = (size_t)ib__shape_elements(&shape);
+        for (size_t i = 0; i < count; i++)
+            take_value(&all[kept_index(&wide, &shape, i)], (double)x[i]);
+        *n += count;
+    }
+}
+
+static ib_status normalization_adapt(ib_layer *layer, ib_samples_fn *next, void *context, ib_error *err) {
+    const normalization *s = layer->settings;
+    if (s->given)
+        return ib__fail(err, IB_BAD_INPUT, layer->place,
+                        "mean and variance are given: there is nothing to adapt");
+    size_t kept = (size_t)ib__shape_elements(&layer->weights[0].variable.shape), n;
+    running *all = ib__alloc(kept + 1, sizeof *all);
+    if (!all) return ib__fail_memory(err);
+    ib_status status = take_samples(all, layer, next, context, &n, err);
+    for (size_t i = 0; status == IB_OK && n && i < kept; i++) {
+        layer->weights[0].variable.data[i] = (float)all[i].mean;
+        layer->weights[1].variable.data[i] = (float)(all[i].squares / all[i].count);
+    }
+    ib__free(all);
+    return status;
+}
+
 const ib_layer_class ib__layer_normalization = {.name = "Normalization",
                                                 .settings = sizeof(normalization),
                                                 .configure = normalization_configure,
                                                 .shape = normalization_shape,
                                                 .build = normalization_build,
                                                 .call = normalization_call,
+                                                .adapt = normalization_adapt,
                                                 .mask = ib__mask_first};

@@ -38,6 +38,7 @@ static const field top_fields[] = {
     {"margins", IB_MAP, false, true, 0, 0, NULL},
     {"model", IB_MAP, true, false, 0, 0, NULL},
     {"initial_weights", IB_MAP, false, true, 0, 0, NULL},
+    {"adapt", IB_LIST, false, true, 0, 0, NULL},
     {"compile", IB_MAP, false, false, 0, 0, NULL},
     {"data", IB_MAP, true, false, 0, 0, NULL},
     {"fit", IB_MAP, false, false, 0, 0, "{}"},

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "run/adapt.h"
 #include "run/callbacks.h"
 #include "run/scores.h"
 
@@ -120,8 +121,8 @@ static ib_value *canonical_fit(const ib_value *fit) {
 /* The part of the experiment that its result is a function of: no name, notes or goal, no callbacks that only
  * write, files by content. */
 static ib_status make_canonical(ib_task *task, ib_error *err) {
-    static const char *const fields[] = {"isobit",  "seed", "model", "initial_weights",
-                                         "compile", "data", "fit"};
+    static const char *const fields[] = {"isobit", "seed",    "model", "initial_weights",
+                                         "adapt",  "compile", "data",  "fit"};
     const ib_value *tree = task->experiment->tree;
     task->canonical = ib__value_map();
     bool good = task->canonical != NULL;
@@ -278,6 +279,7 @@ ib_status ib__task_open_provided(ib_task **out, const ib_experiment *experiment,
     if (status == IB_OK) status = split_validation(task, err);
     if (status == IB_OK) status = provided != NULL ? take_model(task, provided, err) : build_model(task, err);
     if (status == IB_OK) status = check_parts(task, err);
+    if (status == IB_OK) status = ib__adapt(task, err);
     if (status == IB_OK) status = check_metrics(task, err);
     if (status == IB_OK) status = make_canonical(task, err);
     if (status == IB_OK)
