@@ -4,7 +4,7 @@
 BUILD := build/release
 RUN := build/demo-run
 
-.PHONY: all setup configure build demo test check-long format tidy install clean
+.PHONY: all setup configure build demo test keras-table check-long format tidy install clean
 
 all: build
 
@@ -26,6 +26,10 @@ demo: configure
 
 test: build
 	@ctest --test-dir $(BUILD) -L quick -j 2 --output-on-failure
+
+# doc/keras-names.md, from what the code says.
+keras-table: build
+	@ISOBIT_WRITE_KERAS_TABLE=1 $(BUILD)/test_model_names
 
 check-long: build
 	@ctest --test-dir $(BUILD) -L long --output-on-failure

@@ -29,8 +29,31 @@ static const char *const later[] = {
 };
 enum { LATER = sizeof later / sizeof *later };
 
+const char *ib__layer_refusal(const char *name) {
+    static const char *const refused[][2] = {
+#define X(name, why) {#name, why},
+#include "layers/refused.list"
+#undef X
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (strcmp(refused[i][0], name) == 0) return refused[i][1];
+    return NULL;
+}
+
+const char *ib__layer_alias(const char *name) {
+    static const char *const aliases[][2] = {
+#define X(name, class) {#name, #class},
+#include "layers/aliases.list"
+#undef X
+    };
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+        if (strcmp(aliases[i][0], name) == 0) return aliases[i][1];
+    return name;
+}
+
 static ib_status unknown_class(const char *name, const char *place, ib_error *err) {
-    const char *names[CLASSES + LATER];
+    const char *names[CLASSES + LATER], *why = ib__layer_refusal(name);
+    if (why) return ib__fail(err, IB_UNSUPPORTED, place, "layer %s is not supported: %s", name, why);
     for (size_t i = 0; i < CLASSES; i++)
         names[i] = classes[i]->name;
     for (size_t i = 0; i < LATER; i++) {

@@ -128,6 +128,10 @@ struct ib_layer {
 
 /* NULL if there is no such class. */
 const ib_layer_class *ib__layer_class(const char *name);
+/* The class that another name of Keras means (MaxPool2D: MaxPooling2D), else the name itself. */
+const char *ib__layer_alias(const char *name);
+/* Why a layer of Keras will not be supported; NULL: it is, or may be one day. */
+const char *ib__layer_refusal(const char *name);
 
 /* Makes a layer from Keras's class name and config map (copied). name: config's "name", or given_name if the
  * config has none. Unknown classes are IB_UNSUPPORTED ("LSTM is not supported yet"). place: "layers[3]". */

@@ -93,7 +93,7 @@ typedef struct part {
 static ib_status take_apart(builder *b, const ib_value *entry, part *out) {
     *out = (part){.entry = entry, .class_name = ""};
     if (entry->kind == IB_STRING) {
-        out->class_name = entry->string;
+        out->class_name = ib__layer_alias(entry->string);
         return IB_OK;
     }
     const char *expected = "expected a layer: its class with its settings, as {Dense: {units: 10}}";
@@ -119,6 +119,7 @@ static ib_status take_apart(builder *b, const ib_value *entry, part *out) {
         }
     }
     if (!out->class_name[0]) return fail(b, entry, IB_BAD_INPUT, expected);
+    out->class_name = ib__layer_alias(out->class_name);
     if (out->config && out->config->kind == IB_NULL) out->config = NULL;
     if (out->config && out->config->kind != IB_MAP)
         return fail(b, out->config, IB_BAD_INPUT, "expected a map of settings");

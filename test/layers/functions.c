@@ -211,7 +211,8 @@ static void test_refusals(void **state) {
         {"IntegerLookup", "{vocabulary: [3, 5], output_mode: tf_idf}", IB_BAD_INPUT, "layers[3] some",
          "one for each term"},
         {"Permute", "{dims: [1, 1]}", IB_BAD_INPUT, "layers[3] some", "each of 1 to 2 once"},
-        {"FlaxLayer", "{units: 3}", IB_UNSUPPORTED, "layers[3]", "layer FlaxLayer is not supported yet"},
+        {"FlaxLayer", "{units: 3}", IB_UNSUPPORTED, "layers[3]",
+         "layer FlaxLayer is not supported: it runs a Flax module"},
         {"Conv2d", "{}", IB_UNSUPPORTED, "layers[3]", "nearest is Conv2D"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

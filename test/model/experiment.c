@@ -31,7 +31,7 @@ static void sequential(void **state) {
     ib_model *model = build("sequential:\n"
                             "  - Rescaling: {scale: 0.5}\n"
                             "  - Conv2D: {filters: 4, kernel_size: 3, activation: relu}\n"
-                            "  - MaxPooling2D:\n"
+                            "  - MaxPool2D:\n"
                             "  - Flatten\n"
                             "  - Dense: {units: 5}\n"
                             "  - Dense: {units: 10, activation: softmax, kernel_regularizer: l2}\n"
@@ -101,7 +101,8 @@ static void mistakes(void **state) {
         {"sequential: []", "exp.yaml, model", "a list of layers"},
         {"sequential:\n  - Flatten\n  - Dens: {units: 3}", "exp.yaml, model, line 3, sequential[1]", "Dense"},
         {"sequential:\n  - Dense: {unit: 3}", "exp.yaml, model, line 2, sequential[0] dense", "units"},
-        {"sequential:\n  - FlaxLayer: {units: 3}", "sequential[0]", "FlaxLayer is not supported yet"},
+        {"sequential:\n  - FlaxLayer: {units: 3}", "sequential[0]",
+         "FlaxLayer is not supported: it runs a Flax module"},
         {"sequential:\n  - Dense: {units: 3}\n  - Input: {shape: [3]}", "line 3", "first layer"},
         {"sequential: [{Dense: {units: 3, name: x}}, {Dense: {units: 3, name: x}}]", "sequential[1]",
          "stands twice"},

@@ -88,7 +88,7 @@ bad "a folder" "expected a file" train "$work" -o "$work/run"
 
 # ---- Model and compile
 bad_field "unknown layer" "e.yaml.*Dens" -e 's/Dense: {units: 8/Dens: {units: 8/'
-bad_field "layer not there yet" "e.yaml.*FlaxLayer.*not supported yet" -e 's/Dense: {units: 8, activation: relu}/FlaxLayer: {units: 8}/'
+bad_field "layer of a foreign library" "e.yaml.*FlaxLayer.*not supported: it runs a Flax module" -e 's/Dense: {units: 8, activation: relu}/FlaxLayer: {units: 8}/'
 bad_field "misspelt setting" "e.yaml.*unit" -e 's/units: 8/unit: 8/'
 bad_field "setting of wrong type" "e.yaml.*units" -e 's/units: 8/units: eight/'
 bad_field "unknown loss" "e.yaml.*sparse_categorical_crossentropy" -e 's/loss: sparse_cat/loss: sparse_kat/'
