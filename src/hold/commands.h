@@ -22,6 +22,6 @@ ib_status ib__script_env_check(const char *run, const ib_options *options, ib_er
 /* Says what differs between two environments as recorded; gives how many things. */
 size_t ib__env_differences(const ib_value *recorded, const ib_value *found, const ib_options *options);
 /* The environment here, with the recorded Python's if there is one. *out: yours. */
-ib_status ib__env_now(ib_value **out, const ib_script_run *run, ib_error *err);
+ib_status ib__script_env_now(ib_value **out, const ib_script_run *run, ib_error *err);
 
 #endif

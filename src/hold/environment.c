@@ -121,7 +121,7 @@ static ib_status python_now(ib_value **out, const ib_script_run *run, const char
     return status;
 }
 
-ib_status ib__env_now(ib_value **out, const ib_script_run *run, ib_error *err) {
+ib_status ib__script_env_now(ib_value **out, const ib_script_run *run, ib_error *err) {
     const ib_value *then =
         run != NULL ? ib__value_get(ib__value_get(run->tree, "environment"), "python") : NULL;
     const ib_value *interpreter = ib__value_get(then, "executable");
@@ -129,7 +129,15 @@ ib_status ib__env_now(ib_value **out, const ib_script_run *run, ib_error *err) {
     ib_status status = env == NULL ? ib__fail_memory(err) : IB_OK;
     if (status == IB_OK && ib__value_is(interpreter, IB_STRING)) {
         status = python_now(&python, run, interpreter->string, err);
-        if (status == IB_OK && !ib__value_set(env, "python", python)) status = ib__fail_memory(err);
+        /* Which backends were imported is a fact of the script's run, not of the environment. */
+        const ib_value *backends = ib__value_get(then, "backends");
+        if (status == IB_OK && backends != NULL &&
+            !ib__value_set(python, "backends", ib__value_copy(backends)))
+            status = ib__fail_memory(err);
+        if (status != IB_OK)
+            ib__value_free(python);
+        else if (!ib__value_set(env, "python", python))
+            status = ib__fail_memory(err);
     }
     if (status == IB_OK)
         *out = env;
@@ -138,17 +146,11 @@ ib_status ib__env_now(ib_value **out, const ib_script_run *run, ib_error *err) {
     return status;
 }
 
-/* Which backends were imported is a fact of the script's run, not of the environment. */
 static ib_status compare(const ib_value *then, const ib_script_run *script, const ib_options *options,
                          ib_error *err) {
     ib_value *now = NULL;
-    ib_status status = ib__env_now(&now, script, err);
+    ib_status status = ib__script_env_now(&now, script, err);
     if (status != IB_OK) return status;
-    ib_value *python = ib__value_get(now, "python");
-    if (python != NULL && !ib__value_set(python, "backends", ib__value_null())) status = ib__fail_memory(err);
-    const ib_value *recorded = ib__value_get(ib__value_get(then, "python"), "backends");
-    if (status == IB_OK && recorded != NULL && !ib__value_set(python, "backends", ib__value_copy(recorded)))
-        status = ib__fail_memory(err);
     if (status == IB_OK && ib__env_differences(then, now, options) > 0)
         status = IB_DIFFERS;
     else if (status == IB_OK)

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "hold/commands.h"
 #include "run/env.h"
+#include "run/git.h"
 #include "run/record.h"
 
 extern char **environ;
@@ -129,11 +130,37 @@ static ib_value *escaped_value(const ib_execution *e) {
     return NULL;
 }
 
+/* GPUs and their driver, from what NVIDIA's driver shows in /proc; an empty list without one. */
+static ib_value *gpus_value(void) {
+    static const char folder[] = "/proc/driver/nvidia/gpus";
+    char **names = NULL;
+    size_t n = 0;
+    ib_value *list = ib__value_list();
+    bool good = list != NULL && ib__folder_names(&names, &n, folder, NULL) == IB_OK;
+    for (size_t i = 0; good && i < n; i++) {
+        char path[512], model[256] = "unknown";
+        snprintf(path, sizeof path, "%s/%.200s/information", folder, names[i]);
+        (void)ib__env_line(model, sizeof model, path, "Model");
+        good = ib__value_add(list, ib__value_string(model));
+    }
+    ib__names_free(names, n);
+    if (good) return list;
+    ib__value_free(list);
+    return NULL;
+}
+
+static bool put_gpus(ib_value *env) {
+    char driver[256];
+    bool there = ib__env_line(driver, sizeof driver, "/proc/driver/nvidia/version", "NVRM version");
+    return ib__value_set(env, "gpus", gpus_value()) &&
+           ib__value_set(env, "gpu_driver", there ? ib__value_string(driver) : ib__value_null());
+}
+
 static ib_value *environment_value(const ib_execution *e) {
     ib_value *env = ib__env();
     if (env == NULL) return NULL;
     ib_value *python = e->seen.environment != NULL ? ib__value_copy(e->seen.environment) : ib__value_null();
-    if (ib__value_set(env, "python", python)) return env;
+    if (ib__value_set(env, "python", python) && put_gpus(env)) return env;
     ib__value_free(env);
     return NULL;
 }
@@ -157,27 +184,42 @@ static ib_value *results_value(const ib_execution *e) {
     return NULL;
 }
 
-static ib_value *record_value(const ib_hold_job *job, const ib_execution *e, const char *started) {
+/* What git knew of the folder before the program ran. */
+typedef struct git_state {
+    bool known;
+    ib_buf patch; /* uncommitted changes */
+} git_state;
+
+static bool put_git(ib_value *map, const ib_hold_job *job, const git_state *git) {
+    char commit[65], hex[65];
+    bool dirty = git->known && git->patch.length > 0;
+    ib_digest digest = ib__sha256(git->patch.data, git->patch.length);
+    ib__digest_hex(hex, &digest);
+    return ib__value_set(map, "git_commit",
+                         ib__env_commit(commit, job->cwd) ? ib__value_string(commit) : ib__value_null()) &&
+           ib__value_set(map, "git_dirty", git->known ? ib__value_bool(dirty) : ib__value_null()) &&
+           (!dirty || ib__value_set(map, "git_diff_sha256", ib__value_string(hex)));
+}
+
+static ib_value *record_value(const ib_hold_job *job, const ib_execution *e, const git_state *git,
+                              const char *started) {
     ib_value *map = ib__value_map();
-    char commit[65], result[65];
+    char result[65];
     ib__digest_hex(result, &e->seen.trace.result);
-    bool good =
-        map != NULL && ib__value_set(map, "isobit_record", ib__value_int(1)) &&
-        ib__value_set(map, "result", ib__value_string(result)) &&
-        ib__value_set(map, "program", program_value(job, e)) &&
-        ib__value_set(map, "hold", hold_value(job, e)) &&
-        ib__value_set(map, "inputs", ib__value_copy(e->inputs)) &&
-        ib__value_set(map, "outputs", ib__value_copy(e->outputs)) &&
-        ib__value_set(map, "folders", ib__value_copy(e->folders)) &&
-        ib__value_set(map, "processes", ib__value_copy(e->seen.processes)) &&
-        ib__value_set(map, "entropy", ib__value_copy(e->seen.entropy)) &&
-        ib__value_set(map, "escaped", escaped_value(e)) &&
-        ib__value_set(map, "warnings", ib__value_copy(e->seen.warnings)) &&
-        ib__value_set(map, "git_commit",
-                      ib__env_commit(commit, job->cwd) ? ib__value_string(commit) : ib__value_null()) &&
-        ib__value_set(map, "environment", environment_value(e)) &&
-        ib__value_set(map, "timing", timing_value(started, e->launched.seconds)) &&
-        ib__value_set(map, "results", results_value(e));
+    bool good = map != NULL && ib__value_set(map, "isobit_record", ib__value_int(1)) &&
+                ib__value_set(map, "result", ib__value_string(result)) &&
+                ib__value_set(map, "program", program_value(job, e)) &&
+                ib__value_set(map, "hold", hold_value(job, e)) &&
+                ib__value_set(map, "inputs", ib__value_copy(e->inputs)) &&
+                ib__value_set(map, "outputs", ib__value_copy(e->outputs)) &&
+                ib__value_set(map, "folders", ib__value_copy(e->folders)) &&
+                ib__value_set(map, "processes", ib__value_copy(e->seen.processes)) &&
+                ib__value_set(map, "entropy", ib__value_copy(e->seen.entropy)) &&
+                ib__value_set(map, "escaped", escaped_value(e)) &&
+                ib__value_set(map, "warnings", ib__value_copy(e->seen.warnings)) && put_git(map, job, git) &&
+                ib__value_set(map, "environment", environment_value(e)) &&
+                ib__value_set(map, "timing", timing_value(started, e->launched.seconds)) &&
+                ib__value_set(map, "results", results_value(e));
     if (good) return map;
     ib__value_free(map);
     return NULL;
@@ -194,13 +236,14 @@ static ib_status write_text(const char *run, const char *name, const ib_buf *tex
 }
 
 static ib_status write_files(const char *run, const ib_hold_job *job, const ib_execution *e,
-                             const char *started, ib_error *err) {
+                             const git_state *git, const char *started, ib_error *err) {
     ib_buf steps = {0}, tensors = {0}, text = {0};
-    ib_value *record = record_value(job, e, started);
+    ib_value *record = record_value(job, e, git, started);
     bool good = ib__hold_trace_print(&e->seen.trace, &steps, &tensors) && record != NULL &&
                 ib__json_write(&text, record, IB_JSON_INDENT) && ib__buf_text(&text, "\n");
     ib_status status = good ? IB_OK : ib__fail_memory(err);
     const ib_buf *contents[N_FILES] = {&steps, &tensors, &text};
+    if (status == IB_OK && git->patch.length > 0) status = write_text(run, "git.diff", &git->patch, err);
     for (size_t i = 0; status == IB_OK && i < N_FILES; i++)
         status = write_text(run, files[i], contents[i], err);
     ib__value_free(record);
@@ -232,11 +275,13 @@ static ib_status record_into(const char *run, const ib_hold_job *job, const ib_o
     struct tm utc;
     gmtime_r(&begun, &utc);
     strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    git_state git = {0};
+    git.known = ib__git_diff(&git.patch, job->cwd);
     ib_status status = ib__execute(job, &e, err);
-    if (status != IB_OK) return status;
-    *wait_status = e.launched.status;
-    status = write_files(run, job, &e, started, err);
+    if (status == IB_OK) *wait_status = e.launched.status;
+    if (status == IB_OK) status = write_files(run, job, &e, &git, started, err);
     if (status == IB_OK) say_end(&e, run, options);
+    ib__buf_free(&git.patch);
     ib__execution_free(&e);
     return status;
 }

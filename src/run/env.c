@@ -25,9 +25,7 @@ static bool put_text(ib_value *map, const char *key, const char *text) {
     return ib__value_set(map, key, ib__value_string(text));
 }
 
-/* The rest of the first line that begins with key, past blanks and one of the separators ':' and '=', without
- * quotes; false if there is none. */
-static bool line_value(char *out, size_t size, const char *path, const char *key) {
+bool ib__env_line(char *out, size_t size, const char *path, const char *key) {
     FILE *file = fopen(path, "r");
     char line[4096];
     bool found = false;
@@ -51,7 +49,7 @@ static bool fill_system(ib_value *map) {
     snprintf(text, sizeof text, "%s %s", name.sysname, name.release);
     snprintf(libc, sizeof libc, "glibc %s", gnu_get_libc_version());
     bool good = put_text(map, "kernel", text) && put_text(map, "libc", libc);
-    if (!line_value(text, sizeof text, "/etc/os-release", "PRETTY_NAME")) strcpy(text, "unknown");
+    if (!ib__env_line(text, sizeof text, "/etc/os-release", "PRETTY_NAME")) strcpy(text, "unknown");
     return good && put_text(map, "os", text);
 }
 
@@ -61,8 +59,8 @@ static bool fill_features(ib_value *list) {
                                          "avx2",        "avx512f",  "avx512bw", "avx512dq", "avx512vl",
                                          "avx512_bf16", "amx_tile", "sha_ni",   "asimd",    "sve"};
     char flags[4096];
-    if (!line_value(flags, sizeof flags - 1, "/proc/cpuinfo", "flags") &&
-        !line_value(flags, sizeof flags - 1, "/proc/cpuinfo", "Features"))
+    if (!ib__env_line(flags, sizeof flags - 1, "/proc/cpuinfo", "flags") &&
+        !ib__env_line(flags, sizeof flags - 1, "/proc/cpuinfo", "Features"))
         return true;
     bool good = true;
     char *save = NULL;
@@ -75,7 +73,7 @@ static bool fill_features(ib_value *list) {
 static bool fill_cpu(ib_value *map) {
     char model[256];
     struct utsname name;
-    if (!line_value(model, sizeof model, "/proc/cpuinfo", "model name")) strcpy(model, "unknown");
+    if (!ib__env_line(model, sizeof model, "/proc/cpuinfo", "model name")) strcpy(model, "unknown");
     bool good = put_text(map, "model", model);
     if (uname(&name) == 0) good = good && put_text(map, "architecture", name.machine);
     cpu_set_t set;

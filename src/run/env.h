@@ -13,4 +13,8 @@ ib_value *ib__env(void);
 /* The commit that is checked out in the git work tree around folder, read from its files; false: none. */
 bool ib__env_commit(char out[65], const char *folder);
 
+/* The rest of the first line that begins with key, past blanks and one of the separators ':' and '=', without
+ * quotes; false if there is none. */
+bool ib__env_line(char *out, size_t size, const char *path, const char *key);
+
 #endif

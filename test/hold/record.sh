@@ -282,6 +282,48 @@ differ "result of another seed" "$(grep '"result"' "$run/record.json")" "$result
 record --every 0 -- "$python" "$work/loop.py"
 same "no digests" "$(wc -l <"$run/steps")" 0
 
+# ---- Without the preload library (as for a Python that cannot load it) the hook holds Python alone
+mkdir "$work/bare"
+cp "$isobit" "$work/bare/"
+cp -r "$build/hold" "$work/bare/hold"
+rm "$work/bare/hold/libisobit_hold.so"
+cat >"$work/bare/draws.py" <<'PY'
+import os, random
+open("written", "w").write(open(__file__).read())
+print(random.random(), os.urandom(4).hex(), random.Random().random())
+PY
+cd "$work/bare" || exit 1
+bare() {
+    runs=$((runs + 1))
+    run=$work/run$runs
+    ./isobit record -o "$run" -- "$python" draws.py 2>"$work/err"
+}
+held=$(bare)
+same "the hook alone" "$(bare)" "$held"
+run=$work/run$((runs + 1))
+bare >/dev/null
+recorded "the hook alone" 'not r["hold"]["preload"] and [o["path"][-7:] for o in r["outputs"]] == ["written"] and any(i["path"].endswith("draws.py") for i in r["inputs"])'
+cd - >/dev/null || exit 1
+
+# ---- A child that trains, and ends by os._exit as those of multiprocessing do
+cat >"$work/folds.py" <<'PY'
+import array, multiprocessing, random, sys
+def fold(i):
+    recorder = sys.modules["_isobit_hold"].Recorder(f"fold {i}")
+    weights = array.array("f", [random.random()])
+    for step in range(3):
+        weights[0] += random.random()
+        recorder.step({"weights": weights})
+if __name__ == "__main__":
+    for i in range(2):
+        child = multiprocessing.get_context("fork").Process(target=fold, args=(i,))
+        child.start()
+        child.join()
+PY
+record -- "$python" "$work/folds.py"
+recorded "children that train" '[(t["name"], t["steps"]) for t in r["results"]["trained"]] == [("fold 0", 3), ("fold 1", 3)]'
+same "children that train" "$(wc -l <"$run/steps")" 4
+
 # ---- Bad input
 bad() {
     local name=$1 pattern=$2
@@ -305,4 +347,4 @@ bad "a run is not overwritten" "expected a new folder, found a run" -o "$work/fi
 bad "no number" "expected a number from 0 on, found x" -o "$work/none" --seed x -- true
 
 echo "$checks checks, $failures failures"
-[ $failures -eq 0 ] && [ $checks -gt 60 ]
+[ $failures -eq 0 ] && [ $checks -gt 65 ]

@@ -170,6 +170,9 @@ cp -r "$work/nothing" "$work/older"
 cp "$work/record.json" "$work/older/record.json"
 run 1 env --check "$work/older"
 holds "environment" 'python.version: recorded "93'
+run 0 verify "$work/nothing" --goal documented
+holds "documented" '^documented: '
+run 1 verify "$work/older" --goal documented
 run 0 lock "$work/nothing" -o "$work/lock" --offline
 same "lock" "$(ls "$work/lock" | tr '\n' ' ')" "Dockerfile environment.yml requirements.txt "
 grep -q '^FROM python:3\.' "$work/lock/Dockerfile" || fail "Dockerfile: $(cat "$work/lock/Dockerfile")"
@@ -185,7 +188,7 @@ bad() {
     grep -Eq -- "$pattern" "$work/err" || fail "$name: $(cat "$work/err")"
 }
 bad "misspelt variation" "did you mean hashseed" verify "$work/nothing" --vary hashsed
-bad "a goal" "expected bitwise" verify "$work/nothing" --goal functional
+bad "a goal" "expected bitwise or documented" verify "$work/nothing" --goal functional
 bad "no folder" "expected -o FOLDER" lock "$work/nothing"
 bad "no run" "record.json: cannot be opened" lock "$work/none" -o "$work/lock2"
 n=0

@@ -10,6 +10,8 @@ from . import environment, imports, seeds, session, train, workers
 
 def _leave(current):
     current.recorder.leave()
+    if current.forked:
+        return  # its parent has the same modules and packages
     for file in environment.own_modules():
         current.line_once("source", file=file)
     # TensorFlow, PyTorch and JAX take seconds to start, so the list of packages costs little beside them; a short
@@ -21,11 +23,9 @@ def _leave(current):
 def _watch_exits(current):
     """os._exit runs nothing at its end, so the list is written before it."""
     leave = os._exit
-    pid = os.getpid()
 
     def _exit(status):
-        if os.getpid() == pid:
-            _leave(current)
+        _leave(current)
         leave(status)
 
     _exit.__doc__ = leave.__doc__

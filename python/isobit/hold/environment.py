@@ -68,19 +68,18 @@ def describe():
 def own_modules():
     """Files of modules that belong to no installation: the program's own sources."""
     paths = sysconfig.get_paths()
-    outside = {os.path.realpath(paths[k]) + os.sep for k in ("stdlib", "platstdlib", "purelib", "platlib")}
-    outside |= {os.path.realpath(p) + os.sep for p in (sys.prefix, sys.base_prefix) if p not in ("/", "/usr")}
-    ours = os.path.dirname(os.path.realpath(__file__)) + os.sep
+    outside = {paths[k] + os.sep for k in ("stdlib", "platstdlib", "purelib", "platlib")}
+    outside |= {p + os.sep for p in (sys.prefix, sys.base_prefix) if p not in ("/", "/usr")}
+    outside |= {os.path.realpath(p) + os.sep for p in outside} | {"/usr/lib/", "/etc/"}
+    outside.add(os.path.dirname(os.path.realpath(__file__)) + os.sep)
+    outside = tuple(outside)
     found = set()
     for module in list(sys.modules.values()):
         # Python takes __file__ off the main module before its exit functions run, but not the loader.
         file = getattr(module, "__file__", None) or getattr(getattr(module, "__loader__", None), "path", None)
-        if not isinstance(file, str):
+        if not isinstance(file, str) or file.startswith(outside) or "site-packages" in file or "dist-packages" in file:
             continue
         file = os.path.realpath(file)
-        if file.startswith(ours) or any(file.startswith(p) for p in outside):
-            continue
-        if "site-packages" in file or "dist-packages" in file or file.startswith(("/usr/lib", "/etc/")):
-            continue
-        found.add(file)
+        if not file.startswith(outside):
+            found.add(file)
     return sorted(found)

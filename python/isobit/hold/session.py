@@ -38,6 +38,8 @@ class Session:
         self.preloaded = environ.get("ISOBIT_HOLD_OWNER") == str(os.getpid())
         self.never = NEVER_HELD if "secrets" in self.names else NEVER_HELD | GUESSABLE
         self.forks = 0
+        self.forked = False
+        self.recorder = None
         self._draws = {}
         self._said = set()
 
@@ -122,8 +124,11 @@ class Session:
     def after_fork(self):
         self.process = f"{self.process}.f{self.forks}"
         self.forks = 0
+        self.forked = True
         self._draws = {}
         self._said = set()
+        if self.recorder is not None:
+            self.recorder.forget()
         self.line("python", path=self.process, version=sys.version.split()[0])
 
 

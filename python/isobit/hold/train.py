@@ -111,6 +111,12 @@ class TrainRecorder:
         track.saved = track.steps
         self.free_from = now + 50 * (time.monotonic() - now)
 
+    def forget(self):
+        """In a child: what its parent has trained is not the child's."""
+        self.total = 0
+        self.tracks = weakref.WeakKeyDictionary()
+        self.names = set()
+
     def leave(self):
         """At the end of the process: the last state of each model that is still there."""
         for track in list(self.tracks.values()):

@@ -48,6 +48,11 @@ static int raw(void) {
                      : "a"(SYS_getrandom), "D"(bytes), "S"(sizeof bytes), "d"(0), "r"(0)
                      : "rcx", "r11", "memory");
     if (result != (long)sizeof bytes) return 1;
+#elif defined(__aarch64__)
+    register long call __asm__("x8") = SYS_getrandom, a __asm__("x0") = (long)bytes, c __asm__("x2") = 0;
+    register long b __asm__("x1") = (long)sizeof bytes, d __asm__("x3") = 0;
+    __asm__ volatile("svc #0" : "+r"(a) : "r"(call), "r"(b), "r"(c), "r"(d) : "memory");
+    if (a != (long)sizeof bytes) return 1;
 #endif
     print("raw", bytes, sizeof bytes);
     return 0;
