@@ -9,7 +9,8 @@
  *
  * Layers without a name get Keras's ("dense", "dense_1"). A model without an input layer takes the shape of
  * the data. In a functional model a layer without `inputs` takes the one before it; outputs default to the
- * last layer.
+ * last layer. `inputs` is a layer's name, a list of names, or a map of the call's arguments:
+ * {query: x, value: x, use_causal_mask: true}. "lstm:1" is the second output of the layer lstm.
  */
 #include <stdio.h>
 #include <string.h>
@@ -243,22 +244,31 @@ static ib_status sequential(builder *b, const ib_value *list, size_t *added) {
 
 /* ---- Functional ---- */
 
-/* {"class_name": "__keras_tensor__", "config": {"shape": null, "dtype": ..., "keras_history": [name, 0, 0]}};
- * the shape is filled in when it is known. NULL: no memory. */
-static ib_value *history(const char *name) {
-    ib_value *list = ib__value_list();
-    if (ib__value_add(list, ib__value_string(name)) && ib__value_add(list, ib__value_int(0)) &&
-        ib__value_add(list, ib__value_int(0)))
+/* [layer, 0, output] of "layer" or "layer:output"; a layer of the whole name comes first. NULL: no memory. */
+static ib_value *history(const builder *b, const char *name) {
+    const char *colon = strrchr(name, ':');
+    int64_t output = 0;
+    size_t length = strlen(name);
+    if (colon && !has_layer(b->layers, name) && colon[1] >= '0' && colon[1] <= '9' && !colon[2]) {
+        output = colon[1] - '0';
+        length = (size_t)(colon - name);
+    }
+    ib_value *list = ib__value_list(), *layer = ib__value_string(name);
+    if (layer) layer->string[length] = '\0';
+    if (ib__value_add(list, layer) && ib__value_add(list, ib__value_int(0)) &&
+        ib__value_add(list, ib__value_int(output)))
         return list;
     ib__value_free(list);
     return NULL;
 }
 
-static ib_value *tensor(const char *name) {
+/* {"class_name": "__keras_tensor__", "config": {"shape": null, "dtype": ..., "keras_history": [name, 0, 0]}};
+ * the shape is filled in when it is known. NULL: no memory. */
+static ib_value *tensor(const builder *b, const char *name) {
     ib_value *map = ib__value_map(), *config = ib__value_map();
     bool good = ib__value_set(config, "shape", ib__value_null()) &&
                 ib__value_set(config, "dtype", ib__value_string("float32")) &&
-                ib__value_set(config, "keras_history", history(name)) &&
+                ib__value_set(config, "keras_history", history(b, name)) &&
                 ib__value_set(map, "class_name", ib__value_string("__keras_tensor__"));
     if (good && ib__value_set(map, "config", config)) return map;
     if (!good) ib__value_free(config);
@@ -266,45 +276,97 @@ static ib_value *tensor(const char *name) {
     return NULL;
 }
 
-/* inbound_nodes of a layer that takes these tensors (a list, taken over); classes that take a list of inputs
- * get one. */
-static bool set_inbound(ib_value *entry, const char *class_name, ib_value *tensors) {
-    const ib_layer_class *class = ib__layer_class(class_name);
-    ib_value *args = tensors;
-    if (class && class->many_inputs) {
-        args = ib__value_list();
-        if (!ib__value_add(args, tensors)) {
-            ib__value_free(args);
-            return false;
-        }
+/* A name, or a list of names, as tensors. */
+static ib_status tensors_of(builder *b, const ib_value *inputs, ib_value **out) {
+    const char *expected = "inputs: expected the name of a layer, a list of names, or arguments with names";
+    *out = NULL;
+    if (inputs->kind == IB_STRING) {
+        *out = tensor(b, inputs->string);
+        return *out ? IB_OK : ib__fail_memory(b->err);
     }
-    ib_value *node = ib__value_map(), *nodes = ib__value_list();
-    if (ib__value_set(node, "args", args) && ib__value_set(node, "kwargs", ib__value_map()) &&
-        ib__value_add(nodes, node))
-        return ib__value_set(entry, "inbound_nodes", nodes);
-    ib__value_free(nodes);
-    return false;
+    if (inputs->kind != IB_LIST) return fail(b, inputs, IB_BAD_INPUT, expected);
+    *out = ib__value_list();
+    ib_status status = *out ? IB_OK : ib__fail_memory(b->err);
+    for (size_t i = 0; status == IB_OK && i < inputs->count; i++) {
+        if (inputs->items[i]->kind != IB_STRING)
+            status = fail(b, inputs->items[i], IB_BAD_INPUT, expected);
+        else if (!ib__value_add(*out, tensor(b, inputs->items[i]->string)))
+            status = ib__fail_memory(b->err);
+    }
+    if (status != IB_OK) {
+        ib__value_free(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
-static ib_status add_node(builder *b, ib_value *entry, const part *p, const char *previous) {
-    ib_value *tensors = ib__value_list();
-    bool good = tensors != NULL;
-    const ib_value *inputs = p->inputs;
-    bool many = inputs && inputs->kind == IB_LIST;
-    size_t n = many ? inputs->count : 1;
-    for (size_t i = 0; good && i < n; i++) {
-        const ib_value *input = many ? inputs->items[i] : inputs;
-        if (input && input->kind != IB_STRING) {
-            ib__value_free(tensors);
-            return fail(b, input, IB_BAD_INPUT, "inputs: expected the name of a layer, or a list of names");
-        }
-        good = ib__value_add(tensors, tensor(input ? input->string : previous));
+/* An argument with a name: the tensors of layers, or a setting. */
+static ib_status argument_of(builder *b, const ib_value *given, ib_value **out) {
+    const ib_value *first = given->kind == IB_LIST && given->count ? given->items[0] : given;
+    if (first->kind == IB_STRING) return tensors_of(b, given, out);
+    *out = ib__value_copy(given);
+    return *out ? IB_OK : ib__fail_memory(b->err);
+}
+
+/* inbound_nodes of a layer with these arguments, both taken over. */
+static ib_status set_inbound(builder *b, ib_value *entry, ib_value *args, ib_value *kwargs) {
+    ib_value *node = ib__value_map(), *nodes = ib__value_list();
+    bool good = ib__value_set(node, "args", args);
+    if (!good) ib__value_free(kwargs);
+    good = good && ib__value_set(node, "kwargs", kwargs);
+    if (!good) ib__value_free(node);
+    good = good && ib__value_add(nodes, node);
+    if (!good) ib__value_free(nodes);
+    return good && ib__value_set(entry, "inbound_nodes", nodes) ? IB_OK : ib__fail_memory(b->err);
+}
+
+/* Positional arguments: one tensor; several; or a list of them, for classes that take a list. */
+static ib_status positional(builder *b, const ib_value *inputs, const part *p, ib_value **out) {
+    const ib_layer_class *class = ib__layer_class(p->class_name);
+    ib_value *tensors, *args;
+    ib_status status = tensors_of(b, inputs, &tensors);
+    if (status != IB_OK) return status;
+    bool list = inputs->kind == IB_LIST;
+    if (list && !(class && class->many_inputs)) {
+        *out = tensors;
+        return IB_OK;
     }
-    if (!good) {
-        ib__value_free(tensors);
+    args = ib__value_list();
+    ib_value *one = tensors;
+    if (!list && class && class->many_inputs) {
+        one = ib__value_list();
+        if (!ib__value_add(one, tensors)) {
+            ib__value_free(one);
+            one = NULL;
+        }
+    }
+    if (!one || !ib__value_add(args, one)) {
+        ib__value_free(args);
         return ib__fail_memory(b->err);
     }
-    return set_inbound(entry, p->class_name, tensors) ? IB_OK : ib__fail_memory(b->err);
+    *out = args;
+    return IB_OK;
+}
+
+static ib_status add_node(builder *b, ib_value *entry, const part *p, const ib_value *previous) {
+    const ib_value *inputs = p->inputs ? p->inputs : previous;
+    ib_value *args = NULL, *kwargs = NULL;
+    ib_status status = IB_OK;
+    if (inputs->kind == IB_MAP)
+        args = ib__value_list();
+    else
+        status = positional(b, inputs, p, &args);
+    if (status == IB_OK) kwargs = ib__value_map();
+    for (size_t i = 0; status == IB_OK && inputs->kind == IB_MAP && i < inputs->count; i++) {
+        ib_value *value;
+        status = argument_of(b, inputs->items[i], &value);
+        if (status == IB_OK && !ib__value_set(kwargs, inputs->keys[i], value))
+            status = ib__fail_memory(b->err);
+    }
+    if (status == IB_OK) return set_inbound(b, entry, args, kwargs);
+    ib__value_free(args);
+    ib__value_free(kwargs);
+    return status;
 }
 
 static ib_status add_inputs(builder *b, const ib_value *inputs) {
@@ -330,7 +392,7 @@ static ib_status add_inputs(builder *b, const ib_value *inputs) {
 /* One name: [name, 0, 0]; several: a list of these. */
 static ib_status ends(builder *b, const ib_value *names, ib_value **out) {
     if (names->kind == IB_STRING) {
-        *out = history(names->string);
+        *out = history(b, names->string);
         return *out ? IB_OK : ib__fail_memory(b->err);
     }
     if (names->kind != IB_LIST || !names->count)
@@ -339,7 +401,7 @@ static ib_status ends(builder *b, const ib_value *names, ib_value **out) {
     for (size_t i = 0; i < names->count; i++) {
         if (names->items[i]->kind != IB_STRING)
             return fail(b, names->items[i], IB_BAD_INPUT, "outputs: expected the name of a layer");
-        if (!ib__value_add(*out, history(names->items[i]->string))) return ib__fail_memory(b->err);
+        if (!ib__value_add(*out, history(b, names->items[i]->string))) return ib__fail_memory(b->err);
     }
     return IB_OK;
 }
@@ -395,7 +457,7 @@ static ib_status functional(builder *b, const ib_value *entry, ib_value *config,
         status = add_layer(b, &p, &made);
         if (status == IB_OK && !ib__value_set(made, "name", ib__value_copy(layer_name(made))))
             status = ib__fail_memory(b->err);
-        if (status == IB_OK) status = add_node(b, made, &p, previous->string);
+        if (status == IB_OK) status = add_node(b, made, &p, previous);
         ib__value_free(previous);
         if (status != IB_OK) return status;
     }

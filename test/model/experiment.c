@@ -90,6 +90,32 @@ static void functional(void **state) {
     ib__model_free(model);
 }
 
+/* Arguments by name, settings of a call, further outputs. */
+static void arguments(void **state) {
+    (void)state;
+    ib_model *model = build("functional:\n"
+                            "  inputs: {x: [5, 4], state: [3]}\n"
+                            "  layers:\n"
+                            "    - LSTM: {name: lstm, units: 3, return_sequences: true, return_state: true}\n"
+                            "      inputs: {sequence: x, initial_state: [state, state]}\n"
+                            "    - MultiHeadAttention: {name: attend, num_heads: 1, key_dim: 2}\n"
+                            "      inputs: {query: lstm, value: x, use_causal_mask: true}\n"
+                            "    - {Add: {}, name: sum, inputs: ['lstm:1', 'lstm:2']}\n"
+                            "  outputs: [attend, sum]\n",
+                            row);
+    assert_int_equal(model->n_outputs, 2);
+    assert_int_equal(model->tensors[model->outputs[0]].shape.rank, 3);
+    assert_int_equal(model->tensors[model->outputs[1]].shape.dims[1], 3);
+    const ib_value *layers = ib__value_get(ib__value_get(model->config, "config"), "layers");
+    const ib_value *node = ib__value_at(ib__value_get(ib__value_at(layers, 3), "inbound_nodes"), 0);
+    const ib_value *kwargs = ib__value_get(node, "kwargs");
+    assert_true(ib__value_get(kwargs, "use_causal_mask")->boolean);
+    const ib_value *shape = ib__value_get(ib__value_get(ib__value_get(kwargs, "query"), "config"), "shape");
+    assert_true(ib__value_is(shape, IB_LIST));
+    assert_int_equal(ib__value_at(shape, 2)->integer, 3);
+    ib__model_free(model);
+}
+
 static void mistakes(void **state) {
     (void)state;
     static const struct {
@@ -112,6 +138,12 @@ static void mistakes(void **state) {
         {"functional: {layers: [{Dense: {name: a, units: 3, inputs: b}}, {Dense: {name: b, units: 3}}]}", "a",
          "never made"},
         {"functional: {layers: [{Dense: {name: a, units: 3}}], outputs: c}", "output_layers", "\"c\""},
+        {"functional: {layers: [{Dense: {name: a, units: 3}}], outputs: 'a:1'}", "output_layers", "output 1"},
+        {"functional: {layers: [{Dense: {units: 3}, inputs: 5}]}", "line 1", "arguments with names"},
+        {"functional: {layers: [{Dense: {units: 3}, inputs: {inputs: [input_layer, 5]}}]}", "line 1",
+         "arguments with names"},
+        {"functional: {layers: [{Dense: {units: 3}, inputs: {inputs: input_layer, kausal: true}}]}", "dense",
+         "kausal"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ib_value *entry = parse(cases[i].text);
@@ -127,6 +159,6 @@ static void mistakes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(sequential), cmocka_unit_test(functional),
-                                       cmocka_unit_test(mistakes)};
+                                       cmocka_unit_test(arguments), cmocka_unit_test(mistakes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
