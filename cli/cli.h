@@ -32,8 +32,8 @@ typedef struct words {
 
 /* Commands get their parsed words; they give the exit code. */
 typedef int command_fn(const words *w);
-command_fn run_train, run_evaluate, run_predict, run_summary, run_env, run_kernels, run_show, run_verify,
-    run_audit, run_diff, run_publish, run_compare, run_record, run_lock, run_data;
+command_fn run_train, run_evaluate, run_predict, run_summary, run_env, run_kernels, run_bench, run_show,
+    run_verify, run_audit, run_diff, run_publish, run_compare, run_record, run_lock, run_data;
 
 /* isobit lint has options of its own: its words go to the linter as they are. */
 int run_lint(int n, char **words);

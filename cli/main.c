@@ -42,6 +42,7 @@ static const command commands[] = {
     {"env", run_env, 0, "", "this machine, the build, the libraries", "lcoj"},
     {"lock", run_lock, 1, "RUN -o FOLDER", "the Python environment of a recorded script, as files", "oO"},
     {"kernels", run_kernels, 0, "", "instruction sets, and which one is used", ""},
+    {"bench", run_bench, 1, "kernels|peak", "the speed of the kernels here, beside the peak", "ti"},
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 

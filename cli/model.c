@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * isobit evaluate, predict, summary, data, env, kernels.
+ * isobit evaluate, predict, summary, data, env, kernels, bench.
  */
 #include <stdio.h>
 #include <string.h>
@@ -64,4 +64,9 @@ int run_env(const words *w) {
 int run_kernels(const words *w) {
     ib_error err = {0};
     return finish(ib_kernels_list(&w->options, &err), &err);
+}
+
+int run_bench(const words *w) {
+    ib_error err = {0};
+    return finish(ib_bench(w->plain[0], &w->options, &err), &err);
 }

@@ -287,6 +287,9 @@ IB_API ib_status ib_env_lock(const char *folder, const ib_options *options, ib_e
 IB_API ib_status ib_env_check(const char *run, const ib_options *options, ib_error *err);
 /* The instruction sets, and which of them this CPU can run. */
 IB_API ib_status ib_kernels_list(const ib_options *options, ib_error *err);
+/* The speed of this machine as text. what: "peak", the fused multiply-adds a second that one thread can do at
+ * most; "kernels", that, and what products and convolutions reach of it. options->threads: 0 means one. */
+IB_API ib_status ib_bench(const char *what, const ib_options *options, ib_error *err);
 
 #ifdef __cplusplus
 }

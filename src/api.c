@@ -87,6 +87,10 @@ ib_status ib_kernels_list(const ib_options *options, ib_error *err) {
     CALL(ib__kernels_print(options, err));
 }
 
+ib_status ib_bench(const char *what, const ib_options *options, ib_error *err) {
+    CALL(ib__bench(what, options, err));
+}
+
 ib_status ib_set_random_seed(int64_t seed, ib_error *err) {
     if (seed < -1 || seed > (int64_t)1 << 53)
         return ib__fail(err, IB_BAD_INPUT, "ib_set_random_seed",

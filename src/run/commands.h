@@ -32,6 +32,7 @@ ib_status ib__env_lock(const char *folder, const ib_options *options, ib_error *
 ib_status ib__env_check(const char *run, const ib_options *options, ib_error *err);
 ib_status ib__env_print(const ib_options *options, ib_error *err);
 ib_status ib__kernels_print(const ib_options *options, ib_error *err);
+ib_status ib__bench(const char *what, const ib_options *options, ib_error *err);
 
 /* ---- The goals of ib__verify ---- */
 struct ib_report;

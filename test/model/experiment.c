@@ -97,7 +97,7 @@ static void arguments(void **state) {
                             "  inputs: {x: [5, 4], state: [3]}\n"
                             "  layers:\n"
                             "    - LSTM: {name: lstm, units: 3, return_sequences: true, return_state: true}\n"
-                            "      inputs: {sequence: x, initial_state: [state, state]}\n"
+                            "      inputs: {sequences: x, initial_state: [state, state]}\n"
                             "    - MultiHeadAttention: {name: attend, num_heads: 1, key_dim: 2}\n"
                             "      inputs: {query: lstm, value: x, use_causal_mask: true}\n"
                             "    - {Add: {}, name: sum, inputs: ['lstm:1', 'lstm:2']}\n"
@@ -138,7 +138,7 @@ static void mistakes(void **state) {
         {"functional: {layers: [{Dense: {name: a, units: 3, inputs: b}}, {Dense: {name: b, units: 3}}]}", "a",
          "never made"},
         {"functional: {layers: [{Dense: {name: a, units: 3}}], outputs: c}", "output_layers", "\"c\""},
-        {"functional: {layers: [{Dense: {name: a, units: 3}}], outputs: 'a:1'}", "output_layers", "output 1"},
+        {"functional: {layers: [{Dense: {name: a, units: 3}}], outputs: 'a:1'}", "functional", "output 1"},
         {"functional: {layers: [{Dense: {units: 3}, inputs: 5}]}", "line 1", "arguments with names"},
         {"functional: {layers: [{Dense: {units: 3}, inputs: {inputs: [input_layer, 5]}}]}", "line 1",
          "arguments with names"},

@@ -304,5 +304,9 @@ bad "another experiment when complete" "expected a run of .*good.yaml, found one
 good "resume without anything" train "$work/good.yaml" -o "$work/fresh" --resume
 good "verify what was resumed" verify "$work/stopped"
 
+good "bench" bench peak --isa ref
+bad "bench of nothing known" "bench: expected kernels or peak, found 'kernel'; did you mean 'kernels'" bench kernel
+bad "bench of another instruction set" "isa: expected ref, avx2 or avx512, found \"avx9\"" bench peak --isa avx9
+
 echo "$checks checks, $failures failures"
 [ $failures -eq 0 ] && [ $checks -gt 70 ]

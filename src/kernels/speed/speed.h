@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Speed of the products and convolutions on the machine at hand, beside the peak of its fused multiply-adds:
+ * what `isobit bench` prints and the benchmark beside other libraries uses. Nothing of a run depends on it.
+ */
+#ifndef IB_KERNELS_SPEED_H
+#define IB_KERNELS_SPEED_H
+
+#include "base/pool.h"
+#include "kernels/kernels.h"
+
+/* c: [m, n] = a: [m, k] times b: [k, n]; a or b may lie transposed. lanes > 1: the gradient of a dense
+ * layer's weights, a sum over samples in lanes. */
+typedef struct ib_product_shape {
+    size_t m, n, k;
+    bool a_transposed, b_transposed;
+    size_t lanes;
+} ib_product_shape;
+
+/* x: [n, size, size, ci], kernel: [k, k, ci / groups, co], y: [n, out, out, co]. */
+typedef struct ib_conv_shape {
+    size_t n, size, ci, co, k, stride, pad, out, groups;
+} ib_conv_shape;
+
+typedef enum ib_conv_pass {
+    IB_CONV_FORWARD,
+    IB_CONV_GRAD_INPUT,
+    IB_CONV_GRAD_KERNEL,
+    IB_CONV_PASSES
+} ib_conv_pass;
+
+/* The shapes of dense layers, of transformers and of small convolutional networks. */
+extern const ib_product_shape ib__product_shapes[];
+extern const size_t ib__product_shapes_count;
+extern const ib_conv_shape ib__conv_shapes[];
+extern const size_t ib__conv_shapes_count;
+
+/* Seconds of a clock that never goes back. */
+double ib__seconds(void);
+/* GFLOP/s of one thread (a fused multiply-add is two) with the vectors of this instruction set, best of many
+ * short runs; 0 for ref. */
+double ib__peak_gflops(ib_isa isa);
+/* Best GFLOP/s of runs during `seconds`, at least three; 0: no memory. */
+double ib__product_gflops(const ib_kernels *kernels, const ib_product_shape *shape, ib_pool *pool,
+                          double seconds);
+double ib__conv_gflops(const ib_kernels *kernels, const ib_conv_shape *shape, ib_conv_pass pass,
+                       ib_pool *pool, double seconds);
+/* Multiplications of a pass: those of taps that lie inside the input. */
+double ib__conv_products(const ib_conv_shape *shape);
+/* count numbers from -1 to 1; NULL: no memory. */
+float *ib__speed_values(size_t count);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `isobit bench`: the speed of the kernels on this machine, as text.
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/nearest.h"
+#include "kernels/speed/speed.h"
+#include "run/commands.h"
+#include "run/task.h"
+
+#define SECONDS 0.1 /* of each line */
+
+static const char *const passes[IB_CONV_PASSES] = {"forward", "grad_input", "grad_kernel"};
+
+static void say_speed(const ib_options *options, double gflops, double peak) {
+    ib__say(options, "  %8.1f %6.1f %%\n", gflops, 100 * gflops / peak);
+}
+
+static void say_kernels(const ib_options *options, const ib_kernels *kernels, ib_pool *pool, double peak) {
+    ib__say(options, "\nproduct: m, n, k; t: transposed; lanes%16s\n", "GFLOP/s  of peak");
+    for (size_t i = 0; i < ib__product_shapes_count; i++) {
+        const ib_product_shape *s = &ib__product_shapes[i];
+        ib__say(options, "%5zu %5zu %6zu  %c %c %2zu %11s", s->m, s->n, s->k, s->a_transposed ? 't' : '-',
+                s->b_transposed ? 't' : '-', s->lanes, "");
+        say_speed(options, ib__product_gflops(kernels, s, pool, SECONDS), peak);
+    }
+    ib__say(options, "\nconvolution: n, size, ci, co, kernel, stride, groups\n");
+    for (size_t i = 0; i < ib__conv_shapes_count; i++)
+        for (int pass = 0; pass < IB_CONV_PASSES; pass++) {
+            const ib_conv_shape *s = &ib__conv_shapes[i];
+            ib__say(options, "%4zu %3zu %4zu %4zu %zu %zu %3zu %-11s", s->n, s->size, s->ci, s->co, s->k,
+                    s->stride, s->groups, passes[pass]);
+            say_speed(options, ib__conv_gflops(kernels, s, (ib_conv_pass)pass, pool, SECONDS), peak);
+        }
+}
+
+ib_status ib__bench(const char *what, const ib_options *options, ib_error *err) {
+    static const char *const known[] = {"kernels", "peak"};
+    if (what == NULL || (strcmp(what, "kernels") != 0 && strcmp(what, "peak") != 0)) {
+        const char *near = what != NULL ? ib__nearest(what, known, 2) : NULL;
+        return ib__fail(err, IB_BAD_INPUT, "bench", "expected kernels or peak, found '%.60s'%s%s%s",
+                        what != NULL ? what : "", near ? "; did you mean '" : "", near ? near : "",
+                        near ? "'?" : "");
+    }
+    ib_runtime runtime;
+    ib_status status =
+        ib__runtime_init(&runtime, options != NULL && options->threads > 0 ? options->threads : 1,
+                         options != NULL ? options->isa : NULL, err);
+    if (status != IB_OK) return status;
+    for (int i = IB_ISA_AVX2; i < IB_ISA_COUNT; i++)
+        if (ib__isa_available((ib_isa)i))
+            ib__say(options, "%-8s %8.1f GFLOP/s a thread at most\n", ib__isa_name((ib_isa)i),
+                    ib__peak_gflops((ib_isa)i));
+    if (strcmp(what, "peak") == 0) return IB_OK;
+    ib_pool *pool;
+    status = ib__pool_new(&pool, runtime.threads, err);
+    if (status != IB_OK) return status;
+    double peak = ib__peak_gflops(runtime.isa) * (double)ib__pool_threads(pool);
+    ib__say(options, "\n%s, %zu threads\n", ib__isa_name(runtime.isa), ib__pool_threads(pool));
+    say_kernels(options, ib__kernels_for(runtime.isa), pool, peak);
+    ib__pool_free(pool);
+    return IB_OK;
+}
