@@ -13,29 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/dataset.h"
+#include "passes.h"
 
 #define DATA                                                                                                 \
     "{synthetic: 50, seed: 3, fields: {x: {shape: [6, 5, 2], uniform: [0, 256]}, y: {classes: 4}}, "         \
     "pipeline: "
 #define EACH 60
 
-static ib_dataset *open_text(const char *yaml, ib_error *err) {
-    ib_value *entry = NULL;
-    ib_dataset *d = NULL;
-    ib_status status = ib__yaml_parse(&entry, yaml, strlen(yaml), "exp.yaml", err);
-    if (status == IB_OK) (void)ib__dataset_open(&d, entry, "exp.yaml", "data.train", NULL, 812, 2, err);
-    ib__value_free(entry);
-    return d;
-}
-
 static ib_dataset *must_open(const char *pipeline) {
     char yaml[1024];
-    ib_error err = {0};
     (void)snprintf(yaml, sizeof yaml, DATA "%s}", pipeline);
-    ib_dataset *d = open_text(yaml, &err);
-    if (d == NULL) fail_msg("%s: %s: %s", yaml, err.where, err.text);
-    return d;
+    return must_open_dataset(yaml, NULL);
 }
 
 static ib_batches *make_batches(const ib_dataset *d, size_t threads, ib_isa isa) {
@@ -54,10 +42,7 @@ static size_t read_pass(const char *pipeline, uint32_t pass, size_t field, float
     size_t samples = 0, at = 0;
     const ib_batch *batch;
     assert_int_equal(ib__batches_begin(b, pass, NULL), IB_OK);
-    for (;;) {
-        ib_error err = {0};
-        if (ib__batches_next(b, &batch, &err) != IB_OK) fail_msg("%s: %s: %s", pipeline, err.where, err.text);
-        if (batch == NULL) break;
+    while ((batch = next_batch(b)) != NULL) {
         size_t n = (size_t)ib__shape_elements(&batch->fields[field].shape);
         ib__tensor_to_float(out + at, &batch->fields[field], 0, n);
         at += n;
@@ -201,8 +186,9 @@ static void refuse(const char *pipeline, const char *where, const char *part) {
     char yaml[1024];
     ib_error err = {0};
     (void)snprintf(yaml, sizeof yaml, DATA "%s}", pipeline);
-    ib_dataset *d = open_text(yaml, &err);
-    if (d != NULL || strstr(err.text, part) == NULL || strstr(err.where, where) == NULL)
+    ib_dataset *d = NULL;
+    ib_status status = open_dataset(&d, yaml, NULL, &err);
+    if (status == IB_OK || strstr(err.text, part) == NULL || strstr(err.where, where) == NULL)
         fail_msg("%s: expected \"%s\" at \"%s\", found %s: %s", pipeline, part, where, err.where, err.text);
 }
 

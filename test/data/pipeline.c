@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "data/dataset.h"
 #include "data/npy.h"
+#include "passes.h"
 
 static char folder[64];
 
@@ -51,19 +51,8 @@ static int remove_files(void **state) {
     return rmdir(folder);
 }
 
-static ib_status open_text(ib_dataset **out, const char *yaml, ib_error *err) {
-    ib_value *entry = NULL;
-    ib_status status = ib__yaml_parse(&entry, yaml, strlen(yaml), "exp.yaml", err);
-    if (status == IB_OK) status = ib__dataset_open(out, entry, "exp.yaml", "data.train", folder, 812, 2, err);
-    ib__value_free(entry);
-    return status;
-}
-
 static ib_dataset *must_open(const char *yaml) {
-    ib_dataset *d = NULL;
-    ib_error err = {0};
-    if (open_text(&d, yaml, &err) != IB_OK) fail_msg("%s: %s: %s", yaml, err.where, err.text);
-    return d;
+    return must_open_dataset(yaml, folder);
 }
 
 static ib_batches *make_batches(const ib_dataset *d, size_t threads) {
@@ -72,14 +61,6 @@ static ib_batches *make_batches(const ib_dataset *d, size_t threads) {
     ib_batching how = {.count = ib__dataset_count(d), .batch_size = 6, .threads = threads};
     if (ib__dataset_batches(&b, d, &how, &err) != IB_OK) fail_msg("%s: %s", err.where, err.text);
     return b;
-}
-
-/* The next batch, or NULL. */
-static const ib_batch *next_batch(ib_batches *b) {
-    const ib_batch *batch;
-    ib_error err = {0};
-    if (ib__batches_next(b, &batch, &err) != IB_OK) fail_msg("%s: %s", err.where, err.text);
-    return batch;
 }
 
 /* ---- tf.data's results ---- */
@@ -137,7 +118,7 @@ static void test_tfdata(void **unused) {
         }
         ib_dataset *d = NULL;
         ib_error err = {0};
-        assert_int_equal(open_text(&d, yaml, &err), IB_BAD_INPUT);
+        assert_int_equal(open_dataset(&d, yaml, folder, &err), IB_BAD_INPUT);
         assert_non_null(strstr(err.text, "found none after the pipeline"));
         empty++;
     }
@@ -278,18 +259,6 @@ static ib_dataset *open_pipeline(size_t i, int prefetch) {
     return must_open(yaml);
 }
 
-static bool add_next(ib_batches *b, ib_sha256 *state) {
-    const ib_batch *batch = next_batch(b);
-    size_t n;
-    if (batch == NULL) return false;
-    ib__batches_fields(b, &n);
-    for (size_t i = 0; i < n; i++) {
-        ib_digest d = ib__tensor_digest(&batch->fields[i]);
-        ib__sha256_add(state, &d, sizeof d);
-    }
-    return true;
-}
-
 /* Passes 0 and 3, the second one stopped after `stop` batches (SIZE_MAX: not) and gone on with elsewhere. */
 static ib_digest digest_of(size_t pipeline, size_t threads, int prefetch, size_t stop, size_t *count) {
     ib_sha256 *state = ib__sha256_new();
@@ -349,7 +318,7 @@ static void test_one_digest(void **unused) {
 static void refuse(const char *yaml, const char *where, const char *part) {
     ib_dataset *d = NULL;
     ib_error err = {0};
-    ib_status status = open_text(&d, yaml, &err);
+    ib_status status = open_dataset(&d, yaml, folder, &err);
     if (status == IB_OK || strstr(err.text, part) == NULL || strstr(err.where, where) == NULL)
         fail_msg("%s: expected \"%s\" at \"%s\", found %s: %s: %s", yaml, part, where, ib_status_text(status),
                  err.where, err.text);
