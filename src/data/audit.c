@@ -246,8 +246,17 @@ ib_status ib__source_audit(ib_field_audit **out, const ib_source_part *part, siz
 /* Sees the value of a field; true: it is the one that is looked for. */
 typedef bool wrong_fn(double x, double limit);
 
+bool ib__number_of(ib_numbering what, double x, int64_t count) {
+    if (what == IB_ROWS) return x > -1 && x < (double)count;
+    return x >= 0 && x < (double)count && x == nearbyint(x);
+}
+
 static bool is_no_class(double x, double classes) {
-    return !(x >= 0 && x < classes && x == nearbyint(x));
+    return !ib__number_of(IB_CLASSES, x, (int64_t)classes);
+}
+
+static bool is_no_row(double x, double rows) {
+    return !ib__number_of(IB_ROWS, x, (int64_t)rows);
 }
 
 static bool is_not_finite(double x, double unused) {
@@ -297,9 +306,9 @@ static ib_status look(looking *l, const ib_source_part *part, ib_error *err) {
     return status;
 }
 
-ib_status ib__source_find_no_class(const ib_source_part *part, size_t field, int64_t classes,
-                                   uint64_t *sample, double *value, ib_error *err) {
-    looking l = {.field = field, .wrong = is_no_class, .limit = (double)classes};
+ib_status ib__source_find_no_number(const ib_source_part *part, size_t field, ib_numbering what,
+                                    int64_t count, uint64_t *sample, double *value, ib_error *err) {
+    looking l = {.field = field, .wrong = what == IB_ROWS ? is_no_row : is_no_class, .limit = (double)count};
     ib_status status = look(&l, part, err);
     *sample = l.found == SIZE_MAX ? UINT64_MAX : l.sample;
     *value = l.value;

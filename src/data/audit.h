@@ -24,10 +24,13 @@ typedef struct ib_field_audit {
  * one a field, yours, free(). */
 ib_status ib__source_audit(ib_field_audit **out, const ib_source_part *part, size_t threads, ib_error *err);
 
-/* The first value of a field that is no integer from 0 to below `classes`; *sample UINT64_MAX: there is
- * none. */
-ib_status ib__source_find_no_class(const ib_source_part *part, size_t field, int64_t classes,
-                                   uint64_t *sample, double *value, ib_error *err);
+/* What numbers are: classes are integers; of rows the fraction is cut off. */
+typedef enum ib_numbering { IB_CLASSES, IB_ROWS } ib_numbering;
+/* Is x the number of one of so many? */
+bool ib__number_of(ib_numbering what, double x, int64_t count);
+/* The first value of a field that is no such number; *sample UINT64_MAX: there is none. */
+ib_status ib__source_find_no_number(const ib_source_part *part, size_t field, ib_numbering what,
+                                    int64_t count, uint64_t *sample, double *value, ib_error *err);
 /* The first value that is not finite, in any field: which one, in which sample, at which place in it. */
 ib_status ib__source_find_not_finite(const ib_source_part *part, size_t *field, uint64_t *sample, size_t *at,
                                      double *value, ib_error *err);

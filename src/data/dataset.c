@@ -380,17 +380,18 @@ const ib_dataset_source *ib__dataset_source(const ib_dataset *d, size_t i) {
     return i < d->n_sources ? &d->sources[i] : NULL;
 }
 
-ib_status ib__dataset_find_no_class(const ib_dataset *d, size_t field, uint64_t first, uint64_t count,
-                                    int64_t classes, uint64_t *sample, double *value, ib_error *err) {
+ib_status ib__dataset_find_no_number(const ib_dataset *d, size_t field, uint64_t first, uint64_t count,
+                                     ib_numbering what, int64_t numbers, uint64_t *sample, double *value,
+                                     ib_error *err) {
     *sample = UINT64_MAX;
     *value = 0;
     if (ib__dataset_piped(d) || join_of(d->entry) != N_JOINS) return IB_OK;
     const ib_field_audit *audit = &d->sources[0].audit[field];
-    if (audit->whole && audit->low >= 0 && audit->high < (double)classes) return IB_OK;
+    if (audit->whole && audit->low >= 0 && audit->high < (double)numbers) return IB_OK;
     ib_source_part part = d->sources[0].part;
     part.first += first;
     part.count = count;
-    return ib__source_find_no_class(&part, field, classes, sample, value, err);
+    return ib__source_find_no_number(&part, field, what, numbers, sample, value, err);
 }
 
 /* ---- Batches ---- */

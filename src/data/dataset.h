@@ -46,10 +46,11 @@ typedef struct ib_dataset_source {
     char *prefix;
 } ib_dataset_source;
 const ib_dataset_source *ib__dataset_source(const ib_dataset *d, size_t i);
-/* The first of these samples whose field is no class number, as ib__source_find_no_class; *sample UINT64_MAX:
- * there is none, or it is seen only when batches are made, as behind a pipeline. */
-ib_status ib__dataset_find_no_class(const ib_dataset *d, size_t field, uint64_t first, uint64_t count,
-                                    int64_t classes, uint64_t *sample, double *value, ib_error *err);
+/* The first of samples [first, first + count) whose field is no number of one of `numbers` classes or rows;
+ * *sample UINT64_MAX: there is none, or it is seen only when batches are made, as behind a pipeline. */
+ib_status ib__dataset_find_no_number(const ib_dataset *d, size_t field, uint64_t first, uint64_t count,
+                                     ib_numbering what, int64_t numbers, uint64_t *sample, double *value,
+                                     ib_error *err);
 
 /* Keras's fit(shuffle=): nothing; all samples of a pass; those within each batch. */
 typedef enum ib_shuffling { IB_SHUFFLE_NONE, IB_SHUFFLE_ALL, IB_SHUFFLE_BATCH } ib_shuffling;

@@ -50,12 +50,17 @@ static void apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out
     if (s->mask_zero) out[0].mask = ib__op_convert(g, ids, IB_TYPE_PRED);
 }
 
+static int64_t count_rows(const ib_layer *layer) {
+    return ((const embedding *)layer->settings)->rows;
+}
+
 const ib_layer_class ib__layer_embedding = {.name = "Embedding",
                                             .settings = sizeof(embedding),
                                             .configure = configure,
                                             .infer = infer,
                                             .build = build,
-                                            .apply = apply};
+                                            .apply = apply,
+                                            .rows = count_rows};
 
 /* ---- Masking: time steps all of whose values are mask_value are masked and set to 0 ---- */
 

@@ -94,6 +94,8 @@ typedef struct ib_layer_class {
     ib_node (*mask)(ib_layer *layer, ib_build *b, const ib_flow *inputs, size_t n, ib_node output);
     /* Keras's adapt: learns from samples what is not trained. NULL: the class has nothing to adapt. */
     ib_status (*adapt)(ib_layer *layer, ib_samples_fn *next, void *context, ib_error *err);
+    /* Its first input holds numbers of rows, from 0 to below this. NULL: numbers of any kind. */
+    int64_t (*rows)(const ib_layer *layer);
     bool many_inputs;   /* the first argument is a list of tensors, as of Add */
     bool takes_masks;   /* its inputs have no masks any more after the call, as of MultiHeadAttention */
     bool mixes_samples; /* while training, what comes out for a sample depends on the others */

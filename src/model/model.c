@@ -75,6 +75,19 @@ ib_type ib__model_input_type(const ib_model *model, size_t i) {
     return model->tensors[model->inputs[i]].type;
 }
 
+int64_t ib__model_input_rows(const ib_model *model, size_t i) {
+    int64_t least = 0;
+    for (size_t k = 0; k < model->n_calls; k++) {
+        const ib_call *call = &model->calls[k];
+        const ib_layer *layer = model->layers[call->layer];
+        if (layer->class->rows == NULL || call->n_inputs == 0 || call->inputs[0] != model->inputs[i])
+            continue;
+        int64_t rows = layer->class->rows(layer);
+        if (least == 0 || rows < least) least = rows;
+    }
+    return least;
+}
+
 /* ---- Ops ---- */
 
 /* One call: its tensors with the masks that were given or travelled with them. */

@@ -83,6 +83,9 @@ ib_status ib__model_compile(ib_model *model, const ib_value *compile, const char
 
 /* The element type that input i expects. */
 ib_type ib__model_input_type(const ib_model *model, size_t i);
+/* How many rows an Embedding has that input i goes into directly, the smallest if there are several; 0: there
+ * is none. */
+int64_t ib__model_input_rows(const ib_model *model, size_t i);
 
 /* Builds the forward ops. inputs: one node each model input; outputs: n_outputs nodes with their masks. */
 void ib__model_call(ib_model *model, ib_build *b, const ib_node *inputs, ib_flow *outputs);

@@ -35,20 +35,26 @@ ib_samples ib__part_samples(const ib_part *part) {
     return s;
 }
 
+ib_status ib__part_fail_number(const char *where, ib_numbering what, int64_t count, double found,
+                               const char *more, ib_error *err) {
+    char number[32];
+    ib__double_print(number, found);
+    return ib__fail(err, IB_BAD_INPUT, where, "expected a %s from 0 to %" PRId64 ", found %s%s",
+                    what == IB_ROWS ? "row of the Embedding" : "class", count - 1, number, more);
+}
+
 /* Class numbers come as integers or as floats that hold integers. */
-static ib_status check_labels(const ib_part *part, size_t field, const char *name, int64_t classes,
-                              ib_error *err) {
+static ib_status check_numbers(const ib_part *part, size_t field, const char *name, ib_numbering what,
+                               int64_t count, ib_error *err) {
     uint64_t sample;
-    double label;
-    ib_status status =
-        ib__dataset_find_no_class(part->data, field, part->first, part->count, classes, &sample, &label, err);
+    double found;
+    ib_status status = ib__dataset_find_no_number(part->data, field, part->first, part->count, what, count,
+                                                  &sample, &found, err);
     if (status != IB_OK || sample == UINT64_MAX) return status;
-    char where[256], number[32];
-    ib__double_print(number, label);
+    char where[256];
     snprintf(where, sizeof where, "%.160s, %s.%.40s[%" PRIu64 "]", ib__part_file(part), ib__part_place(part),
              name, part->first + sample);
-    return ib__fail(err, IB_BAD_INPUT, where, "expected a class from 0 to %lld, found %s",
-                    (long long)classes - 1, number);
+    return ib__part_fail_number(where, what, count, found, "", err);
 }
 
 ib_status ib__target_shapes(const ib_model *model, const ib_samples *data, const ib_ports *ports,
@@ -91,7 +97,7 @@ static ib_status check_target(const ib_model *model, size_t output, const ib_par
     ib_status status = ib__loss_target(loss, shape, &data->shapes[field], &type, &target, err);
     if (status != IB_OK) return ib__fail_within(err, status, where);
     int64_t classes = ib__loss_classes(loss, shape);
-    return classes > 0 ? check_labels(part, field, data->names[field], classes, err) : IB_OK;
+    return classes > 0 ? check_numbers(part, field, data->names[field], IB_CLASSES, classes, err) : IB_OK;
 }
 
 ib_status ib__part_check(const ib_model *model, const ib_part *part, ib_error *err) {
@@ -105,6 +111,9 @@ ib_status ib__part_check(const ib_model *model, const ib_part *part, ib_error *e
         snprintf(where, sizeof where, "%.160s, %s.%.40s", ib__part_file(part), ib__part_place(part),
                  data.names[ports.x[i]]);
         status = check_input(model, i, data.dtypes[ports.x[i]], &data.shapes[ports.x[i]], where, err);
+        int64_t rows = ib__model_input_rows(model, i);
+        if (status == IB_OK && rows > 0)
+            status = check_numbers(part, ports.x[i], data.names[ports.x[i]], IB_ROWS, rows, err);
     }
     for (size_t i = 0; status == IB_OK && i < model->n_outputs; i++) {
         if (ports.y[i] == IB_NO_FIELD) continue;

@@ -33,7 +33,12 @@ ib_samples ib__part_samples(const ib_part *part);
 ib_status ib__target_shapes(const ib_model *model, const ib_samples *data, const ib_ports *ports,
                             ib_shape *out, ib_error *err);
 
-/* Refuses samples that the model cannot take: another shape, labels that are no class. */
+/* "expected a class from 0 to 9, found 11", and then `more`. Always an error. */
+ib_status ib__part_fail_number(const char *where, ib_numbering what, int64_t count, double found,
+                               const char *more, ib_error *err);
+
+/* Refuses samples that the model cannot take: another shape, labels that are no class, numbers of rows that
+ * an Embedding does not have. */
 ib_status ib__part_check(const ib_model *model, const ib_part *part, ib_error *err);
 
 /* Refuses a part without a target for every output that has a loss. */

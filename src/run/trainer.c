@@ -205,7 +205,16 @@ static void fill_class_weights(const ib_trainer *t, ib_step_plan *p, const ib_po
     }
 }
 
-/* Class numbers behind a pipeline are seen only now, and so are ignored ones. */
+/* A number that is seen only now, since it came out of a pipeline. */
+static ib_status fail_number(const ib_trainer *t, ib_numbering what, int64_t count, double found,
+                             size_t sample, const char *place, const char *field, ib_error *err) {
+    char where[256], more[80];
+    snprintf(where, sizeof where, "%.160s, %.60s", place, field);
+    snprintf(more, sizeof more, " in sample %zu of a batch, after %zu steps", sample, t->step);
+    return ib__part_fail_number(where, what, count, found, more, err);
+}
+
+/* Classes; some may be ignored. */
 static ib_status check_classes(const ib_trainer *t, size_t output, const ib_step_plan *p, const ib_tensor *y,
                                const char *place, const char *field, ib_error *err) {
     ib_shape shape = ib__node_shape(p->g, p->predictions[output].node);
@@ -214,12 +223,21 @@ static ib_status check_classes(const ib_trainer *t, size_t output, const ib_step
     for (size_t i = 0; i < n; i++) {
         double label = ib__tensor_at(y, i);
         if (ib__loss_label(loss, &shape, &p->y[output].shape, label)) continue;
-        char where[256], number[32];
-        ib__double_print(number, label);
-        snprintf(where, sizeof where, "%.160s, %.60s", place, field);
-        return ib__fail(err, IB_BAD_INPUT, where,
-                        "expected a class from 0 to %lld, found %s in sample %zu of a batch, after %zu steps",
-                        (long long)shape.dims[shape.rank - 1] - 1, number, i * p->samples / n, t->step);
+        return fail_number(t, IB_CLASSES, shape.dims[shape.rank - 1], label, i * p->samples / n, place, field,
+                           err);
+    }
+    return IB_OK;
+}
+
+/* Rows of an Embedding. */
+static ib_status check_rows(const ib_trainer *t, size_t input, const ib_tensor *x, const char *place,
+                            const char *field, ib_error *err) {
+    int64_t rows = ib__model_input_rows(t->model, input);
+    size_t n = rows > 0 ? (size_t)ib__shape_elements(&x->shape) : 0;
+    for (size_t i = 0; i < n; i++) {
+        double row = ib__tensor_at(x, i);
+        if (!ib__number_of(IB_ROWS, row, rows))
+            return fail_number(t, IB_ROWS, rows, row, i / per_sample(x), place, field, err);
     }
     return IB_OK;
 }
@@ -227,12 +245,16 @@ static ib_status check_classes(const ib_trainer *t, size_t output, const ib_step
 static ib_status fill(ib_trainer *t, ib_step_plan *p, const ib_samples *data, const ib_ports *ports,
                       const ib_batch *batch, const char *place, ib_error *err) {
     ib_status status = IB_OK;
-    for (size_t i = 0; i < t->model->n_inputs; i++)
-        fill_port(p, &p->x[i], &batch->fields[ports->x[i]]);
+    for (size_t i = 0; i < t->model->n_inputs && status == IB_OK; i++) {
+        const ib_tensor *x = &batch->fields[ports->x[i]];
+        status = check_rows(t, i, x, place, data->names[ports->x[i]], err);
+        if (status == IB_OK) fill_port(p, &p->x[i], x);
+    }
     for (size_t i = 0; p->loss != IB_NO_NODE && i < t->model->n_outputs && status == IB_OK; i++) {
         if (p->y[i].node == IB_NO_NODE) continue;
         const ib_tensor *y = &batch->fields[ports->y[i]];
         status = check_classes(t, i, p, y, place, data->names[ports->y[i]], err);
+        if (status != IB_OK) return status;
         fill_port(p, &p->y[i], y);
         if (p->weight[i].node == IB_NO_NODE) continue;
         if (ports->weight[i] != IB_NO_FIELD)

@@ -123,6 +123,28 @@ bad late 'data.train, y: expected a class from 0 to 9, found 11.0 in sample [0-9
 [ -e early ] && fail "a folder is left of a run that never began"
 bad "no steps" 'the data have no end: expected fit.steps_per_epoch' "$isobit" train forever.yaml -o none
 
+# Layers in the pipeline, and a language model; numbers that its Embedding has no row for.
+experiment mapped "{$digits, first: 300, pipeline: [map: {x: [Rescaling: {scale: 0.06}, Dropout: {rate: 0.2}]}, shuffle: 90, batch: 25]}"
+same mapped
+language() {
+    cat >"$1.yaml" <<YAML
+isobit: 1
+seed: 4
+model: {sequential: [{Embedding: {input_dim: $2, output_dim: 4}}, {Dense: {units: 62, activation: softmax}}]}
+compile: {optimizer: sgd, loss: sparse_categorical_crossentropy}
+data: {train: {text: $root/examples/genesis/genesis-exodus.txt, window: 20, first: 200$3}}
+fit: {epochs: 2}
+YAML
+}
+language text 62 ', pipeline: [shuffle: 100, batch: 32]'
+same text
+language few 60 ''
+language few-late 60 ', pipeline: [batch: 50]'
+bad few 'genesis-exodus.txt, data.train.x\[[0-9]+\]: expected a row of the Embedding from 0 to 59, found 6[01]' \
+    "$isobit" train few.yaml -o few
+bad few-late 'data.train, x: expected a row of the Embedding from 0 to 59, found 6[01].* in sample [0-9]+ of a batch, after [0-9]+ steps' \
+    "$isobit" train few-late.yaml -o few-late
+
 # Images: pictures of digits in folders of their labels.
 mkdir -p digits/{a,b}
 i=0
