@@ -49,6 +49,12 @@ ib_status ib__graph_status(const ib_graph *g, ib_error *err) {
     return g->error.code;
 }
 
+void *ib__graph_memory(ib_graph *g, size_t count, size_t size) {
+    void *memory = size && count > SIZE_MAX / size ? NULL : ib__arena_alloc(&g->arena, count * size);
+    if (!memory) (void)ib__graph_fail(g, IB_NO_MEMORY, "out of memory");
+    return memory;
+}
+
 void ib__graph_place(ib_graph *g, const char *place) {
     const char *copy = ib__arena_strdup(&g->arena, place);
     if (copy)

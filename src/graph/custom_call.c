@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * custom_call: shape rule.
+ * custom_call: shape rule; linear calls.
  */
 #include "graph/internal.h"
 
@@ -22,4 +22,10 @@ ib_node ib__op_custom_call(ib_graph *g, ib_rows_fn *run, const void *context, ib
         node->batched = g->nodes[a].batched || (n > 1 && g->nodes[b].batched);
     }
     return ib__node_last(g, node);
+}
+
+ib_node ib__op_linear_call(ib_graph *g, const ib_linear *f, ib_node a, const ib_shape *shape) {
+    ib_node y = ib__op_custom_call(g, f->run, f->context, a, IB_NO_NODE, IB_TYPE_F32, shape);
+    if (y != IB_NO_NODE) g->nodes[y].u.call.transposed = f->transposed;
+    return y;
 }

@@ -150,6 +150,14 @@ typedef void ib_rows_fn(const void *context, const ib_call_rows *rows, size_t fi
  * integers. */
 ib_node ib__op_custom_call(ib_graph *g, ib_rows_fn *run, const void *context, ib_node a, ib_node b,
                            ib_type type, const ib_shape *shape);
+/* A linear function of float32 rows, and its transpose, which is its gradient. */
+typedef struct ib_linear {
+    ib_rows_fn *run, *transposed;
+    const void *context;
+} ib_linear;
+ib_node ib__op_linear_call(ib_graph *g, const ib_linear *f, ib_node a, const ib_shape *shape);
+/* Memory for contexts, zero, as long-lived as the graph. NULL after an error, which the graph has then. */
+void *ib__graph_memory(ib_graph *g, size_t count, size_t size);
 
 /* ---- Scan: a body of ops that runs once for each time step, as an RNN does. Between begin and end, ops on
  * what ib__scan_carry and ib__scan_x give belong to the body; all other nodes may be used in it as they are.

@@ -83,6 +83,7 @@ typedef struct ib_node_data {
         } window;
         struct {
             ib_rows_fn *run;
+            ib_rows_fn *transposed; /* of a linear call; else NULL */
             const void *context;
         } call;
         ib_variable *variable;

@@ -2,6 +2,7 @@
  *
  * Layers that repeat places: UpSampling over one to three axes, RepeatVector.
  */
+#include "layers/resampling.h"
 #include "layers/window.h"
 
 typedef struct up_sampling {
@@ -22,22 +23,15 @@ typedef struct up_sampling {
                                                .shape = kind##_shape,                                        \
                                                .call = kind##_call};
 
-static ib_status read_interpolation(const ib_field *field, const ib_value *value, const char *where,
-                                    void *out, ib_value **canonical, ib_error *err) {
-    ib_status status = ib__read_choice(field, value, where, out, canonical, err);
-    if (status != IB_OK || *(int *)out == 0) return status;
-    return ib__fail(err, IB_UNSUPPORTED, where, "interpolation \"%s\" is not supported yet", value->string);
-}
-
 static const ib_field up_1d[] = {IB_LAYER_FIELDS, IB_WINDOW_SIZES("size", "2", ib__read_int, taps)};
 static const ib_field up_2d[] = {IB_LAYER_FIELDS,
                                  IB_WINDOW_SIZES("size", "[2, 2]", ib__read_pair, taps),
                                  IB_WINDOW_FORMAT,
                                  {.key = "interpolation",
                                   .fallback = "\"nearest\"",
-                                  .read = read_interpolation,
+                                  .read = ib__read_choice,
                                   AT(interpolation),
-                                  .choices = "nearest bilinear bicubic lanczos3 lanczos5"}};
+                                  .choices = IB_INTERPOLATIONS}};
 static const ib_field up_3d[] = {IB_LAYER_FIELDS, IB_WINDOW_SIZES("size", "[2, 2, 2]", ib__read_triple, taps),
                                  IB_WINDOW_FORMAT};
 
@@ -69,7 +63,15 @@ static ib_node repeat_places(const up_sampling *s, ib_graph *g, ib_node x) {
 
 static ib_node up_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
     (void)n;
-    return repeat_places(layer->settings, b->g, inputs[0]);
+    const up_sampling *s = layer->settings;
+    if (s->interpolation == IB_NEAREST) return repeat_places(s, b->g, inputs[0]);
+    int first = ib__window_first_axis(&s->window);
+    ib_shape from = ib__node_shape(b->g, inputs[0]);
+    ib_node y = inputs[0];
+    for (int i = first; i < first + s->window.axes; i++)
+        y = ib__resample(b->g, y, i, from.dims[i] * s->window.taps[i - first],
+                         (ib_interpolation)s->interpolation, false);
+    return y;
 }
 
 CLASS(up_sampling1d, "UpSampling1D", 1, up_1d, up)

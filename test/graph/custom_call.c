@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Custom calls: rows computed by a function, cut in any way, outside and in the body of a scan; no gradient.
+ * Linear calls: their transpose is their gradient, again and again.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -126,8 +127,70 @@ static void test_gradient(void **state) {
     }
 }
 
+/* [a, b, c] -> [a + 2 b, 3 c] times the context, and its transpose */
+static void mix(const void *context, const ib_call_rows *rows, size_t first, size_t end) {
+    const float k = *(const float *)context;
+    for (size_t r = first; r < end; r++) {
+        const float *in = (const float *)rows->in[0] + 3 * r;
+        float *out = (float *)rows->out + 2 * r;
+        out[0] = k * (in[0] + 2 * in[1]);
+        out[1] = k * 3 * in[2];
+    }
+}
+
+static void mix_transposed(const void *context, const ib_call_rows *rows, size_t first, size_t end) {
+    const float k = *(const float *)context;
+    for (size_t r = first; r < end; r++) {
+        const float *in = (const float *)rows->in[0] + 2 * r;
+        float *out = (float *)rows->out + 3 * r;
+        out[0] = k * in[0];
+        out[1] = k * 2 * in[0];
+        out[2] = k * 3 * in[1];
+    }
+}
+
+/* dx = Mt dy; as a function of dy its gradient for a cotangent v is M v. */
+static void test_linear(void **state) {
+    (void)state;
+    ib_graph *g;
+    ib_plan *plan;
+    ib_pool *pool;
+    ib_shape wide = {2, {ROWS, 3}}, narrow = {2, {ROWS, 2}};
+    assert_int_equal(ib__graph_new(&g, ROWS, 0, NULL), IB_OK);
+    float *k = ib__graph_memory(g, 1, sizeof *k);
+    *k = 0.5f;
+    ib_linear f = {mix, mix_transposed, k};
+    ib_node x = ib__op_input(g, "x", IB_TYPE_F32, &wide, true), dx, ddy;
+    ib_node dy = ib__op_input(g, "dy", IB_TYPE_F32, &narrow, true);
+    ib_node y = ib__op_linear_call(g, &f, x, &narrow);
+    ib__graph_gradients(g, &y, &dy, 1, &x, 1, &dx);
+    ib__graph_gradients(g, &dx, &x, 1, &dy, 1, &ddy);
+    ib__graph_output(g, y);
+    ib__graph_output(g, dx);
+    ib__graph_output(g, ddy);
+    assert_int_equal(ib__pool_new(&pool, 3, NULL), IB_OK);
+    assert_int_equal(ib__plan_new(&plan, g, ib__kernels_for(ib__isa_default()), pool, NULL), IB_OK);
+    float *px = ib__plan_input(plan, x), *pdy = ib__plan_input(plan, dy);
+    for (int i = 0; i < 3 * ROWS; i++)
+        px[i] = (float)(i % 23);
+    for (int i = 0; i < 2 * ROWS; i++)
+        pdy[i] = (float)(i % 19);
+    ib__plan_run(plan, &(ib_stream_at){0});
+    const float *py = ib__plan_value(plan, y), *pdx = ib__plan_value(plan, dx);
+    for (int r = 0; r < ROWS; r++) {
+        assert_true(py[2 * r] == 0.5f * (px[3 * r] + 2 * px[3 * r + 1]));
+        assert_true(py[2 * r + 1] == 1.5f * px[3 * r + 2]);
+        assert_true(pdx[3 * r] == 0.5f * pdy[2 * r] && pdx[3 * r + 1] == pdy[2 * r]);
+        assert_true(pdx[3 * r + 2] == 1.5f * pdy[2 * r + 1]);
+    }
+    assert_memory_equal(py, ib__plan_value(plan, ddy), 2 * ROWS * sizeof *py);
+    ib__plan_free(plan);
+    ib__pool_free(pool);
+    ib__graph_free(g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_scan),
-                                       cmocka_unit_test(test_gradient)};
+                                       cmocka_unit_test(test_gradient), cmocka_unit_test(test_linear)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
