@@ -99,19 +99,31 @@ static float pixel(const resizing *r, size_t y, size_t x, size_t k) {
     return (float)r->pixels[y * r->stride + x * r->channels + k];
 }
 
-/* top + (bottom - top) * dy of two rows, each left + (right - left) * dx. */
-static void bilinear_row(float *out, const resizing *r, const taps *y) {
-    size_t below = y->first + y->n - 1;
-    for (size_t x = 0; x < r->width; x++) {
+/* top + (bottom - top) * dy of two rows, each left + (right - left) * dx. c: the channels, a constant where
+ * this is called, so that the compiler makes a loop of its own for it. */
+static inline void bilinear_pixels(float *out, const resizing *r, const taps *y, size_t c) {
+    const uint8_t *upper = r->pixels + y->first * r->stride, *lower = upper + (y->n - 1) * r->stride;
+    float dy = y->weights[0];
+    for (size_t x = 0; x < r->width; x++, out += c) {
         const taps *t = &r->columns[x];
-        size_t right = t->first + t->n - 1;
-        for (size_t k = 0; k < r->channels; k++) {
-            float tl = pixel(r, y->first, t->first, k), tr = pixel(r, y->first, right, k);
-            float bl = pixel(r, below, t->first, k), br = pixel(r, below, right, k);
-            float top = tl + (tr - tl) * t->weights[0], bottom = bl + (br - bl) * t->weights[0];
-            out[x * r->channels + k] = top + (bottom - top) * y->weights[0];
+        size_t left = t->first * c, right = left + (t->n - 1) * c;
+        float dx = t->weights[0];
+        for (size_t k = 0; k < c; k++) {
+            float tl = (float)upper[left + k], tr = (float)upper[right + k];
+            float bl = (float)lower[left + k], br = (float)lower[right + k];
+            float top = tl + (tr - tl) * dx, bottom = bl + (br - bl) * dx;
+            out[k] = top + (bottom - top) * dy;
         }
     }
+}
+
+static void bilinear_row(float *out, const resizing *r, const taps *y) {
+    if (r->channels == 1)
+        bilinear_pixels(out, r, y, 1);
+    else if (r->channels == 3)
+        bilinear_pixels(out, r, y, 3);
+    else
+        bilinear_pixels(out, r, y, 4);
 }
 
 /* Sums over the columns of each row, then over the rows. */

@@ -16,6 +16,12 @@
 #define SCANS_MAX 500 /* of a progressive file; each costs a pass over all coefficients */
 #define COMPONENTS 3
 
+/* Tables of the colours; see make_tables. */
+typedef struct colours {
+    int red[256], green_cb[256], green_cr[256], blue[256];
+    uint8_t limited[768];
+} colours;
+
 typedef struct decoder {
     struct jpeg_decompress_struct j;
     struct jpeg_error_mgr errors;
@@ -26,6 +32,7 @@ typedef struct decoder {
     uint8_t *planes[COMPONENTS];
     size_t stride[COMPONENTS], rows[COMPONENTS];
     JSAMPROW *lines; /* a group of rows of all components */
+    colours colours;
 } decoder;
 
 static void leave(j_common_ptr j) {
@@ -136,40 +143,51 @@ static void widen_between(uint8_t *out, const uint8_t *near, const uint8_t *far,
     out[2 * w - 1] = (uint8_t)((after * 4 + 7) >> 4);
 }
 
-/* Row y of the image from a component that is fx times narrower and fy times lower. out has room for fx times
- * the component's width. */
-static void enlarge_row(uint8_t *out, const plane *p, size_t y, size_t fx, size_t fy) {
+/* Row y of the image from a component that is fx times narrower and fy times lower: the component's own, or
+ * made in room, which is fx times as long as the component is wide. */
+static const uint8_t *enlarge_row(uint8_t *room, const plane *p, size_t y, size_t fx, size_t fy) {
     size_t at = y / fy;
     size_t beside = y % 2 == 1 ? at + 1 : at > 0 ? at - 1 : 0;
     const uint8_t *in = row_of(p, at), *other = row_of(p, beside);
     if (fx == 2 && fy == 1 && p->w > 2) {
-        widen(out, in, p->w);
+        widen(room, in, p->w);
     } else if (fx == 2 && fy == 2 && p->w > 2) {
-        widen_between(out, in, other, p->w);
+        widen_between(room, in, other, p->w);
     } else if (fx == 1 && fy == 2) {
-        heighten(out, in, other, p->w, y);
+        heighten(room, in, other, p->w, y);
+    } else if (fx == 1) {
+        return in;
     } else {
         for (size_t x = 0; x < p->w; x++)
-            memset(out + x * fx, in[x], fx);
+            memset(room + x * fx, in[x], fx);
     }
+    return room;
 }
 
 /* ---- Colours ---- */
 
-static uint8_t limited(int x) {
-    return (uint8_t)(x < 0 ? 0 : x > 255 ? 255 : x);
+/* r = y + 1.402 cr, g = y - 0.344136 cb - 0.714136 cr, b = y + 1.772 cb, in 16 bits behind the point; cb, cr
+ * less 128. What is added to y comes from tables, and so does the limit of sums from -256 to 511. */
+static void make_tables(colours *c) {
+    const int half = 1 << 15;
+    for (int i = 0; i < 256; i++) {
+        c->red[i] = (91881 * (i - 128) + half) >> 16;
+        c->green_cb[i] = -22554 * (i - 128);
+        c->green_cr[i] = -46802 * (i - 128) + half;
+        c->blue[i] = (116130 * (i - 128) + half) >> 16;
+    }
+    for (int i = 0; i < 768; i++)
+        c->limited[i] = (uint8_t)(i < 256 ? 0 : i > 511 ? 255 : i - 256);
 }
 
-/* Rows of luminance and two colour differences to red, green, blue: r = y + 1.402 cr, g = y - 0.344136 cb -
- * 0.714136 cr, b = y + 1.772 cb, in 16 bits behind the point; cb, cr less 128. */
-static void to_rgb(uint8_t *out, const uint8_t *y, const uint8_t *cb, const uint8_t *cr, size_t w,
+static void to_rgb(uint8_t *out, const colours *c, const uint8_t *const rows[COMPONENTS], size_t w,
                    size_t step) {
-    const int half = 1 << 15;
-    for (size_t x = 0; x < w; x++) {
-        int b = cb[x] - 128, r = cr[x] - 128;
-        out[step * x] = limited(y[x] + ((91881 * r + half) >> 16));
-        out[step * x + 1] = limited(y[x] + ((-22554 * b - 46802 * r + half) >> 16));
-        out[step * x + 2] = limited(y[x] + ((116130 * b + half) >> 16));
+    const uint8_t *y = rows[0], *cb = rows[1], *cr = rows[2], *limited = c->limited + 256;
+    for (size_t x = 0; x < w; x++, out += step) {
+        int light = y[x];
+        out[0] = limited[light + c->red[cr[x]]];
+        out[1] = limited[light + ((c->green_cb[cb[x]] + c->green_cr[cr[x]]) >> 16)];
+        out[2] = limited[light + c->blue[cb[x]]];
     }
 }
 
@@ -197,7 +215,7 @@ static void finish_row(uint8_t *out, const decoder *d, const uint8_t *const rows
     if (grey || rgb)
         copy_row(out, grey ? same : rows, w, channels);
     else
-        to_rgb(out, rows[0], rows[1], rows[2], w, channels);
+        to_rgb(out, &d->colours, rows, w, channels);
     if (channels == 4) set_alpha(out, w);
 }
 
@@ -207,15 +225,15 @@ static void make_pixels(decoder *d, ib_image *out) {
     size_t line = w + (size_t)16 * DCTSIZE;
     uint8_t *room = calloc(COMPONENTS, line);
     if (room == NULL) refuse(d, "out of memory");
-    uint8_t *const rows[COMPONENTS] = {room, room + line, room + 2 * line};
+    const uint8_t *rows[COMPONENTS] = {NULL};
     for (size_t y = 0; y < d->j.image_height; y++) {
         for (size_t i = 0; i < (colour ? n : 1); i++) {
             const jpeg_component_info *c = &d->j.comp_info[i];
             plane p = {d->planes[i], d->stride[i], c->downsampled_width, c->downsampled_height};
-            enlarge_row(rows[i], &p, y, (size_t)(d->j.max_h_samp_factor / c->h_samp_factor),
-                        (size_t)(d->j.max_v_samp_factor / c->v_samp_factor));
+            rows[i] = enlarge_row(room + i * line, &p, y, (size_t)(d->j.max_h_samp_factor / c->h_samp_factor),
+                                  (size_t)(d->j.max_v_samp_factor / c->v_samp_factor));
         }
-        finish_row(out->pixels + y * w * out->channels, d, (const uint8_t *const *)rows, w, out->channels);
+        finish_row(out->pixels + y * w * out->channels, d, rows, w, out->channels);
     }
     free(room);
 }
@@ -253,6 +271,7 @@ static void decode(decoder *d, ib_image *out, const void *bytes, size_t n) {
     d->j.do_block_smoothing = FALSE;
     (void)jpeg_start_decompress(&d->j);
     make_planes(d);
+    make_tables(&d->colours);
     read_planes(d);
     make_pixels(d, out);
     (void)jpeg_finish_decompress(&d->j); /* frees what is known of the components; sees the file's end */
