@@ -99,12 +99,13 @@ static float pixel(const resizing *r, size_t y, size_t x, size_t k) {
     return (float)r->pixels[y * r->stride + x * r->channels + k];
 }
 
-/* top + (bottom - top) * dy of two rows, each left + (right - left) * dx. c: the channels, a constant where
- * this is called, so that the compiler makes a loop of its own for it. */
-static inline void bilinear_pixels(float *out, const resizing *r, const taps *y, size_t c) {
+/* top + (bottom - top) * dy of two rows, each left + (right - left) * dx, from column `first` on. c: the
+ * channels, a constant where this is called, so that the compiler makes a loop of its own for it. */
+static inline void bilinear_pixels(float *out, const resizing *r, const taps *y, size_t first, size_t c) {
     const uint8_t *upper = r->pixels + y->first * r->stride, *lower = upper + (y->n - 1) * r->stride;
     float dy = y->weights[0];
-    for (size_t x = 0; x < r->width; x++, out += c) {
+    out += first * c;
+    for (size_t x = first; x < r->width; x++, out += c) {
         const taps *t = &r->columns[x];
         size_t left = t->first * c, right = left + (t->n - 1) * c;
         float dx = t->weights[0];
@@ -117,13 +118,38 @@ static inline void bilinear_pixels(float *out, const resizing *r, const taps *y,
     }
 }
 
+/* Three channels at once, in vectors of four: the fourth is the next pixel's first, or whatever lies behind
+ * the image, where there is a byte more, and is overwritten by the next pixel. The last pixel is left out. */
+typedef float four __attribute__((vector_size(16)));
+typedef uint8_t four_bytes __attribute__((vector_size(4)));
+
+static inline four load_four(const uint8_t *at) {
+    four_bytes bytes;
+    memcpy(&bytes, at, sizeof bytes);
+    return __builtin_convertvector(bytes, four);
+}
+
+static void bilinear_three(float *out, const resizing *r, const taps *y) {
+    const uint8_t *upper = r->pixels + y->first * r->stride, *lower = upper + (y->n - 1) * r->stride;
+    float dy = y->weights[0];
+    for (size_t x = 0; x + 1 < r->width; x++) {
+        const taps *t = &r->columns[x];
+        size_t left = t->first * 3, right = left + (t->n - 1) * 3;
+        float dx = t->weights[0];
+        four tl = load_four(upper + left), bl = load_four(lower + left);
+        four top = tl + (load_four(upper + right) - tl) * dx;
+        four bottom = bl + (load_four(lower + right) - bl) * dx;
+        four value = top + (bottom - top) * dy;
+        memcpy(out + 3 * x, &value, sizeof value);
+    }
+}
+
 static void bilinear_row(float *out, const resizing *r, const taps *y) {
-    if (r->channels == 1)
-        bilinear_pixels(out, r, y, 1);
-    else if (r->channels == 3)
-        bilinear_pixels(out, r, y, 3);
-    else
-        bilinear_pixels(out, r, y, 4);
+    if (r->channels == 1) bilinear_pixels(out, r, y, 0, 1);
+    if (r->channels == 4) bilinear_pixels(out, r, y, 0, 4);
+    if (r->channels != 3) return;
+    bilinear_three(out, r, y);
+    bilinear_pixels(out, r, y, r->width - 1, 3);
 }
 
 /* Sums over the columns of each row, then over the rows. */

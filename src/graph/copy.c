@@ -36,22 +36,38 @@ size_t ib__copy_rows(const ib_copy *c) {
     return rows;
 }
 
+/* The next row: `at` counts through the dimensions before the last one, from and to follow. */
+static void next_row(const ib_copy *c, size_t *at, size_t *from, size_t *to) {
+    for (int i = c->rank - 1; i-- > 0;) {
+        *from += c->src_strides[i];
+        *to += c->dst_strides[i];
+        if (++at[i] < c->dims[i]) return;
+        *from -= at[i] * c->src_strides[i];
+        *to -= at[i] * c->dst_strides[i];
+        at[i] = 0;
+    }
+}
+
+/* Strides may be negative, as numbers that wrap. */
 void ib__copy_run(const ib_copy *c, const float *src, float *dst, size_t row0, size_t row1) {
     int inner = c->rank - 1;
     size_t n = c->dims[inner], ss = c->src_strides[inner], ds = c->dst_strides[inner];
+    size_t at[IB_RANK_MAX] = {0}, rest = row0, from = c->src_offset, to = c->dst_offset;
+    bool whole = ss == 1 && ds == 1 && n > 8;
+    if (row0 >= row1) return; /* a dimension may be 0 */
+    for (int i = inner; i-- > 0;) {
+        at[i] = rest % c->dims[i];
+        rest /= c->dims[i];
+        from += at[i] * c->src_strides[i];
+        to += at[i] * c->dst_strides[i];
+    }
     for (size_t row = row0; row < row1; row++) {
-        size_t rest = row, from = c->src_offset, to = c->dst_offset;
-        for (int i = inner; i-- > 0;) {
-            size_t at = rest % c->dims[i];
-            rest /= c->dims[i];
-            from += at * c->src_strides[i];
-            to += at * c->dst_strides[i];
-        }
-        if (ss == 1 && ds == 1)
+        if (whole)
             memcpy(dst + to, src + from, n * sizeof *dst);
         else
             for (size_t i = 0; i < n; i++)
                 memcpy(dst + to + i * ds, src + from + i * ss, sizeof *dst);
+        next_row(c, at, &from, &to);
     }
 }
 
