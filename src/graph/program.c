@@ -259,6 +259,11 @@ void ib__program_free(ib_program *p) {
 
 /* ---- Running ---- */
 
+static void fill_word(float *tile, float value, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        tile[i] = value;
+}
+
 /* tile[i] = element (start + i) of a strided load. */
 static void fill_strided(const ib_load *load, float *tile, size_t start, size_t n) {
     size_t at[IB_RANK_MAX], rest = start, offset = 0;
@@ -275,6 +280,8 @@ static void fill_strided(const ib_load *load, float *tile, size_t start, size_t 
         const float *from = load->base + offset;
         if (stride == 1)
             memcpy(tile + done, from, run * sizeof *tile);
+        else if (stride == 0)
+            fill_word(tile + done, *from, run);
         else
             for (size_t i = 0; i < run; i++)
                 tile[done + i] = from[i * stride];
@@ -290,13 +297,6 @@ static void fill_strided(const ib_load *load, float *tile, size_t start, size_t 
             }
         }
     }
-}
-
-static void fill_word(float *tile, uint32_t bits, size_t n) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    for (size_t i = 0; i < n; i++)
-        tile[i] = value;
 }
 
 static void fill_periodic(const ib_load *load, float *tile, size_t phase, size_t n) {
@@ -335,12 +335,10 @@ static void prepare(const ib_program *p, const frame *f) {
         const ib_load *load = &p->loads[i];
         f->phases[i] = 0;
         f->slots[i] = tile;
-        if (load->kind == IB_LOAD_CONSTANT) fill_word(tile, load->bits, p->tile);
-        if (load->kind == IB_LOAD_SCALAR) {
-            uint32_t bits;
-            memcpy(&bits, load->base, sizeof bits);
-            fill_word(tile, bits, p->tile);
-        }
+        float value;
+        memcpy(&value, &load->bits, sizeof value);
+        if (load->kind == IB_LOAD_SCALAR) value = *load->base;
+        if (load->kind == IB_LOAD_CONSTANT || load->kind == IB_LOAD_SCALAR) fill_word(tile, value, p->tile);
     }
     for (int i = 0; i < p->n_registers; i++)
         f->slots[p->n_loads + p->n_outputs + i] = f->tiles + (size_t)(p->n_loads + i) * TILE;

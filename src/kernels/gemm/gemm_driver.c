@@ -139,7 +139,8 @@ static void choose_packing(const ib__gemm_tiles *tiles, const ib_gemm_args *g, s
         p->pack_a = wide >= 4 && (floats_a >= 512 * 1024 || rows_collide);
     else
         p->pack_a = wide >= 4 && floats_a >= tiles->a_in_place;
-    if (g->b_col == 1 && (tall < 32 || floats_b < tiles->b_in_place))
+    size_t few = g->b_row % 1024 == 0 ? 16 : 32;
+    if (g->b_col == 1 && (tall < few || floats_b < tiles->b_in_place))
         p->pack_b = IN_PLACE;
     else
         p->pack_b = g->b_col == 1 || p->group_tiles > p->block_tiles ? AT_ONCE : BY_PANEL;
