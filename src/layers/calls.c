@@ -156,10 +156,33 @@ ib_status ib__layer_nest(ib_layer *layer, const char *prefix, ib_error *err) {
     return IB_OK;
 }
 
+/* The layer owns the part from now on, even after an error. */
+static ib_status own_part(ib_layer *layer, const char *attribute, ib_layer *part, ib_error *err) {
+    if (!ib__grow(&layer->parts, &layer->parts_capacity, layer->n_parts + 1, sizeof *layer->parts)) {
+        ib__layer_free(part);
+        return ib__fail_memory(err);
+    }
+    const char *kept = ib__arena_strdup(&layer->arena, attribute);
+    layer->parts[layer->n_parts++] = (ib_layer_part){kept, part};
+    part->weight_limit = layer->weight_limit;
+    if (!kept) return ib__fail_memory(err);
+    char prefix[1024];
+    if (snprintf(prefix, sizeof prefix, "%s/", layer->path) >= (int)sizeof prefix)
+        return ib__fail(err, IB_BAD_INPUT, layer->place, "the names of nested layers are too long");
+    return ib__layer_nest(part, prefix, err);
+}
+
+ib_status ib__layer_add_part_of(ib_layer *layer, const char *attribute, const ib_layer_class *class,
+                                const ib_value *config, const char *given_name, ib_layer **out,
+                                ib_error *err) {
+    char where[512];
+    snprintf(where, sizeof where, "%s, %s", layer->place, attribute);
+    ib_status status = ib__layer_new_of(out, class, config, given_name, where, err);
+    return status == IB_OK ? own_part(layer, attribute, *out, err) : status;
+}
+
 ib_status ib__layer_add_part(ib_layer *layer, const char *attribute, const ib_value *serialized,
                              const char *given_name, ib_layer **out, ib_value **canonical, ib_error *err) {
-    if (!ib__grow(&layer->parts, &layer->parts_capacity, layer->n_parts + 1, sizeof *layer->parts))
-        return ib__fail_memory(err);
     char where[512];
     snprintf(where, sizeof where, "%s, %s", layer->place, attribute);
     const char *class_name;
@@ -167,17 +190,10 @@ ib_status ib__layer_add_part(ib_layer *layer, const char *attribute, const ib_va
     ib_layer *part;
     ib_status status = ib__serialized_parts(serialized, "a layer", where, &class_name, &config, err);
     if (status == IB_OK) status = ib__layer_new(&part, class_name, config, given_name, where, err);
+    if (status == IB_OK) status = own_part(layer, attribute, part, err);
     if (status != IB_OK) return status;
-    const char *kept = ib__arena_strdup(&layer->arena, attribute);
-    layer->parts[layer->n_parts++] = (ib_layer_part){kept, part};
-    part->weight_limit = layer->weight_limit;
     if (out) *out = part;
-    if (!kept) return ib__fail_memory(err);
-    char prefix[1024];
-    if (snprintf(prefix, sizeof prefix, "%s/", layer->path) >= (int)sizeof prefix)
-        return ib__fail(err, IB_BAD_INPUT, layer->place, "the names of nested layers are too long");
-    status = ib__layer_nest(part, prefix, err);
-    if (status != IB_OK || !canonical) return status;
+    if (!canonical) return IB_OK;
     *canonical = ib__serialized("keras.layers", class_name, ib__value_copy(part->config));
     const ib_value *build = ib__value_get(serialized, "build_config");
     if (*canonical && build && !ib__value_set(*canonical, "build_config", ib__value_copy(build))) {

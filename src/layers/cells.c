@@ -6,65 +6,19 @@
  * x . kernel + bias is made for all time steps at once, outside of the steps; a step adds h .
  * recurrent_kernel to its slice. With recurrent dropout every gate has its own factors, as in Keras.
  */
-#include "layers/recurrent.h"
+#include "layers/cells.h"
 
-typedef struct cell {
-    int64_t units;
-    const ib_activation *activation, *recurrent_activation;
-    bool use_bias, unit_forget_bias, reset_after;
-    double dropout, recurrent_dropout;
-    int64_t seed;
-} cell;
-
-#define AT(member) .offset = offsetof(cell, member)
-#define UNITS                                                                                                \
-    { .key = "units", .read = ib__read_int, AT(units), .low = 1, .high = 0x1p31 }
-#define ACTIVATION                                                                                           \
-    { .key = "activation", .fallback = "\"tanh\"", .read = ib__read_activation, AT(activation) }
-#define RECURRENT_ACTIVATION                                                                                 \
-    {                                                                                                        \
-        .key = "recurrent_activation", .fallback = "\"sigmoid\"", .read = ib__read_activation,               \
-        AT(recurrent_activation)                                                                             \
-    }
-#define BIAS                                                                                                 \
-    { .key = "use_bias", .fallback = "true", .read = ib__read_bool, AT(use_bias) }
-#define WEIGHTS                                                                                              \
-    {.key = "kernel_initializer", .fallback = "\"glorot_uniform\"", .read = ib__read_initializer},           \
-        {.key = "recurrent_initializer", .fallback = "\"orthogonal\"", .read = ib__read_initializer}, {      \
-        .key = "bias_initializer", .fallback = "\"zeros\"", .read = ib__read_initializer                     \
-    }
-#define REGULARIZERS                                                                                         \
-    {.key = "kernel_regularizer", .fallback = "null", .read = ib__read_regularizer},                         \
-        {.key = "recurrent_regularizer", .fallback = "null", .read = ib__read_regularizer}, {                \
-        .key = "bias_regularizer", .fallback = "null", .read = ib__read_regularizer                          \
-    }
-#define CONSTRAINTS                                                                                          \
-    {.key = "kernel_constraint", .fallback = "null", .read = ib__read_constraint},                           \
-        {.key = "recurrent_constraint", .fallback = "null", .read = ib__read_constraint}, {                  \
-        .key = "bias_constraint", .fallback = "null", .read = ib__read_constraint                            \
-    }
-#define DROPOUT                                                                                              \
-    {.key = "dropout", .fallback = "0.0", .read = ib__read_real, AT(dropout), .high = 1.0}, {                \
-        .key = "recurrent_dropout", .fallback = "0.0", .read = ib__read_real, AT(recurrent_dropout),         \
-        .high = 1.0                                                                                          \
-    }
-#define FORGET                                                                                               \
-    { .key = "unit_forget_bias", .fallback = "true", .read = ib__read_bool, AT(unit_forget_bias) }
-#define RESET                                                                                                \
-    { .key = "reset_after", .fallback = "true", .read = ib__read_bool, AT(reset_after) }
-#define SEED                                                                                                 \
-    { .key = "seed", .fallback = "null", .read = ib__read_optional_int, AT(seed), .high = 0x1p53 }
-#define ACTIVITY                                                                                             \
-    { .key = "activity_regularizer", .fallback = "null", .read = ib__read_regularizer }
-
-static const ib_field simple_fields[] = {IB_LAYER_FIELDS, UNITS,       ACTIVATION, BIAS, WEIGHTS,
-                                         REGULARIZERS,    CONSTRAINTS, DROPOUT,    SEED};
+static const ib_field simple_fields[] = {IB_LAYER_FIELDS,     IB_CELL_UNITS,   IB_CELL_ACTIVATION,
+                                         IB_CELL_BIAS,        IB_CELL_WEIGHTS, IB_CELL_REGULARIZERS,
+                                         IB_CELL_CONSTRAINTS, IB_CELL_DROPOUT, IB_CELL_SEED};
 static const ib_field gru_fields[] = {
-    IB_LAYER_FIELDS, UNITS, ACTIVATION, RECURRENT_ACTIVATION, BIAS, WEIGHTS, REGULARIZERS, CONSTRAINTS,
-    DROPOUT,         RESET, SEED};
+    IB_LAYER_FIELDS, IB_CELL_UNITS,   IB_CELL_ACTIVATION,   IB_CELL_RECURRENT_ACTIVATION,
+    IB_CELL_BIAS,    IB_CELL_WEIGHTS, IB_CELL_REGULARIZERS, IB_CELL_CONSTRAINTS,
+    IB_CELL_DROPOUT, IB_CELL_RESET,   IB_CELL_SEED};
 static const ib_field lstm_fields[] = {
-    IB_LAYER_FIELDS, UNITS,   ACTIVATION, RECURRENT_ACTIVATION, BIAS, FORGET, WEIGHTS, REGULARIZERS,
-    CONSTRAINTS,     DROPOUT, SEED};
+    IB_LAYER_FIELDS,     IB_CELL_UNITS,   IB_CELL_ACTIVATION, IB_CELL_RECURRENT_ACTIVATION,
+    IB_CELL_BIAS,        IB_CELL_FORGET,  IB_CELL_WEIGHTS,    IB_CELL_REGULARIZERS,
+    IB_CELL_CONSTRAINTS, IB_CELL_DROPOUT, IB_CELL_SEED};
 
 #define CONFIGURE(name, fields)                                                                              \
     static ib_status name(ib_layer *layer, const ib_value *config, ib_error *err) {                          \
@@ -76,8 +30,7 @@ CONFIGURE(lstm_configure, lstm_fields)
 
 /* ---- Weights ---- */
 
-/* The bias of an LSTM: its initializer, but ones for the forget gate. */
-static ib_status fill_forget_bias(const ib_weight *w, ib_fill_fn *piece, void *context, ib_error *err) {
+ib_status ib__cell_fill_forget_bias(const ib_weight *w, ib_fill_fn *piece, void *context, ib_error *err) {
     ib_shape one = {.rank = 1, .dims = {w->variable.shape.dims[0] / 4}}, two = one;
     size_t units = (size_t)one.dims[0];
     two.dims[0] *= 2;
@@ -88,7 +41,7 @@ static ib_status fill_forget_bias(const ib_weight *w, ib_fill_fn *piece, void *c
 }
 
 static ib_status build_gates(ib_layer *layer, const ib_shape *inputs, int64_t gates, ib_error *err) {
-    const cell *s = layer->settings;
+    const ib_cell *s = layer->settings;
     int64_t last = inputs[0].dims[inputs[0].rank - 1], width = gates * s->units;
     ib_shape kernel = {.rank = 2, .dims = {last, width}}, recurrent = {.rank = 2, .dims = {s->units, width}};
     ib_shape bias = {.rank = 1, .dims = {width}};
@@ -102,7 +55,7 @@ static ib_status build_gates(ib_layer *layer, const ib_shape *inputs, int64_t ga
                                   ib__value_get(layer->config, "recurrent_constraint"), &w, err);
     if (status == IB_OK && s->use_bias) status = ib__layer_add_configured(layer, "bias", &bias, true, err);
     if (status == IB_OK && s->use_bias && gates == 4 && s->unit_forget_bias)
-        layer->weights[layer->n_weights - 1].fill = fill_forget_bias;
+        layer->weights[layer->n_weights - 1].fill = ib__cell_fill_forget_bias;
     return status;
 }
 
@@ -123,15 +76,19 @@ static ib_status lstm_build(ib_layer *layer, const ib_shape *inputs, size_t n, i
 
 /* ---- What a step shares ---- */
 
-/* Columns [from, from + n) * units of the last axis. */
-static ib_node columns(ib_graph *g, ib_node x, int64_t from, int64_t n, int64_t units) {
-    if (x == IB_NO_NODE) return x;
+ib_node ib__cell_part(ib_graph *g, ib_node x, int axis, int64_t from, int64_t n) {
     ib_shape shape = ib__node_shape(g, x);
     int64_t start[IB_RANK_MAX] = {0}, limit[IB_RANK_MAX];
     memcpy(limit, shape.dims, sizeof limit);
-    start[shape.rank - 1] = from * units;
-    limit[shape.rank - 1] = (from + n) * units;
+    start[axis] = from;
+    limit[axis] = from + n;
     return ib__op_slice(g, x, start, limit);
+}
+
+/* Columns [from, from + n) * units of the last axis. */
+static ib_node columns(ib_graph *g, ib_node x, int64_t from, int64_t n, int64_t units) {
+    if (x == IB_NO_NODE) return x;
+    return ib__cell_part(g, x, ib__node_shape(g, x).rank - 1, from * units, n * units);
 }
 
 /* Row r of a bias [2, width]; a bias of one row is its row 0. */
@@ -169,7 +126,7 @@ static ib_node product(ib_graph *g, ib_node x, ib_node kernel, const ib_node *fa
 
 static ib_node project(const ib_layer *layer, ib_build *b, ib_node x, const ib_cell_ready *ready,
                        int64_t gates) {
-    const cell *s = layer->settings;
+    const ib_cell *s = layer->settings;
     ib_node y = product(b->g, x, ib__layer_weight(layer, b->g, "kernel"), ready->drop, gates, s->units);
     return s->use_bias ? ib__op_add(b->g, y, bias_row(layer, b->g, 0)) : y;
 }
@@ -181,7 +138,7 @@ static ib_node prepare(ib_layer *layer, ib_build *b, ib_node xs, const ib_shape 
     static const char *const inputs[] = {"dropout 0", "dropout 1", "dropout 2", "dropout 3"};
     static const char *const states[] = {"recurrent dropout 0", "recurrent dropout 1", "recurrent dropout 2",
                                          "recurrent dropout 3"};
-    const cell *s = layer->settings;
+    const ib_cell *s = layer->settings;
     bool apart = s->recurrent_dropout > 0 && gates > 1;
     ib_shape h = {.rank = 2, .dims = {x->dims[0], s->units}};
     for (int64_t i = 0; i < IB_GATES_MAX; i++) {
@@ -204,7 +161,7 @@ static ib_node projected(const ib_layer *layer, ib_build *b, ib_node x, const ib
 
 static size_t one_state(const ib_layer *layer, const ib_shape *x, ib_shape out[IB_STATES_MAX],
                         size_t *output) {
-    const cell *s = layer->settings;
+    const ib_cell *s = layer->settings;
     *output = 0;
     if (x->rank != 2) return 0;
     out[0] = (ib_shape){.rank = 2, .dims = {x->dims[0], s->units}};
@@ -220,7 +177,7 @@ static ib_node simple_prepare(ib_layer *layer, ib_build *b, ib_node xs, const ib
 
 static ib_node simple_step(ib_layer *layer, ib_build *b, const ib_cell_ready *ready, ib_node x,
                            const ib_node *states, ib_node *next) {
-    const cell *s = layer->settings;
+    const ib_cell *s = layer->settings;
     ib_graph *g = b->g;
     ib_node h = product(g, states[0], ib__layer_weight(layer, g, "recurrent_kernel"), ready->recurrent_drop,
                         1, s->units);
@@ -235,7 +192,7 @@ const ib_cell_class ib__cell_simple = {"SimpleRNNCell", one_state, simple_prepar
 /* The columns of the recurrent kernel that are used apart are cut outside of the steps. */
 static ib_node gru_prepare(ib_layer *layer, ib_build *b, ib_node xs, const ib_shape *x,
                            ib_cell_ready *ready) {
-    const cell *s = layer->settings;
+    const ib_cell *s = layer->settings;
     ib_node y = prepare(layer, b, xs, x, ready, 3),
             kernel = ib__layer_weight(layer, b->g, "recurrent_kernel");
     if (!s->reset_after) {
@@ -249,7 +206,7 @@ static ib_node gru_prepare(ib_layer *layer, ib_build *b, ib_node xs, const ib_sh
  * h = z * h + (1 - z) * candidate */
 static ib_node gru_step(ib_layer *layer, ib_build *b, const ib_cell_ready *ready, ib_node x,
                         const ib_node *states, ib_node *next) {
-    const cell *s = layer->settings;
+    const ib_cell *s = layer->settings;
     ib_graph *g = b->g;
     ib_node h = states[0], xs = projected(layer, b, x, ready, 3), inner, candidate;
     if (s->reset_after) {
@@ -293,7 +250,7 @@ static ib_node lstm_prepare(ib_layer *layer, ib_build *b, ib_node xs, const ib_s
 /* c = f * c + i * activation(c~); h = o * activation(c) */
 static ib_node lstm_step(ib_layer *layer, ib_build *b, const ib_cell_ready *ready, ib_node x,
                          const ib_node *states, ib_node *next) {
-    const cell *s = layer->settings;
+    const ib_cell *s = layer->settings;
     ib_graph *g = b->g;
     ib_node z = product(g, states[0], ib__layer_weight(layer, g, "recurrent_kernel"), ready->recurrent_drop,
                         4, s->units);
@@ -312,7 +269,7 @@ const ib_cell_class ib__cell_lstm = {"LSTMCell", lstm_states, lstm_prepare, lstm
 
 #define CELL(symbol, class_name, prefix)                                                                     \
     const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
-                                               .settings = sizeof(cell),                                     \
+                                               .settings = sizeof(ib_cell),                                  \
                                                .arguments = "inputs states",                                 \
                                                .configure = prefix##_configure,                              \
                                                .infer = ib__cell_infer,                                      \

@@ -83,7 +83,13 @@ ib_status ib__layer_new(ib_layer **out, const char *class_name, const ib_value *
                         const char *given_name, const char *place, ib_error *err) {
     *out = NULL;
     const ib_layer_class *class = ib__layer_class(class_name);
-    if (!class) return unknown_class(class_name, place, err);
+    return class ? ib__layer_new_of(out, class, config, given_name, place, err)
+                 : unknown_class(class_name, place, err);
+}
+
+ib_status ib__layer_new_of(ib_layer **out, const ib_layer_class *class, const ib_value *config,
+                           const char *given_name, const char *place, ib_error *err) {
+    *out = NULL;
     if (config && config->kind != IB_MAP && config->kind != IB_NULL)
         return ib__fail(err, IB_BAD_INPUT, place, "expected a map of settings, found %s",
                         ib__kind_name(config->kind));

@@ -139,6 +139,9 @@ const char *ib__layer_refusal(const char *name);
  * config has none. Unknown classes are IB_UNSUPPORTED ("LSTM is not supported yet"). place: "layers[3]". */
 ib_status ib__layer_new(ib_layer **out, const char *class_name, const ib_value *config,
                         const char *given_name, const char *place, ib_error *err);
+/* The same of a class that configs cannot name. */
+ib_status ib__layer_new_of(ib_layer **out, const ib_layer_class *class, const ib_value *config,
+                           const char *given_name, const char *place, ib_error *err);
 void ib__layer_free(ib_layer *layer);
 /* Puts a layer and its parts into nested models: prefix "encoder/". NULL or "": at the root. */
 ib_status ib__layer_nest(ib_layer *layer, const char *prefix, ib_error *err);
@@ -173,6 +176,10 @@ ib_status ib__layer_build_part(ib_layer *part, const ib_shape *input, ib_error *
  * config; *canonical (may be NULL): the entry as Keras writes it, yours. */
 ib_status ib__layer_add_part(ib_layer *layer, const char *attribute, const ib_value *serialized,
                              const char *given_name, ib_layer **out, ib_value **canonical, ib_error *err);
+/* The same of a class that configs cannot name. */
+ib_status ib__layer_add_part_of(ib_layer *layer, const char *attribute, const ib_layer_class *class,
+                                const ib_value *config, const char *given_name, ib_layer **out,
+                                ib_error *err);
 ib_status ib__layer_add_weight(ib_layer *layer, const char *name, const ib_shape *shape, bool trainable,
                                const ib_value *initializer, const ib_value *regularizer,
                                const ib_value *constraint, ib_weight **out, ib_error *err);

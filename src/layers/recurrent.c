@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Running cells over time: masks, states that stay, outputs; RNN, and LSTM, GRU and SimpleRNN, which are RNN
- * with their own cell; StackedRNNCells; cells as layers.
+ * Running cells over time: masks, states that stay, outputs; RNN, and LSTM, GRU, SimpleRNN and
+ * ConvLSTM1D, 2D, 3D, which are RNN with their own cell; StackedRNNCells; cells as layers.
  */
 #include "layers/recurrent.h"
 
 #include <stdio.h>
 
 static const ib_cell_class *const cells[] = {&ib__cell_simple, &ib__cell_gru, &ib__cell_lstm,
-                                             &ib__cell_stacked};
+                                             &ib__cell_conv_lstm, &ib__cell_stacked};
 
 const ib_cell_class *ib__cell_class(const ib_layer *layer) {
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
@@ -134,15 +134,18 @@ static void keep_states(running *r, ib_build *b, const ib_node *finals) {
     }
 }
 
-/* A mask of a step [samples] or [samples, 1] for values of this shape. */
+/* A mask of a step [samples, ...], which may speak for places of images, too, for values of this shape. */
 static ib_node widened(ib_graph *g, ib_node mask, ib_node value) {
-    ib_shape shape = ib__node_shape(g, value), column = {.rank = shape.rank, .dims = {shape.dims[0]}};
-    for (int i = 1; i < column.rank; i++)
-        column.dims[i] = 1;
+    ib_shape shape = ib__node_shape(g, value), from = ib__node_shape(g, mask), column = {.rank = shape.rank};
+    for (int i = 0; i < column.rank; i++) {
+        column.dims[i] = i < from.rank ? from.dims[i] : 1;
+        if (column.dims[i] != 1 && column.dims[i] != shape.dims[i])
+            return ib__graph_fail(g, IB_BAD_INPUT, "a mask has other places than the cell's states");
+    }
     return ib__op_broadcast_to(g, ib__op_reshape(g, mask, &column), &shape);
 }
 
-/* A step's mask as a slice of [samples, steps] or [samples, steps, 1]. */
+/* A step's mask as a slice of [samples, steps] or [samples, steps, ...]. */
 static ib_node step_mask(ib_graph *g, ib_scan *scan, ib_node mask) {
     ib_shape shape = ib__node_shape(g, mask);
     if (shape.rank == 2) {
@@ -261,13 +264,11 @@ const ib_layer_class ib__layer_rnn = {.name = "RNN",
                                       .build = ib__rnn_build,
                                       .apply = ib__rnn_apply};
 
-/* ---- LSTM, GRU, SimpleRNN: an RNN and its cell in one config ---- */
+/* ---- LSTM, GRU, SimpleRNN, ConvLSTM: an RNN and its cell in one config ---- */
 
 #define TEXT(name, value)                                                                                    \
     { .key = name, .fallback = value, .read = ib__read_anything }
-#define COMMON                                                                                               \
-    IB_LAYER_FIELDS, IB_RNN_FIELDS(rnn, flags), {.key = "units", .read = ib__read_anything},                 \
-        TEXT("activation", "\"tanh\"")
+#define COMMON IB_LAYER_FIELDS, IB_RNN_FIELDS(rnn, flags), TEXT("units", NULL), TEXT("activation", "\"tanh\"")
 #define WEIGHTS                                                                                              \
     TEXT("use_bias", "true"), TEXT("kernel_initializer", "\"glorot_uniform\""),                              \
         TEXT("recurrent_initializer", "\"orthogonal\""), TEXT("bias_initializer", "\"zeros\"")
@@ -288,6 +289,20 @@ static const ib_field gru_fields[] = {COMMON,
                                       TEXT("reset_after", "true"),
                                       TEXT("seed", "null")};
 static const ib_field simple_fields[] = {COMMON, WEIGHTS, REST};
+static const ib_field conv_fields[] = {IB_LAYER_FIELDS,
+                                       IB_RNN_FIELDS(rnn, flags),
+                                       TEXT("filters", NULL),
+                                       TEXT("kernel_size", NULL),
+                                       TEXT("strides", "1"),
+                                       TEXT("padding", "\"valid\""),
+                                       TEXT("data_format", "null"),
+                                       TEXT("dilation_rate", "1"),
+                                       TEXT("activation", "\"tanh\""),
+                                       TEXT("recurrent_activation", "\"sigmoid\""),
+                                       WEIGHTS,
+                                       TEXT("unit_forget_bias", "true"),
+                                       REST,
+                                       TEXT("seed", "null")};
 
 /* Is the key one that the cell has, too? */
 static bool is_cells(const ib_field *f) {
@@ -296,11 +311,11 @@ static bool is_cells(const ib_field *f) {
 
 /* The cell's settings are read by the cell; what it makes of them goes back into the layer's config. */
 static ib_status configure_with_cell(ib_layer *layer, const ib_value *config, const ib_field *fields,
-                                     size_t n, const char *cell_class, ib_error *err) {
+                                     size_t n, const ib_layer_class *cell_class, ib_error *err) {
     ib_status status = ib__layer_configure(layer, fields, n, config, err);
     if (status != IB_OK) return status;
     char name[128];
-    ib__snake_case(name, sizeof name, cell_class);
+    ib__snake_case(name, sizeof name, cell_class->name);
     ib_value *inner = ib__value_map();
     bool good = ib__value_set(inner, "name", ib__value_string(name)) &&
                 ib__value_set(inner, "dtype", ib__value_copy(ib__value_get(layer->config, "dtype")));
@@ -308,15 +323,10 @@ static ib_status configure_with_cell(ib_layer *layer, const ib_value *config, co
         if (is_cells(&fields[i]))
             good = ib__value_set(inner, fields[i].key,
                                  ib__value_copy(ib__value_get(layer->config, fields[i].key)));
-    ib_value *entry = NULL;
-    if (good)
-        entry = ib__serialized("keras.layers", cell_class, inner);
-    else
-        ib__value_free(inner);
-    if (!entry) return ib__fail_memory(err);
     ib_layer *part = NULL;
-    status = ib__layer_add_part(layer, "cell", entry, name, &part, NULL, err);
-    ib__value_free(entry);
+    status = good ? ib__layer_add_part_of(layer, "cell", cell_class, inner, name, &part, err)
+                  : ib__fail_memory(err);
+    ib__value_free(inner);
     for (size_t i = 0; status == IB_OK && i < n; i++)
         if (is_cells(&fields[i]) &&
             !ib__value_set(layer->config, fields[i].key,
@@ -327,7 +337,7 @@ static ib_status configure_with_cell(ib_layer *layer, const ib_value *config, co
 
 #define WITH_CELL(symbol, class_name, fields, cell_class)                                                    \
     static ib_status symbol##_configure(ib_layer *layer, const ib_value *config, ib_error *err) {            \
-        return configure_with_cell(layer, config, fields, sizeof fields / sizeof *fields, cell_class, err);  \
+        return configure_with_cell(layer, config, fields, sizeof fields / sizeof *fields, &cell_class, err); \
     }                                                                                                        \
     const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
                                                .settings = sizeof(rnn),                                      \
@@ -336,13 +346,17 @@ static ib_status configure_with_cell(ib_layer *layer, const ib_value *config, co
                                                .infer = ib__rnn_infer,                                       \
                                                .build = ib__rnn_build,                                       \
                                                .apply = ib__rnn_apply};
-WITH_CELL(lstm, "LSTM", lstm_fields, "LSTMCell")
-WITH_CELL(gru, "GRU", gru_fields, "GRUCell")
-WITH_CELL(simple_rnn, "SimpleRNN", simple_fields, "SimpleRNNCell")
+WITH_CELL(lstm, "LSTM", lstm_fields, ib__layer_lstm_cell)
+WITH_CELL(gru, "GRU", gru_fields, ib__layer_gru_cell)
+WITH_CELL(simple_rnn, "SimpleRNN", simple_fields, ib__layer_simple_rnn_cell)
+WITH_CELL(conv_lstm1d, "ConvLSTM1D", conv_fields, ib__layer_conv_lstm_cell1d)
+WITH_CELL(conv_lstm2d, "ConvLSTM2D", conv_fields, ib__layer_conv_lstm_cell2d)
+WITH_CELL(conv_lstm3d, "ConvLSTM3D", conv_fields, ib__layer_conv_lstm_cell3d)
 
 ib_rnn_flags *ib__rnn_flags(ib_layer *layer) {
-    static const ib_layer_class *const with_flags[] = {&ib__layer_rnn, &ib__layer_lstm, &ib__layer_gru,
-                                                       &ib__layer_simple_rnn};
+    static const ib_layer_class *const with_flags[] = {
+        &ib__layer_rnn,         &ib__layer_lstm,        &ib__layer_gru,        &ib__layer_simple_rnn,
+        &ib__layer_conv_lstm1d, &ib__layer_conv_lstm2d, &ib__layer_conv_lstm3d};
     for (size_t i = 0; i < sizeof with_flags / sizeof *with_flags; i++)
         if (layer->class == with_flags[i]) return &((rnn *)layer->settings)->flags;
     return NULL;

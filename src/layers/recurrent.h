@@ -34,7 +34,10 @@ typedef struct ib_cell_class {
 
 /* NULL: the layer is no cell. */
 const ib_cell_class *ib__cell_class(const ib_layer *layer);
-extern const ib_cell_class ib__cell_simple, ib__cell_gru, ib__cell_lstm, ib__cell_stacked;
+extern const ib_cell_class ib__cell_simple, ib__cell_gru, ib__cell_lstm, ib__cell_conv_lstm, ib__cell_stacked;
+/* The cells of ConvLSTM1D, 2D, 3D, which Keras does not name as layers. */
+extern const ib_layer_class ib__layer_conv_lstm_cell1d, ib__layer_conv_lstm_cell2d,
+    ib__layer_conv_lstm_cell3d;
 
 /* The flags of every layer that runs a cell. */
 typedef struct ib_rnn_flags {

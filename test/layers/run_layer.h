@@ -19,6 +19,7 @@ typedef struct layer_run {
     const char *class_name, *yaml;
     ib_shape shape; /* of x */
     const float *x;
+    float weights; /* each number of every weight */
     uint64_t seed;
     uint32_t step;
     bool inference;
@@ -45,6 +46,13 @@ static inline ib_shape run_layer(const layer_run *r, float *y, size_t room) {
     ib_node x = ib__op_input(g, "x", IB_TYPE_F32, &r->shape, true);
     ib_node out = ib__op_map(g, IB_MAP_copy, ib__layer_call_one(layer, &b, x), IB_NO_NODE, IB_NO_NODE);
     ib__graph_output(g, out);
+    ib_weight *weights[16];
+    size_t n_weights = ib__layer_weights(layer, NULL, false);
+    assert_true(n_weights <= sizeof weights / sizeof *weights);
+    (void)ib__layer_weights(layer, weights, false);
+    for (size_t i = 0; i < n_weights; i++)
+        for (int64_t k = 0; k < ib__shape_elements(&weights[i]->variable.shape); k++)
+            weights[i]->variable.data[k] = r->weights;
     assert_int_equal(ib__pool_new(&pool, r->threads ? r->threads : 1, NULL), IB_OK);
     if (ib__plan_new(&plan, g, ib__kernels_for(r->isa), pool, &err) != IB_OK)
         fail_msg("%s: %s: %s", r->class_name, err.where, err.text);
