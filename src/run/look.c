@@ -50,7 +50,7 @@ static void peek(const looking *l, const ib_batch *batch, size_t number) {
         const ib_tensor *t = &batch->fields[i];
         char shape[128], low[32], high[32];
         size_t n = (size_t)ib__shape_elements(&t->shape), each = n / batch->samples;
-        double least = INFINITY, most = -INFINITY;
+        double least = HUGE_VAL, most = -HUGE_VAL;
         for (size_t k = 0; k < n; k++) {
             double x = ib__tensor_at(t, k);
             least = x < least ? x : least;

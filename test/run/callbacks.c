@@ -296,8 +296,8 @@ static void formats(void **state) {
 /* Those that write or speak are no part of the result; those that steer are. */
 static void digests(void **state) {
     static const char *const lists[] = {"[]",
-                                        "[CSVLogger: {filename: a.csv}, TensorBoard: {histogram_freq: 1, "
-                                        "update_freq: 2}, BackupAndRestore: {save_freq: 3}]",
+                                        ("[CSVLogger: {filename: a.csv}, TensorBoard: {histogram_freq: 1, "
+                                         "update_freq: 2}, BackupAndRestore: {save_freq: 3}]"),
                                         "[EarlyStopping: {monitor: loss, patience: 50}]",
                                         "[EarlyStopping: {monitor: loss, patience: 50, verbose: 1}]"};
     char found[4][72];

@@ -74,7 +74,7 @@ __attribute__((target("avx512f"))) static void peak_avx512(size_t rounds) {
 #endif
 
 double ib__peak_gflops(ib_isa isa) {
-    double best = INFINITY, floats = 0;
+    double best = HUGE_VAL, floats = 0;
     const size_t rounds = 20000;
     for (int run = 0; run < 500; run++) {
         double start = ib__seconds();
@@ -127,7 +127,7 @@ static double best_of(job *j, ib_pool *pool, size_t size, double seconds) {
     size_t threads = ib__pool_threads(pool);
     j->scratch_size = (size + 63) / 64 * 64;
     j->scratch = ib__alloc(threads, j->scratch_size > 0 ? j->scratch_size : 64);
-    double best = INFINITY, end = ib__seconds() + seconds;
+    double best = HUGE_VAL, end = ib__seconds() + seconds;
     clockid_t clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
     for (int run = 0; j->scratch != NULL && (run < 3 || ib__seconds() < end); run++) {
         double start = now(clock);
@@ -157,7 +157,7 @@ double ib__product_gflops(const ib_kernels *kernels, const ib_product_shape *s, 
                          .c_row = s->n,
                          .lanes = s->lanes,
                          .samples = s->lanes > 1 ? 128 : 1}};
-    double best = INFINITY;
+    double best = HUGE_VAL;
     if (a != NULL && b != NULL && c != NULL)
         best = best_of(&j, pool, kernels->gemm_scratch(&j.product, j.parts), seconds);
     ib__free(a);
@@ -220,7 +220,7 @@ double ib__conv_gflops(const ib_kernels *k, const ib_conv_shape *s, ib_conv_pass
                          : pass == IB_CONV_GRAD_INPUT ? k->conv_grad_input
                                                       : k->conv_grad_kernel,
              .parts = pass == IB_CONV_GRAD_KERNEL || threads == 1 ? threads : 4 * threads};
-    double best = INFINITY;
+    double best = HUGE_VAL;
     if (x != NULL && y != NULL && weights != NULL) {
         size_t size = pass == IB_CONV_FORWARD      ? k->conv_scratch(&j.conv, j.parts)
                       : pass == IB_CONV_GRAD_INPUT ? k->conv_grad_input_scratch(&j.conv, j.parts)
