@@ -11,6 +11,7 @@ import numpy as np
 from . import _isobit
 from .arrays import as_array, fields, role_fields
 from .callbacks import Bridge, Mirror, translate
+from .hold.recorder import session_here
 from .models import experiment_settings, fit_settings, validation_fields
 from .runs import Path, Run
 
@@ -76,6 +77,7 @@ def fit(
     )
     settings = experiment_settings(settings, seed, entries, name=name)
     bridge = Bridge(model, mirror, others, _verbosity(verbose), epochs, keras, run is not None)
+    watched = _Watched(model)
     try:
         digest = inner.fit(
             fields(x, y, sample_weight, *names),
@@ -90,6 +92,7 @@ def fit(
         mirror.pull()
     bridge.end()
     history = bridge.history
+    watched.end(history.history)
     history.digest = None if bridge.changed or model.stop_training and others else digest
     history.run = None if run is None else Run(run)
     history.seed = history.run.seed if history.run else settings.get("seed")
@@ -184,6 +187,25 @@ def _take(model, x, keras, compiled=True):
         except (ValueError, NotImplementedError) as error:
             text = str(error).replace(path, "model")
             raise type(error)(text) from None
+
+
+class _Watched:
+    """Under ``isobit record`` the states before and after, as Keras's fit, which it watches, does not run."""
+
+    def __init__(self, model):
+        session = session_here()
+        self.track = session.recorder.model(model) if session is not None and session.every > 0 else None
+        if self.track is not None:
+            self.model, self.steps = model, self._iterations(model)
+            self.track.record()
+
+    def _iterations(self, model):
+        return int(model.optimizer.iterations.numpy())
+
+    def end(self, history):
+        if self.track is not None:
+            self.track.advance(self._iterations(self.model) - self.steps)
+            self.track.record(history.get("loss", [None])[-1])
 
 
 def _callback_list(callbacks):

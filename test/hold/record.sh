@@ -207,6 +207,8 @@ recorded "killed" 'r["program"]["end"] == "signal 9" and r["processes"][0]["end"
 record -- "$python" -c 'import os; os.abort()'
 same "aborted" $code 134
 echo "one two" >"$work/input"
+record -- sh -c '(ulimit -f 0; cat "$0") | cat' "$work/input"
+same "files bounded" "$code $(cat "$work/out")" "0 one two"
 runs=$((runs + 1))
 same "standard input" "$(echo "from a pipe" | "$isobit" record -o "$work/run$runs" -- "$python" -c 'print(input())' 2>/dev/null)" "from a pipe"
 record -- "$python" -c 'print(input())' <"$work/input"

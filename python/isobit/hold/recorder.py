@@ -4,7 +4,8 @@
 import sys
 
 
-def _session():
+def session_here():
+    """The session of ``isobit record`` in this process, or None."""
     package = sys.modules.get("_isobit_hold.session") or sys.modules.get(__package__ + ".session")
     return package.current() if package is not None else None
 
@@ -47,7 +48,7 @@ class Recorder:
         return unique_paths(self._state or [])
 
     def _with_track(self, state, act):
-        session = _session()
+        session = session_here()
         if session is None or session.every <= 0:
             return
         self._state = state

@@ -85,11 +85,14 @@ class TrainRecorder:
             found = self.tracks[owner] = Track(self, name, prefix, variables)
         return found
 
+    def model(self, model):
+        """The track of a Keras model."""
+        return self.track(model, model.name, _model_variables(model))
+
     def write(self, track, loss):
         tensors = [[track.prefix + path, digest(v)] for path, v in track.variables()]
         fields = {} if loss is None else {"loss": float(loss)}
         self.session.line("step", n=self.total, of=track.name, steps=track.steps, tensors=tensors, **fields)
-
 
     def save(self, track, at_end=False):
         """Writes the weights of one of the first tracks, for distances between two runs."""
@@ -155,8 +158,7 @@ def _make_callback(keras, recorder):
         its logs into numbers for us."""
 
         def on_train_begin(self, logs=None):
-            model = self.model
-            self.track = recorder.track(model, model.name, _model_variables(model))
+            self.track = recorder.model(self.model)
             self.at = 0
             self.epoch_seen = 0
             self.track.record()
@@ -240,7 +242,7 @@ def _wrap_train_on_batch(keras, recorder):
             return original(self, *args, **kwargs)
         with _Inside():
             result = original(self, *args, **kwargs)
-        recorder.track(self, self.name, _model_variables(self)).advance()
+        recorder.model(self).advance()
         return result
 
     functools.update_wrapper(wrapped, original)

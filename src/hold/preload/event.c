@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "hold.h"
@@ -75,6 +77,14 @@ void ib_line_int(ib_line *line, const char *key, long long value) {
     put(line, number);
 }
 
+/* False where the program has bounded the size of files: past the bound a write would end it by SIGXFSZ. */
+static bool may_grow(int file, size_t n) {
+    struct rlimit limit;
+    struct stat st;
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return true;
+    return fstat(file, &st) == 0 && (rlim_t)st.st_size + n <= limit.rlim_cur;
+}
+
 void ib_line_write(ib_line *line) {
     char path[4200];
     int saved = errno;
@@ -85,7 +95,7 @@ void ib_line_write(ib_line *line) {
     snprintf(path, sizeof path, "%s/%ld", hold->events, (long)hold->pid);
     int file = REAL(open)(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (file >= 0) {
-        ssize_t done = write(file, line->text, line->n);
+        ssize_t done = may_grow(file, line->n) ? write(file, line->text, line->n) : 0;
         (void)done; /* a full disk is seen by the supervisor */
         close(file);
     }
