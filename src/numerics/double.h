@@ -17,6 +17,9 @@ double ib__double_pow(double x, double y); /* x >= 0: exp(y log x); pow(x, 0) = 
 /* Absolute error below 4e-16 for |x| <= 2^19; NaN for infinities. */
 double ib__double_cos(double x);
 double ib__double_sin(double x);
+/* The angle of the point (x, y), -pi to pi; relative error below 1e-15. Signed zeros and infinities as in C.
+ */
+double ib__double_atan2(double y, double x);
 /* The number below which a standard normal variable lies with probability p, 0 < p < 1; relative error about
  * 1e-15. */
 double ib__double_normal_quantile(double p);

@@ -44,6 +44,17 @@ static void test_waves(void **state) {
         assert_true(fabs(ib__double_sin(large) - sin(large)) <= 4e-16);
     }
     assert_true(ib__double_cos(0.0) == 1.0 && ib__double_sin(0.0) == 0.0 && ib__double_cos(M_PI) == -1.0);
+    for (int i = 0; i < 200000; i++) {
+        double angle = (i - 100000) * 3.14159e-5, length = exp((i % 601 - 300) * 0.5);
+        double v = length * sin(angle), u = length * cos(angle), truth = atan2(v, u);
+        assert_true(fabs(ib__double_atan2(v, u) - truth) <= 1e-15 * fabs(truth));
+    }
+    static const double edges[] = {0.0, -0.0, 1.0, -1.0, HUGE_VAL, -HUGE_VAL, 0x1p-1074, -0x1p1023};
+    for (size_t i = 0; i < 64; i++) {
+        double v = edges[i / 8], u = edges[i % 8], found = ib__double_atan2(v, u), truth = atan2(v, u);
+        assert_true(fabs(found - truth) <= 1e-15 * fabs(truth) && signbit(found) == signbit(truth));
+    }
+    assert_true(isnan(ib__double_atan2((double)NAN, 1.0)) && isnan(ib__double_atan2(1.0, (double)NAN)));
     assert_true(isnan(ib__double_cos(HUGE_VAL)) && isnan(ib__double_sin((double)NAN)));
 }
 
