@@ -55,6 +55,38 @@ void ib__arrays_free(ib_array *arrays, size_t n) {
     free(arrays);
 }
 
+/* ---- One file ---- */
+
+static ib_status open_hashed(ib_elements **out, const ib_entry *q, const char *key, const char *path,
+                             const ib_picks *picks, ib_picks_open *open) {
+    ib_digest digest;
+    ib_array *arrays = calloc(picks->n, sizeof *arrays);
+    ib_status status = arrays == NULL ? ib__fail_memory(q->err) : open(arrays, q, path, picks);
+    if (status == IB_OK) status = ib__arrays_to_elements(out, q, arrays, picks, path);
+    if (status == IB_OK) status = ib__sha256_file(&digest, path, q->err);
+    if (status == IB_OK && !ib__elements_add_file(*out, key, path, &digest)) status = ib__fail_memory(q->err);
+    ib__arrays_free(arrays, picks->n);
+    return status;
+}
+
+ib_status ib__picks_open(ib_elements **out, const ib_entry *q, const char *key, ib_picks_open *open) {
+    const char *file;
+    char *path = NULL;
+    ib_picks picks = {0};
+    ib_elements *e = NULL;
+    ib_status status = ib__entry_text(q, key, true, &file);
+    if (status == IB_OK && (path = ib__entry_path(q, file)) == NULL) status = ib__fail_memory(q->err);
+    if (status == IB_OK) status = ib__picks_read(&picks, q);
+    if (status == IB_OK) status = open_hashed(&e, q, key, path, &picks, open);
+    if (status == IB_OK)
+        *out = e;
+    else
+        ib__elements_free(e);
+    ib__picks_free(&picks);
+    free(path);
+    return status;
+}
+
 /* ---- A file an array ---- */
 
 typedef struct array_file {

@@ -36,6 +36,11 @@ ib_status ib__arrays_to_elements(ib_elements **out, const ib_entry *q, ib_array 
                                  const ib_picks *picks, const char *file);
 void ib__arrays_free(ib_array *arrays, size_t n);
 
+/* {KEY: FILE, x: NAME, ...}: one file with arrays by name, of which `open` takes array i to be
+ * picks->list[i]. */
+typedef ib_status ib_picks_open(ib_array *arrays, const ib_entry *q, const char *path, const ib_picks *picks);
+ib_status ib__picks_open(ib_elements **out, const ib_entry *q, const char *key, ib_picks_open *open);
+
 /* {KEY: {x: FILE, y: FILE}}: a file an array, each opened by `open`, which also gives the file's digest. */
 typedef ib_status ib_array_open(ib_array *out, const char *path, size_t memory, ib_digest *digest,
                                 ib_error *err);

@@ -294,35 +294,13 @@ static ib_status receive_all(reader *r, ib_array *arrays, const ib_picks *picks)
     return status;
 }
 
-static ib_status open_picks(ib_elements **out, const ib_entry *q, const char *path, const ib_picks *picks) {
+static ib_status open_picks(ib_array *arrays, const ib_entry *q, const char *path, const ib_picks *picks) {
     reader r = {.q = q, .path = path, .end = -1};
-    ib_digest digest;
-    ib_array *arrays = calloc(picks->n, sizeof *arrays);
-    ib_status status = arrays == NULL ? ib__fail_memory(q->err) : receive_all(&r, arrays, picks);
-    if (status == IB_OK) status = ib__arrays_to_elements(out, q, arrays, picks, path);
-    if (status == IB_OK) status = ib__sha256_file(&digest, path, q->err);
-    if (status == IB_OK && !ib__elements_add_file(*out, "hdf5", path, &digest))
-        status = ib__fail_memory(q->err);
-    ib__arrays_free(arrays, picks->n);
-    return status;
+    return receive_all(&r, arrays, picks);
 }
 
 static ib_status h5_open(ib_elements **out, const ib_entry *q) {
-    const char *file;
-    char *path = NULL;
-    ib_picks picks = {0};
-    ib_elements *e = NULL;
-    ib_status status = ib__entry_text(q, "hdf5", true, &file);
-    if (status == IB_OK && (path = ib__entry_path(q, file)) == NULL) status = ib__fail_memory(q->err);
-    if (status == IB_OK) status = ib__picks_read(&picks, q);
-    if (status == IB_OK) status = open_picks(&e, q, path, &picks);
-    if (status == IB_OK)
-        *out = e;
-    else
-        ib__elements_free(e);
-    ib__picks_free(&picks);
-    free(path);
-    return status;
+    return ib__picks_open(out, q, "hdf5", open_picks);
 }
 
 static const char *const fields[] = {"hdf5", "x", "y", "sample_weight", NULL};

@@ -112,39 +112,18 @@ static ib_status open_member(ib_array *a, ib_zip *zip, const char *path, const i
     return status;
 }
 
-static ib_status npz_open_picks(ib_elements **out, const ib_entry *q, const char *path,
+static ib_status npz_open_picks(ib_array *arrays, const ib_entry *q, const char *path,
                                 const ib_picks *picks) {
     ib_zip *zip = NULL;
-    ib_digest digest;
-    ib_array *arrays = calloc(picks->n, sizeof *arrays);
-    ib_status status = arrays == NULL ? ib__fail_memory(q->err) : ib__zip_open(&zip, path, q->err);
+    ib_status status = ib__zip_open(&zip, path, q->err);
     for (size_t i = 0; status == IB_OK && i < picks->n; i++)
         status = open_member(&arrays[i], zip, path, &picks->list[i], q->memory, q->err);
-    if (status == IB_OK) status = ib__arrays_to_elements(out, q, arrays, picks, path);
-    if (status == IB_OK) status = ib__sha256_file(&digest, path, q->err);
-    if (status == IB_OK && !ib__elements_add_file(*out, "npz", path, &digest))
-        status = ib__fail_memory(q->err);
-    ib__arrays_free(arrays, picks->n);
     ib__zip_close(zip);
     return status;
 }
 
 static ib_status npz_open(ib_elements **out, const ib_entry *q) {
-    const char *file;
-    char *path = NULL;
-    ib_picks picks = {0};
-    ib_elements *e = NULL;
-    ib_status status = ib__entry_text(q, "npz", true, &file);
-    if (status == IB_OK && (path = ib__entry_path(q, file)) == NULL) status = ib__fail_memory(q->err);
-    if (status == IB_OK) status = ib__picks_read(&picks, q);
-    if (status == IB_OK) status = npz_open_picks(&e, q, path, &picks);
-    if (status == IB_OK)
-        *out = e;
-    else
-        ib__elements_free(e);
-    ib__picks_free(&picks);
-    free(path);
-    return status;
+    return ib__picks_open(out, q, "npz", npz_open_picks);
 }
 
 /* ---- Files ---- */
