@@ -93,63 +93,63 @@ typedef struct resizing {
     size_t stride, channels;
     taps *rows, *columns;
     size_t height, width;
+    size_t used; /* numbers in a row of the crop */
+    /* of bilinear: rows as float, `line` apart; held: which row is there, + 1 */
+    float *lines;
+    size_t line, held[2];
 } resizing;
 
 static float pixel(const resizing *r, size_t y, size_t x, size_t k) {
     return (float)r->pixels[y * r->stride + x * r->channels + k];
 }
 
-/* top + (bottom - top) * dy of two rows, each left + (right - left) * dx, from column `first` on. c: the
- * channels, a constant where this is called, so that the compiler makes a loop of its own for it. */
-static inline void bilinear_pixels(float *out, const resizing *r, const taps *y, size_t first, size_t c) {
-    const uint8_t *upper = r->pixels + y->first * r->stride, *lower = upper + (y->n - 1) * r->stride;
+/* Sixteen at once: a number that compilers make vectors of. */
+static void sixteen_to_float(float *restrict out, const uint8_t *restrict in) {
+    for (size_t i = 0; i < 16; i++)
+        out[i] = (float)in[i];
+}
+
+/* Row y of the image as float. Two rows are kept, for the next row of the result needs one of them again. */
+static const float *float_row(resizing *r, size_t y) {
+    float *line = r->lines + y % 2 * r->line;
+    const uint8_t *in = r->pixels + y * r->stride;
+    size_t i = 0;
+    if (r->held[y % 2] == y + 1) return line;
+    for (; i + 16 <= r->used; i += 16)
+        sixteen_to_float(line + i, in + i);
+    for (; i < r->used; i++)
+        line[i] = (float)in[i];
+    r->held[y % 2] = y + 1;
+    return line;
+}
+
+typedef float floats4 __attribute__((vector_size(16)));
+
+static inline floats4 load_four(const float *at) {
+    floats4 x;
+    memcpy(&x, at, sizeof x);
+    return x;
+}
+
+/* top + (bottom - top) * dy of two rows, each left + (right - left) * dx. Four channels at once: where there
+ * are fewer, the others are the next pixel's, which overwrites them; for the last pixels that would be too
+ * far. */
+static void bilinear_row(float *out, resizing *r, const taps *y) {
+    const float *upper = float_row(r, y->first), *lower = float_row(r, y->first + y->n - 1);
     float dy = y->weights[0];
-    out += first * c;
-    for (size_t x = first; x < r->width; x++, out += c) {
+    size_t c = r->channels, n = r->width * c;
+    for (size_t x = 0; x < r->width; x++) {
         const taps *t = &r->columns[x];
         size_t left = t->first * c, right = left + (t->n - 1) * c;
-        float dx = t->weights[0];
-        for (size_t k = 0; k < c; k++) {
-            float tl = (float)upper[left + k], tr = (float)upper[right + k];
-            float bl = (float)lower[left + k], br = (float)lower[right + k];
-            float top = tl + (tr - tl) * dx, bottom = bl + (br - bl) * dx;
-            out[k] = top + (bottom - top) * dy;
-        }
+        floats4 tl = load_four(upper + left), bl = load_four(lower + left);
+        floats4 top = tl + (load_four(upper + right) - tl) * t->weights[0];
+        floats4 bottom = bl + (load_four(lower + right) - bl) * t->weights[0];
+        floats4 value = top + (bottom - top) * dy;
+        if (x * c + 4 <= n)
+            memcpy(out + x * c, &value, sizeof value);
+        else
+            memcpy(out + x * c, &value, c * sizeof *out);
     }
-}
-
-/* Three channels at once, in vectors of four: the fourth is the next pixel's first, or whatever lies behind
- * the image, where there is a byte more, and is overwritten by the next pixel. The last pixel is left out. */
-typedef float four __attribute__((vector_size(16)));
-typedef uint8_t four_bytes __attribute__((vector_size(4)));
-
-static inline four load_four(const uint8_t *at) {
-    four_bytes bytes;
-    memcpy(&bytes, at, sizeof bytes);
-    return __builtin_convertvector(bytes, four);
-}
-
-static void bilinear_three(float *out, const resizing *r, const taps *y) {
-    const uint8_t *upper = r->pixels + y->first * r->stride, *lower = upper + (y->n - 1) * r->stride;
-    float dy = y->weights[0];
-    for (size_t x = 0; x + 1 < r->width; x++) {
-        const taps *t = &r->columns[x];
-        size_t left = t->first * 3, right = left + (t->n - 1) * 3;
-        float dx = t->weights[0];
-        four tl = load_four(upper + left), bl = load_four(lower + left);
-        four top = tl + (load_four(upper + right) - tl) * dx;
-        four bottom = bl + (load_four(lower + right) - bl) * dx;
-        four value = top + (bottom - top) * dy;
-        memcpy(out + 3 * x, &value, sizeof value);
-    }
-}
-
-static void bilinear_row(float *out, const resizing *r, const taps *y) {
-    if (r->channels == 1) bilinear_pixels(out, r, y, 0, 1);
-    if (r->channels == 4) bilinear_pixels(out, r, y, 0, 4);
-    if (r->channels != 3) return;
-    bilinear_three(out, r, y);
-    bilinear_pixels(out, r, y, r->width - 1, 3);
 }
 
 /* Sums over the columns of each row, then over the rows. */
@@ -204,7 +204,7 @@ static void copy_pixels(float *out, const resizing *r) {
             *out++ = (float)r->pixels[y * r->stride + i];
 }
 
-static void resize_rows(float *out, const resizing *r, const ib_crop *crop, ib_resizing how) {
+static void resize_rows(float *out, resizing *r, const ib_crop *crop, ib_resizing how) {
     float sy = (float)crop->h / (float)r->height, sx = (float)crop->w / (float)r->width;
     taps (*const make)(size_t, float, size_t) = how == IB_RESIZE_BILINEAR  ? bilinear_taps
                                                 : how == IB_RESIZE_NEAREST ? nearest_taps
@@ -229,15 +229,19 @@ ib_status ib__image_resize(float *out, size_t height, size_t width, const ib_ima
                   .stride = image->width * image->channels,
                   .channels = image->channels,
                   .height = height,
-                  .width = width};
+                  .width = width,
+                  .used = crop->w * image->channels};
     if (crop->h == height && crop->w == width) {
         copy_pixels(out, &r);
         return IB_OK;
     }
+    r.line = r.used + 4;
     r.rows = calloc(height + width + 1, sizeof *r.rows);
-    if (r.rows == NULL) return ib__fail_memory(err);
-    r.columns = r.rows + height;
-    resize_rows(out, &r, crop, how);
+    r.lines = calloc(2 * r.line, sizeof *r.lines);
+    bool good = r.rows != NULL && r.lines != NULL;
+    r.columns = good ? r.rows + height : NULL;
+    if (good) resize_rows(out, &r, crop, how);
     free(r.rows);
-    return IB_OK;
+    free(r.lines);
+    return good ? IB_OK : ib__fail_memory(err);
 }

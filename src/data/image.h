@@ -15,8 +15,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-/* pixels: [h, w, c], 1 (grey), 3 (red, green, blue) or 4 (and alpha) bytes a pixel, and one byte behind them;
- * malloc memory. */
+/* pixels: [h, w, c], 1 (grey), 3 (red, green, blue) or 4 (and alpha) bytes a pixel; malloc memory. */
 typedef struct ib_image {
     size_t height, width, channels;
     uint8_t *pixels;

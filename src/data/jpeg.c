@@ -3,6 +3,7 @@
  * JPEG by libjpeg-turbo, up to the samples of the components; from there to pixels by our own formulas, which
  * are those of libjpeg ("fancy" upsampling, 16-bit fixed point colours).
  */
+#include <endian.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,14 +181,18 @@ static void make_tables(colours *c) {
         c->limited[i] = (uint8_t)(i < 256 ? 0 : i > 511 ? 255 : i - 256);
 }
 
+/* Four bytes at once: with a step of 3 the last one is the next pixel's, or, at the end, one more that the
+ * image has for this. */
 static void to_rgb(uint8_t *out, const colours *c, const uint8_t *const rows[COMPONENTS], size_t w,
                    size_t step) {
     const uint8_t *y = rows[0], *cb = rows[1], *cr = rows[2], *limited = c->limited + 256;
     for (size_t x = 0; x < w; x++, out += step) {
         int light = y[x];
-        out[0] = limited[light + c->red[cr[x]]];
-        out[1] = limited[light + ((c->green_cb[cb[x]] + c->green_cr[cr[x]]) >> 16)];
-        out[2] = limited[light + c->blue[cb[x]]];
+        uint32_t red = limited[light + c->red[cr[x]]];
+        uint32_t green = limited[light + ((c->green_cb[cb[x]] + c->green_cr[cr[x]]) >> 16)];
+        uint32_t blue = limited[light + c->blue[cb[x]]];
+        uint32_t pixel = htole32(red | green << 8 | blue << 16);
+        memcpy(out, &pixel, sizeof pixel);
     }
 }
 
