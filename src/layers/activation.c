@@ -120,18 +120,36 @@ static ib_node selu(ib_graph *g, ib_node x) {
                          ib__op_scale(g, x, (float)scale));
 }
 
-/* max(x, 0) + expm1(min(x, 0)); both parts pass the gradient at 0, which makes 2 there, as in TensorFlow. */
-static ib_node celu(ib_graph *g, ib_node x) {
+/* max(x, 0) + alpha expm1(min(x, 0) / alpha); both parts pass the gradient at 0, which makes 2 there, as in
+ * TensorFlow. */
+ib_node ib__celu(ib_graph *g, ib_node x, double alpha) {
     ib_node zero = constant(g, 0.0);
     ib_node positive = ib__op_select(g, compare(g, IB_MAP_less, x, 0.0), zero, x);
     ib_node negative = ib__op_select(g, compare(g, IB_MAP_greater, x, 0.0), zero, x);
-    return ib__op_add(g, positive, ib__op_map(g, IB_MAP_expm1, negative, NO, NO));
+    if (alpha != 1.0) negative = ib__op_divide(g, negative, constant(g, alpha));
+    negative = ib__op_map(g, IB_MAP_expm1, negative, NO, NO);
+    return ib__op_add(g, positive, alpha != 1.0 ? ib__op_scale(g, negative, (float)alpha) : negative);
 }
 
-/* x/2 (1 + erf(x / sqrt 2)) */
-static ib_node gelu(ib_graph *g, ib_node x) {
-    ib_node e = ib__op_map(g, IB_MAP_erf, ib__op_scale(g, x, 0.70710678118654752440f), NO, NO);
+static ib_node celu(ib_graph *g, ib_node x) {
+    return ib__celu(g, x, 1.0);
+}
+
+/* x/2 (1 + erf(x / sqrt 2)); approximately x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
+ib_node ib__gelu(ib_graph *g, ib_node x, bool approximate) {
+    ib_node e;
+    if (approximate) {
+        ib_node cube = ib__op_multiply(g, ib__op_square(g, x), x);
+        e = ib__op_add(g, x, ib__op_scale(g, cube, 0.044715f));
+        e = ib__op_map(g, IB_MAP_tanh, ib__op_scale(g, e, 0.79788456080286535588f), NO, NO);
+    } else {
+        e = ib__op_map(g, IB_MAP_erf, ib__op_scale(g, x, 0.70710678118654752440f), NO, NO);
+    }
     return ib__op_multiply(g, ib__op_scale(g, x, 0.5f), ib__op_offset(g, e, 1.0f));
+}
+
+static ib_node gelu(ib_graph *g, ib_node x) {
+    return ib__gelu(g, x, false);
 }
 
 static ib_node softsign(ib_graph *g, ib_node x) {
@@ -162,15 +180,28 @@ static ib_node hard_tanh(ib_graph *g, ib_node x) {
     return clip(g, x, -1.0, 1.0);
 }
 
-static ib_node hard_shrink(ib_graph *g, ib_node x) {
+ib_node ib__hard_shrink(ib_graph *g, ib_node x, double threshold) {
     ib_node size = ib__op_map(g, IB_MAP_abs, x, NO, NO);
-    return ib__op_select(g, compare(g, IB_MAP_greater, size, 0.5), x, constant(g, 0.0));
+    return ib__op_select(g, compare(g, IB_MAP_greater, size, threshold), x, constant(g, 0.0));
+}
+
+static ib_node hard_shrink(ib_graph *g, ib_node x) {
+    return ib__hard_shrink(g, x, 0.5);
+}
+
+ib_node ib__soft_shrink(ib_graph *g, ib_node x, double threshold) {
+    float t = (float)threshold;
+    ib_node below =
+        ib__op_select(g, compare(g, IB_MAP_less, x, -threshold), ib__op_offset(g, x, t), constant(g, 0.0));
+    return ib__op_select(g, compare(g, IB_MAP_greater, x, threshold), ib__op_offset(g, x, -t), below);
 }
 
 static ib_node soft_shrink(ib_graph *g, ib_node x) {
-    ib_node below =
-        ib__op_select(g, compare(g, IB_MAP_less, x, -0.5), ib__op_offset(g, x, 0.5f), constant(g, 0.0));
-    return ib__op_select(g, compare(g, IB_MAP_greater, x, 0.5), ib__op_offset(g, x, -0.5f), below);
+    return ib__soft_shrink(g, x, 0.5);
+}
+
+ib_node ib__threshold(ib_graph *g, ib_node x, double threshold, double value) {
+    return ib__op_select(g, compare(g, IB_MAP_greater, x, threshold), x, constant(g, value));
 }
 
 static ib_node tanh_shrink(ib_graph *g, ib_node x) {
@@ -181,10 +212,14 @@ static ib_node log_sigmoid(ib_graph *g, ib_node x) {
     return ib__op_negate(g, softplus(g, ib__op_negate(g, x)));
 }
 
-/* (x + sqrt(x^2 + 4)) / 2 */
-static ib_node squareplus(ib_graph *g, ib_node x) {
-    ib_node root = ib__op_sqrt(g, ib__op_offset(g, ib__op_square(g, x), 4.0f));
+/* (x + sqrt(x^2 + b)) / 2 */
+ib_node ib__squareplus(ib_graph *g, ib_node x, double b) {
+    ib_node root = ib__op_sqrt(g, ib__op_offset(g, ib__op_square(g, x), (float)b));
     return ib__op_scale(g, ib__op_add(g, x, root), 0.5f);
+}
+
+static ib_node squareplus(ib_graph *g, ib_node x) {
+    return ib__squareplus(g, x, 4.0);
 }
 
 /* 0 up to -1, (x + 1)^2 / 4 up to 1, then x */
@@ -200,20 +235,72 @@ static ib_node sparse_sigmoid(ib_graph *g, ib_node x) {
     return ib__op_select(g, compare(g, IB_MAP_less_equal, x, -1.0), constant(g, 0.0), upper);
 }
 
-/* First half of the last axis times the sigmoid of the second. */
-static ib_node glu(ib_graph *g, ib_node x) {
+ib_node ib__glu(ib_graph *g, ib_node x, int axis) {
     ib_shape shape = ib__node_shape(g, x);
-    int last = shape.rank - 1;
-    if (last < 0 || shape.dims[last] % 2)
-        return ib__graph_fail(g, IB_BAD_INPUT, "glu: expected an even last axis");
+    if (axis < 0 || axis >= shape.rank || shape.dims[axis] % 2)
+        return ib__graph_fail(g, IB_BAD_INPUT, "glu: expected an axis of even size");
     int64_t start[IB_RANK_MAX] = {0}, limit[IB_RANK_MAX];
     memcpy(limit, shape.dims, sizeof limit);
-    limit[last] /= 2;
+    limit[axis] /= 2;
     ib_node first = ib__op_slice(g, x, start, limit);
-    start[last] = limit[last];
-    limit[last] = shape.dims[last];
+    start[axis] = limit[axis];
+    limit[axis] = shape.dims[axis];
     ib_node second = ib__op_slice(g, x, start, limit);
     return ib__op_multiply(g, first, ib__op_map(g, IB_MAP_logistic, second, NO, NO));
+}
+
+static ib_node glu(ib_graph *g, ib_node x) {
+    return ib__glu(g, x, ib__node_shape(g, x).rank - 1);
+}
+
+/* Whether element j of a row stands before element i, or is it, when the row is sorted, the largest first and
+ * equal ones in their order: a predicate [..., n (i), n (j)]. across: [..., 1, n]; down: [..., n, 1]. */
+static ib_node ranked(ib_graph *g, ib_node across, ib_node down, int64_t n, int rank) {
+    ib_shape square = {.rank = rank + 1};
+    for (int i = 0; i < square.rank; i++)
+        square.dims[i] = i < rank - 1 ? 1 : n;
+    ib_node i = ib__op_convert(g, ib__op_iota(g, &square, rank - 1), IB_TYPE_F32);
+    ib_node j = ib__op_convert(g, ib__op_iota(g, &square, rank), IB_TYPE_F32);
+    ib_node equal = ib__op_map(g, IB_MAP_equal, across, down, NO);
+    equal = ib__op_map(g, IB_MAP_and, equal, ib__op_map(g, IB_MAP_less_equal, j, i, NO), NO);
+    return ib__op_map(g, IB_MAP_or, ib__op_map(g, IB_MAP_greater, across, down, NO), equal, NO);
+}
+
+/* Keras's formula: with the elements of a row sorted, the largest first, s_r the sum of the first r and k how
+ * many of them fulfil x_r > (s_r - 1) / r, the result is max(x - t, 0), t = (sum of these k s_r - 1) / k.
+ * (The paper has s_k for that sum.) Nothing is sorted: each element finds its r and s by comparison. */
+ib_node ib__sparsemax(ib_graph *g, ib_node x, int axis) {
+    ib_shape shape = ib__node_shape(g, x);
+    int rank = shape.rank, last = rank - 1, order[IB_RANK_MAX];
+    if (x == NO) return NO;
+    if (axis < 0 || axis > last || rank >= IB_RANK_MAX || shape.dims[axis] > IB_SPARSEMAX_MAX)
+        return ib__graph_fail(g, IB_UNSUPPORTED, "sparsemax: expected an axis of at most %d elements",
+                              IB_SPARSEMAX_MAX);
+    for (int i = 0; i < rank; i++)
+        order[i] = i == axis ? last : i == last ? axis : i;
+    if (axis != last) x = ib__op_transpose(g, x, order);
+    ib_shape across = ib__node_shape(g, x), down = across;
+    int64_t n = across.dims[last];
+    across.rank = down.rank = rank + 1;
+    across.dims[rank] = n;
+    across.dims[last] = down.dims[rank] = 1;
+    ib_node zero = constant(g, 0.0), one = constant(g, 1.0), row = ib__op_reshape(g, x, &across);
+    ib_node before = ranked(g, row, ib__op_reshape(g, x, &down), n, rank);
+    unsigned sum_axes = 1u << rank, row_axes = 1u << last;
+    ib_node s = ib__op_reduce(g, IB_REDUCE_SUM, ib__op_select(g, before, row, zero), sum_axes, false);
+    ib_node r = ib__op_reduce(g, IB_REDUCE_SUM, ib__op_select(g, before, one, zero), sum_axes, false);
+    ib_node support = ib__op_subtract(g, x, ib__op_divide(g, ib__op_offset(g, s, -1.0f), r));
+    support = compare(g, IB_MAP_greater, support, 0.0);
+    ib_node k = ib__op_reduce(g, IB_REDUCE_SUM, ib__op_select(g, support, one, zero), row_axes, true);
+    ib_node t = ib__op_reduce(g, IB_REDUCE_SUM, ib__op_select(g, support, s, zero), row_axes, true);
+    t = ib__op_divide(g, ib__op_offset(g, t, -1.0f), k);
+    ib_node y = ib__op_subtract(g, x, t);
+    y = ib__op_select(g, compare(g, IB_MAP_less, y, 0.0), zero, y);
+    return axis != last ? ib__op_transpose(g, y, order) : y;
+}
+
+static ib_node sparsemax(ib_graph *g, ib_node x) {
+    return ib__sparsemax(g, x, ib__node_shape(g, x).rank - 1);
 }
 
 static const ib_activation activations[] = {{"linear", linear},
@@ -243,7 +330,8 @@ static const ib_activation activations[] = {{"linear", linear},
                                             {"squareplus", squareplus},
                                             {"sparse_plus", sparse_plus},
                                             {"sparse_sigmoid", sparse_sigmoid},
-                                            {"glu", glu}};
+                                            {"glu", glu},
+                                            {"sparsemax", sparsemax}};
 enum { ACTIVATIONS = sizeof activations / sizeof *activations };
 
 ib_status ib__activation_find(const ib_activation **out, const ib_value *config, const char *where,
@@ -266,7 +354,11 @@ ib_status ib__activation_find(const ib_activation **out, const ib_value *config,
         *out = &activations[i];
         if (strcmp(names[i], name) == 0) return IB_OK;
     }
-    if (strcmp(name, "sparsemax") == 0 || strcmp(name, "threshold") == 0 || ib__layer_class(name))
+    if (strcmp(name, "threshold") == 0)
+        return ib__fail(err, IB_UNSUPPORTED, where,
+                        "activation threshold has arguments that a name does not give; "
+                        "keras.ops.threshold in a Functional model has them");
+    if (ib__layer_class(name))
         return ib__fail(err, IB_UNSUPPORTED, where, "activation %s is not supported yet", name);
     const char *near = ib__nearest(name, names, ACTIVATIONS);
     return ib__fail(err, IB_BAD_INPUT, where, "unknown activation \"%.60s\"%s%s", name,

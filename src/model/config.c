@@ -15,9 +15,15 @@ bool ib__module_is_input(const ib_module *module) {
     return module->layer && strcmp(module->class_name, "InputLayer") == 0;
 }
 
-/* keras.ops in a Functional model: their classes are called by module and name, "keras.src.ops.numpy.Add". */
+/* keras.ops in a Functional model, and activation functions with arguments: their classes are called by
+ * module and name, "keras.src.ops.numpy.Add". */
+static bool is_op(const char *text) {
+    static const char functions[] = "keras.src.activations.activations";
+    return strncmp(text, "keras.src.ops.", 14) == 0 || strncmp(text, functions, sizeof functions - 1) == 0;
+}
+
 bool ib__module_is_op(const ib_module *module) {
-    return strncmp(module->class_name, "keras.src.ops.", 14) == 0;
+    return is_op(module->class_name);
 }
 
 const ib_value *ib__model_keep(ib_reader *r, ib_value *value) {
@@ -43,7 +49,7 @@ static ib_status check_origin(const ib_value *entry, const char *class_name, con
                         "supported",
                         class_name, registered->string);
     if (!module || module->kind == IB_NULL) return IB_OK;
-    if (module->kind == IB_STRING && strncmp(module->string, "keras.src.ops.", 14) == 0) return IB_OK;
+    if (module->kind == IB_STRING && is_op(module->string)) return IB_OK;
     if (module->kind != IB_STRING)
         return ib__fail(err, IB_BAD_INPUT, place, "module: expected text, found %s",
                         ib__kind_name(module->kind));
@@ -105,7 +111,7 @@ static ib_status new_module(ib_reader *r, ib_value *entry, const char *place, ib
     ib_module *module = ib__arena_alloc(&r->model->arena, sizeof *module);
     if (!module) return ib__fail_memory(r->err);
     const ib_value *origin = ib__value_get(entry, "module");
-    bool op = ib__value_is(origin, IB_STRING) && strncmp(origin->string, "keras.src.ops.", 14) == 0;
+    bool op = ib__value_is(origin, IB_STRING) && is_op(origin->string);
     module->class_name = ib__arena_printf(&r->model->arena, "%s%s%s", op ? origin->string : "", op ? "." : "",
                                           class_name->string);
     module->name = ib__arena_strdup(&r->model->arena, name->string);

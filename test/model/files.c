@@ -36,6 +36,7 @@ static const char *const must_load[] = {"legacy-h5",
 
                                         "dict-inputs-outputs",
                                         "nested-input-structure",
+                                        "operations-as-nodes",
                                         "many-layers"};
 
 static bool must(const char *name) {

@@ -9,6 +9,45 @@ ib_status ib__operation_configure(ib_layer *layer, const ib_value *config, ib_er
     return ib__layer_configure(layer, fields, 1, config, err);
 }
 
+ib_status ib__read_list(const ib_field *field, const ib_value *value, const char *where, void *out,
+                        ib_value **canonical, ib_error *err) {
+    (void)field, (void)canonical;
+    ib_operation *s = (ib_operation *)((char *)out - offsetof(ib_operation, list));
+    bool list = value->kind == IB_LIST;
+    size_t n = value->kind == IB_NULL ? 0 : list ? value->count : 1;
+    bool good = n <= IB_RANK_MAX;
+    for (size_t i = 0; good && i < n; i++) {
+        const ib_value *item = list ? value->items[i] : value;
+        good = item->kind == IB_INT && item->integer >= -INT32_MAX && item->integer <= INT32_MAX;
+        if (good) s->list[i] = item->integer;
+    }
+    if (!good)
+        return ib__fail(err, IB_BAD_INPUT, where, "expected an integer or a list of at most %d integers",
+                        IB_RANK_MAX);
+    s->count = (int)n;
+    return IB_OK;
+}
+
+ib_status ib__operation_tensor(const ib_layer *layer, const ib_args *args, const char *argument, ib_spec *out,
+                               ib_error *err) {
+    size_t n, first = ib__args_find(args, argument, &n);
+    if (n != 1 || args->specs[first].shape.rank < 1)
+        return ib__fail(err, IB_BAD_INPUT, layer->place, "expected a tensor as %s", argument);
+    *out = args->specs[first];
+    return IB_OK;
+}
+
+int ib__operation_axis(int64_t axis, int rank, bool batch) {
+    if (axis < 0) axis += rank;
+    return axis < (batch ? 0 : 1) || axis >= rank ? -1 : (int)axis;
+}
+
+ib_status ib__operation_same(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX],
+                             size_t *n, ib_error *err) {
+    *n = 1;
+    return ib__operation_tensor(layer, args, "x", out, err);
+}
+
 /* An array in a file: {"class_name": "__tensor__", "config": {"value": nested lists}}; a number is one, too.
  */
 static const ib_value *array_of(const ib_value *setting) {

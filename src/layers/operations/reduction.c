@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Operations that reduce axes: any, all, sum, mean, max, min.
+ * Operations that reduce axes: any, all, sum, mean, max, min, variance, logsumexp, argmax and the like.
  */
 #include "layers/operations/operation.h"
 
@@ -24,6 +24,9 @@ static ib_status read_axes(const ib_field *field, const ib_value *value, const c
 static const ib_field plain_fields[] = {NAME, AXES};
 static const ib_field initial_fields[] = {
     NAME, AXES, {.key = "initial", .fallback = "null", .read = ib__read_null}};
+static const ib_field count_fields[] = {
+    NAME, {.key = "axis", .fallback = "null", .read = read_axes, .offset = offsetof(reduction, axes)}};
+static const ib_field norm_fields[] = {NAME, {.key = "ord", .fallback = "null", .read = ib__read_null}, AXES};
 static const ib_field sum_fields[] = {
     NAME, AXES, {.key = "dtype", .fallback = "null", .read = ib__read_anything, .omit_null = true}};
 
@@ -90,6 +93,62 @@ static ib_node truth(const ib_layer *layer, ib_graph *g, ib_reduce_op op, ib_nod
     return ib__op_convert(g, reduce(layer, g, op, numbers), IB_TYPE_PRED);
 }
 
+/* The mean of the squared distances to the mean. */
+static ib_node variance(const ib_layer *layer, ib_graph *g, ib_node x) {
+    x = ib__op_convert(g, x, IB_TYPE_F32);
+    ib_node centre = ib__op_mean(g, x, mask_of(layer, ib__node_shape(g, x).rank), true);
+    return mean(layer, g, ib__op_square(g, ib__op_subtract(g, x, centre)));
+}
+
+/* log(sum(exp(x - m))) + m with m = max(x), which no gradient passes. */
+static ib_node log_sum_exp(const ib_layer *layer, ib_graph *g, ib_node x) {
+    const reduction *s = layer->settings;
+    x = ib__op_convert(g, x, IB_TYPE_F32);
+    unsigned axes = mask_of(layer, ib__node_shape(g, x).rank);
+    ib_node most = ib__op_stop_gradient(g, ib__op_reduce(g, IB_REDUCE_MAX, x, axes, true));
+    ib_node y = reduce(layer, g, IB_REDUCE_SUM, ib__op_exp(g, ib__op_subtract(g, x, most)));
+    ib_shape shape = ib__node_shape(g, y);
+    return ib__op_add(g, ib__op_log(g, y), s->keep ? most : ib__op_reshape(g, most, &shape));
+}
+
+static ib_node norm(const ib_layer *layer, ib_graph *g, ib_node x) {
+    x = ib__op_convert(g, x, IB_TYPE_F32);
+    return ib__op_sqrt(g, reduce(layer, g, IB_REDUCE_SUM, ib__op_square(g, x)));
+}
+
+static ib_node count_nonzero(const ib_layer *layer, ib_graph *g, ib_node x) {
+    ib_node numbers = ib__op_convert(g, ib__op_convert(g, x, IB_TYPE_PRED), IB_TYPE_F32);
+    return ib__op_convert(g, reduce(layer, g, IB_REDUCE_SUM, numbers), IB_TYPE_I32);
+}
+
+/* The first place along one axis where x has its largest (or smallest) value: the least of the places where
+ * it is equal to it. */
+static ib_node place_of(const ib_layer *layer, ib_graph *g, ib_reduce_op op, ib_node x) {
+    x = ib__op_convert(g, x, IB_TYPE_F32);
+    ib_shape shape = ib__node_shape(g, x);
+    unsigned axes = mask_of(layer, shape.rank);
+    int axis = 0;
+    while (axis + 1 < shape.rank && !(axes >> axis & 1))
+        axis++;
+    ib_node places = ib__op_convert(g, ib__op_iota(g, &shape, axis), IB_TYPE_F32);
+    ib_node found = ib__op_map(g, IB_MAP_equal, x, ib__op_reduce(g, op, x, axes, true), IB_NO_NODE);
+    places = ib__op_select(g, found, places, ib__op_constant(g, (float)shape.dims[axis]));
+    return ib__op_convert(g, reduce(layer, g, IB_REDUCE_MIN, places), IB_TYPE_I32);
+}
+
+static ib_status infer_count(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX],
+                             size_t *n, ib_error *err) {
+    return infer(layer, args, IB_TYPE_I32, out, n, err);
+}
+
+static ib_status infer_place(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX],
+                             size_t *n, ib_error *err) {
+    const ib_value *axis = ib__value_get(layer->config, "axis");
+    if (axis->kind != IB_INT)
+        return ib__fail(err, IB_UNSUPPORTED, layer->place, "without one axis it is not supported");
+    return infer(layer, args, IB_TYPE_I32, out, n, err);
+}
+
 #define REDUCTION(symbol, class_name, fields, infer_, value)                                                 \
     static ib_status symbol##_configure(ib_layer *layer, const ib_value *config, ib_error *err) {            \
         return ib__layer_configure(layer, fields, sizeof fields / sizeof *fields, config, err);              \
@@ -100,16 +159,23 @@ static ib_node truth(const ib_layer *layer, ib_graph *g, ib_reduce_op op, ib_nod
         ib_node x = ib__operand(g, args, "x");                                                               \
         out->node = (value);                                                                                 \
     }                                                                                                        \
-    const ib_layer_class ib__layer_##symbol = {.name = "keras.src.ops.numpy." class_name,                    \
+    const ib_layer_class ib__layer_##symbol = {.name = "keras.src.ops." class_name,                          \
                                                .settings = sizeof(reduction),                                \
                                                .arguments = "x",                                             \
                                                .configure = symbol##_configure,                              \
                                                .infer = infer_,                                              \
                                                .apply = symbol##_apply};
 
-REDUCTION(op_any, "Any", plain_fields, infer_predicate, truth(layer, g, IB_REDUCE_MAX, x))
-REDUCTION(op_all, "All", plain_fields, infer_predicate, truth(layer, g, IB_REDUCE_MIN, x))
-REDUCTION(op_sum, "Sum", sum_fields, infer_number, reduce(layer, g, IB_REDUCE_SUM, x))
-REDUCTION(op_mean, "Mean", plain_fields, infer_number, mean(layer, g, x))
-REDUCTION(op_max, "Max", initial_fields, infer_number, reduce(layer, g, IB_REDUCE_MAX, x))
-REDUCTION(op_min, "Min", initial_fields, infer_number, reduce(layer, g, IB_REDUCE_MIN, x))
+REDUCTION(op_any, "numpy.Any", plain_fields, infer_predicate, truth(layer, g, IB_REDUCE_MAX, x))
+REDUCTION(op_all, "numpy.All", plain_fields, infer_predicate, truth(layer, g, IB_REDUCE_MIN, x))
+REDUCTION(op_sum, "numpy.Sum", sum_fields, infer_number, reduce(layer, g, IB_REDUCE_SUM, x))
+REDUCTION(op_mean, "numpy.Mean", plain_fields, infer_number, mean(layer, g, x))
+REDUCTION(op_max, "numpy.Max", initial_fields, infer_number, reduce(layer, g, IB_REDUCE_MAX, x))
+REDUCTION(op_min, "numpy.Min", initial_fields, infer_number, reduce(layer, g, IB_REDUCE_MIN, x))
+REDUCTION(op_var, "numpy.Var", plain_fields, infer_number, variance(layer, g, x))
+REDUCTION(op_std, "numpy.Std", plain_fields, infer_number, ib__op_sqrt(g, variance(layer, g, x)))
+REDUCTION(op_logsumexp, "math.Logsumexp", plain_fields, infer_number, log_sum_exp(layer, g, x))
+REDUCTION(op_norm, "linalg.Norm", norm_fields, infer_number, norm(layer, g, x))
+REDUCTION(op_count_nonzero, "numpy.CountNonzero", count_fields, infer_count, count_nonzero(layer, g, x))
+REDUCTION(op_argmax, "numpy.Argmax", plain_fields, infer_place, place_of(layer, g, IB_REDUCE_MAX, x))
+REDUCTION(op_argmin, "numpy.Argmin", plain_fields, infer_place, place_of(layer, g, IB_REDUCE_MIN, x))
