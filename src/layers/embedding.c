@@ -1,25 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Embedding and Masking.
+ * Embedding, ReversibleEmbedding and Masking.
  */
+#include <math.h>
+
 #include "layers/internal.h"
 
 typedef struct embedding {
     int64_t rows, width;
     bool mask_zero;
+    bool tied;       /* of ReversibleEmbedding: the way back takes the same table */
+    double soft_cap; /* NaN: none */
 } embedding;
 
 #define AT(member) .offset = offsetof(embedding, member)
-static const ib_field fields[] = {
-    IB_LAYER_FIELDS,
-    {.key = "input_dim", .read = ib__read_int, AT(rows), .low = 1, .high = 0x1p31},
-    {.key = "output_dim", .read = ib__read_int, AT(width), .low = 1, .high = 0x1p31},
-    {.key = "embeddings_initializer", .fallback = "\"uniform\"", .read = ib__read_initializer},
-    {.key = "embeddings_regularizer", .fallback = "null", .read = ib__read_regularizer},
-    {.key = "activity_regularizer", .fallback = "null", .read = ib__read_regularizer},
-    {.key = "embeddings_constraint", .fallback = "null", .read = ib__read_constraint},
-    {.key = "mask_zero", .fallback = "false", .read = ib__read_bool, AT(mask_zero)},
-    {.key = "quantization_config", .fallback = "null", .read = ib__read_null}};
+#define EMBEDDING_FIELDS                                                                                     \
+    IB_LAYER_FIELDS, {.key = "input_dim", .read = ib__read_int, AT(rows), .low = 1, .high = 0x1p31},         \
+        {.key = "output_dim", .read = ib__read_int, AT(width), .low = 1, .high = 0x1p31},                    \
+        {.key = "embeddings_initializer", .fallback = "\"uniform\"", .read = ib__read_initializer},          \
+        {.key = "embeddings_regularizer", .fallback = "null", .read = ib__read_regularizer},                 \
+        {.key = "activity_regularizer", .fallback = "null", .read = ib__read_regularizer},                   \
+        {.key = "embeddings_constraint", .fallback = "null", .read = ib__read_constraint},                   \
+        {.key = "mask_zero", .fallback = "false", .read = ib__read_bool, AT(mask_zero)}, {                   \
+        .key = "quantization_config", .fallback = "null", .read = ib__read_null                              \
+    }
+static const ib_field fields[] = {EMBEDDING_FIELDS};
 
 IB_CONFIGURE(fields)
 
@@ -61,6 +66,76 @@ const ib_layer_class ib__layer_embedding = {.name = "Embedding",
                                             .build = build,
                                             .apply = apply,
                                             .rows = count_rows};
+
+/* ---- ReversibleEmbedding: called with reverse, it multiplies with the table's transpose, or with a table of
+ * its own ---- */
+
+static const ib_field reversible_fields[] = {
+    EMBEDDING_FIELDS,
+    {.key = "tie_weights", .fallback = "true", .read = ib__read_bool, AT(tied)},
+    {.key = "reverse_dtype", .fallback = "null", .read = ib__read_null},
+    {.key = "logit_soft_cap",
+     .fallback = "null",
+     .read = ib__read_optional_real,
+     AT(soft_cap),
+     .low = 0x1p-60,
+     .high = 0x1p60}};
+
+static ib_status reversible_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
+    return ib__layer_configure(layer, reversible_fields, sizeof reversible_fields / sizeof *reversible_fields,
+                               config, err);
+}
+
+static ib_status reversible_infer(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX],
+                                  size_t *n, ib_error *err) {
+    const embedding *s = layer->settings;
+    if (!ib__args_flag(args, "reverse")) return infer(layer, args, out, n, err);
+    const ib_shape *x = &args->specs[0].shape;
+    if (args->n != 1 || x->rank < 2 || x->dims[x->rank - 1] != s->width)
+        return ib__fail(err, IB_BAD_INPUT, layer->place,
+                        "reverse: expected one input with a last axis of %lld", (long long)s->width);
+    out[0] = (ib_spec){*x, IB_TYPE_F32};
+    out[0].shape.dims[x->rank - 1] = s->rows;
+    *n = 1;
+    return IB_OK;
+}
+
+static ib_status reversible_build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {
+    const embedding *s = layer->settings;
+    ib_shape shape = {.rank = 2, .dims = {s->width, s->rows}};
+    const ib_value *initializer = ib__value_get(layer->config, "embeddings_initializer");
+    ib_status status = build(layer, inputs, n, err);
+    if (status != IB_OK || s->tied) return status;
+    return ib__layer_add_weight(layer, "reverse_embeddings", &shape, true, initializer, NULL, NULL, NULL,
+                                err);
+}
+
+static void reversible_apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]) {
+    const embedding *s = layer->settings;
+    ib_graph *g = b->g;
+    if (!ib__args_flag(args, "reverse")) {
+        apply(layer, b, args, out);
+        return;
+    }
+    ib_node table = ib__layer_weight(layer, g, s->tied ? "embeddings" : "reverse_embeddings");
+    if (s->tied) table = ib__op_transpose(g, table, (const int[]){1, 0});
+    ib_node y = ib__op_matmul(g, ib__op_convert(g, args->flows[0].node, IB_TYPE_F32), table);
+    if (!isnan(s->soft_cap)) {
+        ib_node cap = ib__op_constant(g, (float)s->soft_cap);
+        y = ib__op_map(g, IB_MAP_tanh, ib__op_divide(g, y, cap), IB_NO_NODE, IB_NO_NODE);
+        y = ib__op_multiply(g, y, cap);
+    }
+    out[0].node = y;
+}
+
+const ib_layer_class ib__layer_reversible_embedding = {.name = "ReversibleEmbedding",
+                                                       .settings = sizeof(embedding),
+                                                       .arguments = "inputs reverse",
+                                                       .configure = reversible_configure,
+                                                       .infer = reversible_infer,
+                                                       .build = reversible_build,
+                                                       .apply = reversible_apply,
+                                                       .rows = count_rows};
 
 /* ---- Masking: time steps all of whose values are mask_value are masked and set to 0 ---- */
 

@@ -101,16 +101,27 @@ static space spaces[] = {{.key = "layers", .make = make_layer},
 enum { SPACES = sizeof spaces / sizeof *spaces };
 
 /* Whether the code knows the name: what it says about missing settings is said of known ones only. */
-static bool is_known(const space *s, const char *name, bool as_text) {
+static bool is_known_as(const space *s, ib_value *config) {
     ib_error err = {0};
-    ib_value *map = ib__value_map();
-    ib_value *config = as_text ? ib__value_string(name) : map;
-    assert_true(ib__value_set(map, "class_name", ib__value_string(name)));
-    assert_true(ib__value_set(map, "config", ib__value_map()));
+    assert_non_null(config);
     ib_status status = s->make(config, &err);
-    ib__value_free(map);
-    if (as_text) ib__value_free(config);
+    ib__value_free(config);
     return status == IB_OK || (!strstr(err.text, "unknown") && !strstr(err.text, "not supported"));
+}
+
+static ib_value *named(const char *class_name, ib_value *config) {
+    ib_value *map = ib__value_map();
+    assert_true(ib__value_set(map, "class_name", ib__value_string(class_name)));
+    assert_true(ib__value_set(map, "config", config));
+    return map;
+}
+
+/* As a class, by its name, or as a function that Keras serialized. */
+static bool is_known(const space *s, const char *name) {
+    if (is_known_as(s, named(name, ib__value_map()))) return true;
+    if (strcmp(s->key, "layers") == 0) return false;
+    return is_known_as(s, ib__value_string(name)) ||
+           is_known_as(s, named("function", ib__value_string(name)));
 }
 
 /* ---- Golden cases ---- */
@@ -223,7 +234,7 @@ static void put_row(ib_buf *page, space *s, const char *name, const char *kind, 
         return;
     }
     assert_true(strcmp(kind, "code") != 0);
-    bool known = is_known(s, alias ? kind : name, false) || (!layers && is_known(s, name, true));
+    bool known = is_known(s, alias ? kind : name);
     all->supported += known;
     all->missing += !known;
     put(page, "%s", known ? "supported" : "missing");
