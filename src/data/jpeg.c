@@ -16,12 +16,7 @@
 
 #define SCANS_MAX 500 /* of a progressive file; each costs a pass over all coefficients */
 #define COMPONENTS 3
-
-/* Tables of the colours; see make_tables. */
-typedef struct colours {
-    int red[256], green_cb[256], green_cr[256], blue[256];
-    uint8_t limited[768];
-} colours;
+#define SIXTEEN 16 /* numbers at once */
 
 typedef struct decoder {
     struct jpeg_decompress_struct j;
@@ -33,7 +28,6 @@ typedef struct decoder {
     uint8_t *planes[COMPONENTS];
     size_t stride[COMPONENTS], rows[COMPONENTS];
     JSAMPROW *lines; /* a group of rows of all components */
-    colours colours;
 } decoder;
 
 static void leave(j_common_ptr j) {
@@ -74,7 +68,7 @@ static void make_planes(decoder *d) {
         size_t group = (size_t)c->v_samp_factor * DCTSIZE;
         d->stride[i] = round_up(c->width_in_blocks, (size_t)c->h_samp_factor) * DCTSIZE;
         d->rows[i] = round_up(c->height_in_blocks * (size_t)DCTSIZE, group);
-        d->planes[i] = malloc(d->stride[i] * d->rows[i] + 1);
+        d->planes[i] = calloc(d->stride[i] * d->rows[i] + SIXTEEN, 1);
         if (d->planes[i] == NULL) refuse(d, "out of memory");
         lines += group;
     }
@@ -128,32 +122,52 @@ static void heighten(uint8_t *out, const uint8_t *near, const uint8_t *far, size
         out[x] = (uint8_t)((near[x] * 3 + far[x] + bias) >> 2);
 }
 
-/* Twice as wide (w > 1) and high: near and far are the nearer and farther row, in sixteenths. */
-static void widen_between(uint8_t *out, const uint8_t *near, const uint8_t *far, size_t w) {
-    int before, here = near[0] * 3 + far[0], after = near[1] * 3 + far[1];
-    out[0] = (uint8_t)((here * 4 + 8) >> 4);
-    out[1] = (uint8_t)((here * 3 + after + 7) >> 4);
-    for (size_t x = 1; x + 1 < w; x++) {
-        before = here;
-        here = after;
-        after = near[x + 1] * 3 + far[x + 1];
-        out[2 * x] = (uint8_t)((here * 3 + before + 8) >> 4);
-        out[2 * x + 1] = (uint8_t)((here * 3 + after + 7) >> 4);
+/* Loops of a constant count over short numbers, in functions of their own, where restrict counts: compilers
+ * make vectors of them. */
+__attribute__((noinline)) static void sixteen_sums(int16_t *restrict out, const uint8_t *restrict near,
+                                                   const uint8_t *restrict far) {
+    for (size_t i = 0; i < SIXTEEN; i++)
+        out[i] = (int16_t)(near[i] * 3 + far[i]);
+}
+
+/* sums: with one before and one behind. */
+__attribute__((noinline)) static void sixteen_between(uint16_t *restrict out, const int16_t *restrict sums) {
+    for (size_t i = 0; i < SIXTEEN; i++) {
+        int16_t left = (int16_t)((sums[i + 1] * 3 + sums[i] + 8) >> 4);
+        int16_t right = (int16_t)((sums[i + 1] * 3 + sums[i + 2] + 7) >> 4);
+        out[i] = (uint16_t)(left | right << 8);
     }
-    out[2 * w - 2] = (uint8_t)((after * 3 + here + 8) >> 4);
-    out[2 * w - 1] = (uint8_t)((after * 4 + 7) >> 4);
+}
+
+/* Twice as wide and high: near and far are the nearer and farther row, in sixteenths. The ends have
+ * themselves as neighbours. sums: room for w + 18. Up to 15 samples behind the rows are read, and as many
+ * pairs written behind what counts. */
+static void widen_between(uint8_t *out, const uint8_t *near, const uint8_t *far, size_t w, int16_t *sums) {
+    uint16_t pairs[SIXTEEN];
+    for (size_t x = 0; x < w; x += SIXTEEN)
+        sixteen_sums(sums + 1 + x, near + x, far + x);
+    sums[0] = sums[1];
+    sums[w + 1] = sums[w];
+    for (size_t x = 0; x < w; x += SIXTEEN) {
+        sixteen_between(pairs, sums + x);
+        for (size_t i = 0; i < SIXTEEN; i++)
+            pairs[i] = htole16(pairs[i]);
+        memcpy(out + 2 * x, pairs, sizeof pairs);
+    }
 }
 
 /* Row y of the image from a component that is fx times narrower and fy times lower: the component's own, or
- * made in room, which is fx times as long as the component is wide. */
-static const uint8_t *enlarge_row(uint8_t *room, const plane *p, size_t y, size_t fx, size_t fy) {
+ * made in room, which is fx times as long as the component is wide, and 32
+ * more; sums: see widen_between. */
+static const uint8_t *enlarge_row(uint8_t *room, int16_t *sums, const plane *p, size_t y, size_t fx,
+                                  size_t fy) {
     size_t at = y / fy;
     size_t beside = y % 2 == 1 ? at + 1 : at > 0 ? at - 1 : 0;
     const uint8_t *in = row_of(p, at), *other = row_of(p, beside);
     if (fx == 2 && fy == 1 && p->w > 2) {
         widen(room, in, p->w);
     } else if (fx == 2 && fy == 2 && p->w > 2) {
-        widen_between(room, in, other, p->w);
+        widen_between(room, in, other, p->w, sums);
     } else if (fx == 1 && fy == 2) {
         heighten(room, in, other, p->w, y);
     } else if (fx == 1) {
@@ -167,32 +181,49 @@ static const uint8_t *enlarge_row(uint8_t *room, const plane *p, size_t y, size_
 
 /* ---- Colours ---- */
 
-/* r = y + 1.402 cr, g = y - 0.344136 cb - 0.714136 cr, b = y + 1.772 cb, in 16 bits behind the point; cb, cr
- * less 128. What is added to y comes from tables, and so does the limit of sums from -256 to 511. */
-static void make_tables(colours *c) {
+/* Sixteen pixels of luminance and two colour differences: r = y + 1.402 cr, g = y - 0.344136 cb - 0.714136
+ * cr, b = y + 1.772 cb, in 16 bits behind the point, without what is whole in the factors; cb, cr less 128.
+ * out: red lowest. */
+__attribute__((noinline)) static void sixteen_to_rgb(uint32_t *restrict out, const uint8_t *restrict y,
+                                                     const uint8_t *restrict cb, const uint8_t *restrict cr) {
+    int16_t red[SIXTEEN], green[SIXTEEN], blue[SIXTEEN];
     const int half = 1 << 15;
-    for (int i = 0; i < 256; i++) {
-        c->red[i] = (91881 * (i - 128) + half) >> 16;
-        c->green_cb[i] = -22554 * (i - 128);
-        c->green_cr[i] = -46802 * (i - 128) + half;
-        c->blue[i] = (116130 * (i - 128) + half) >> 16;
+    for (size_t i = 0; i < SIXTEEN; i++) {
+        int16_t b = (int16_t)(cb[i] - 128), r = (int16_t)(cr[i] - 128);
+        red[i] = (int16_t)(y[i] + r + ((26345 * r + half) >> 16));
+        green[i] = (int16_t)(y[i] - r + ((-22554 * b + 18734 * r + half) >> 16));
+        blue[i] = (int16_t)(y[i] + 2 * b + ((-14942 * b + half) >> 16));
     }
-    for (int i = 0; i < 768; i++)
-        c->limited[i] = (uint8_t)(i < 256 ? 0 : i > 511 ? 255 : i - 256);
+    for (size_t i = 0; i < SIXTEEN; i++) {
+        red[i] = red[i] < 0 ? 0 : red[i];
+        red[i] = red[i] > 255 ? 255 : red[i];
+        green[i] = green[i] < 0 ? 0 : green[i];
+        green[i] = green[i] > 255 ? 255 : green[i];
+        blue[i] = blue[i] < 0 ? 0 : blue[i];
+        blue[i] = blue[i] > 255 ? 255 : blue[i];
+    }
+    for (size_t i = 0; i < SIXTEEN; i++)
+        out[i] = (uint32_t)(uint16_t)red[i] | (uint32_t)(uint16_t)green[i] << 8 |
+                 (uint32_t)(uint16_t)blue[i] << 16;
 }
 
 /* Four bytes at once: with a step of 3 the last one is the next pixel's, or, at the end, one more that the
  * image has for this. */
-static void to_rgb(uint8_t *out, const colours *c, const uint8_t *const rows[COMPONENTS], size_t w,
-                   size_t step) {
-    const uint8_t *y = rows[0], *cb = rows[1], *cr = rows[2], *limited = c->limited + 256;
-    for (size_t x = 0; x < w; x++, out += step) {
-        int light = y[x];
-        uint32_t red = limited[light + c->red[cr[x]]];
-        uint32_t green = limited[light + ((c->green_cb[cb[x]] + c->green_cr[cr[x]]) >> 16)];
-        uint32_t blue = limited[light + c->blue[cb[x]]];
-        uint32_t pixel = htole32(red | green << 8 | blue << 16);
-        memcpy(out, &pixel, sizeof pixel);
+static void to_rgb(uint8_t *out, const uint8_t *const rows[COMPONENTS], size_t w, size_t step) {
+    uint8_t rest[COMPONENTS][SIXTEEN] = {{0}};
+    uint32_t pixels[SIXTEEN];
+    for (size_t x = 0; x < w; x += SIXTEEN) {
+        size_t n = w - x < SIXTEEN ? w - x : SIXTEEN;
+        const uint8_t *in[COMPONENTS] = {rows[0] + x, rows[1] + x, rows[2] + x};
+        for (size_t i = 0; n < SIXTEEN && i < COMPONENTS; i++) {
+            memcpy(rest[i], in[i], n);
+            in[i] = rest[i];
+        }
+        sixteen_to_rgb(pixels, in[0], in[1], in[2]);
+        for (size_t i = 0; i < n; i++, out += step) {
+            uint32_t pixel = htole32(pixels[i]);
+            memcpy(out, &pixel, sizeof pixel);
+        }
     }
 }
 
@@ -220,23 +251,25 @@ static void finish_row(uint8_t *out, const decoder *d, const uint8_t *const rows
     if (grey || rgb)
         copy_row(out, grey ? same : rows, w, channels);
     else
-        to_rgb(out, &d->colours, rows, w, channels);
+        to_rgb(out, rows, w, channels);
     if (channels == 4) set_alpha(out, w);
 }
 
 static void make_pixels(decoder *d, ib_image *out) {
     size_t w = d->j.image_width, n = d->j.num_components == 1 ? 1 : COMPONENTS;
     bool colour = out->channels > 1 || d->j.jpeg_color_space == JCS_RGB;
-    size_t line = w + (size_t)16 * DCTSIZE;
-    uint8_t *room = calloc(COMPONENTS, line);
+    size_t line = round_up(w, 2) + (size_t)16 * DCTSIZE;
+    uint8_t *room = calloc(COMPONENTS + 2, line); /* a row of each component, then the sums */
     if (room == NULL) refuse(d, "out of memory");
+    int16_t *sums = (int16_t *)(void *)(room + COMPONENTS * line);
     const uint8_t *rows[COMPONENTS] = {NULL};
     for (size_t y = 0; y < d->j.image_height; y++) {
         for (size_t i = 0; i < (colour ? n : 1); i++) {
             const jpeg_component_info *c = &d->j.comp_info[i];
             plane p = {d->planes[i], d->stride[i], c->downsampled_width, c->downsampled_height};
-            rows[i] = enlarge_row(room + i * line, &p, y, (size_t)(d->j.max_h_samp_factor / c->h_samp_factor),
-                                  (size_t)(d->j.max_v_samp_factor / c->v_samp_factor));
+            rows[i] =
+                enlarge_row(room + i * line, sums, &p, y, (size_t)(d->j.max_h_samp_factor / c->h_samp_factor),
+                            (size_t)(d->j.max_v_samp_factor / c->v_samp_factor));
         }
         finish_row(out->pixels + y * w * out->channels, d, rows, w, out->channels);
     }
@@ -276,7 +309,6 @@ static void decode(decoder *d, ib_image *out, const void *bytes, size_t n) {
     d->j.do_block_smoothing = FALSE;
     (void)jpeg_start_decompress(&d->j);
     make_planes(d);
-    make_tables(&d->colours);
     read_planes(d);
     make_pixels(d, out);
     (void)jpeg_finish_decompress(&d->j); /* frees what is known of the components; sees the file's end */

@@ -36,38 +36,40 @@ size_t ib__copy_rows(const ib_copy *c) {
     return rows;
 }
 
-/* The next row: `at` counts through the dimensions before the last one, from and to follow. */
-static void next_row(const ib_copy *c, size_t *at, size_t *from, size_t *to) {
-    for (int i = c->rank - 1; i-- > 0;) {
-        *from += c->src_strides[i];
-        *to += c->dst_strides[i];
-        if (++at[i] < c->dims[i]) return;
-        *from -= at[i] * c->src_strides[i];
-        *to -= at[i] * c->dst_strides[i];
-        at[i] = 0;
+/* n rows of c->dims[last] numbers, their beginnings from_step and to_step apart. Short rows are frequent (the
+ * channels of pixels), and a call for each would cost more than they do. */
+static void copy_rows(const ib_copy *c, const float *src, float *dst, size_t n, size_t from_step,
+                      size_t to_step) {
+    size_t last = (size_t)c->rank - 1, width = c->dims[last];
+    size_t ss = c->src_strides[last], ds = c->dst_strides[last];
+    for (size_t from = 0, to = 0; n > 0; n--, from += from_step, to += to_step) {
+        if (ss == 1 && ds == 1 && width == 3)
+            memcpy(dst + to, src + from, 3 * sizeof *dst);
+        else if (ss == 1 && ds == 1 && width > 8)
+            memcpy(dst + to, src + from, width * sizeof *dst);
+        else
+            for (size_t i = 0; i < width; i++)
+                memcpy(dst + to + i * ds, src + from + i * ss, sizeof *dst);
     }
 }
 
-/* Strides may be negative, as numbers that wrap. */
+/* Rows are numbered through all dimensions but the last; those of the dimension before it go at once. Strides
+ * may be negative, as numbers that wrap. */
 void ib__copy_run(const ib_copy *c, const float *src, float *dst, size_t row0, size_t row1) {
-    int inner = c->rank - 1;
-    size_t n = c->dims[inner], ss = c->src_strides[inner], ds = c->dst_strides[inner];
-    size_t at[IB_RANK_MAX] = {0}, rest = row0, from = c->src_offset, to = c->dst_offset;
-    bool whole = ss == 1 && ds == 1 && n > 8;
-    if (row0 >= row1) return; /* a dimension may be 0 */
-    for (int i = inner; i-- > 0;) {
-        at[i] = rest % c->dims[i];
-        rest /= c->dims[i];
-        from += at[i] * c->src_strides[i];
-        to += at[i] * c->dst_strides[i];
-    }
-    for (size_t row = row0; row < row1; row++) {
-        if (whole)
-            memcpy(dst + to, src + from, n * sizeof *dst);
-        else
-            for (size_t i = 0; i < n; i++)
-                memcpy(dst + to + i * ds, src + from + i * ss, sizeof *dst);
-        next_row(c, at, &from, &to);
+    size_t last = (size_t)c->rank - 1;
+    bool flat = last == 0;
+    size_t lines = flat ? 1 : c->dims[last - 1];
+    size_t from_step = flat ? 0 : c->src_strides[last - 1], to_step = flat ? 0 : c->dst_strides[last - 1];
+    for (size_t row = row0; row < row1;) {
+        size_t at = row % lines, rest = row / lines, n = lines - at < row1 - row ? lines - at : row1 - row;
+        size_t from = c->src_offset + at * from_step, to = c->dst_offset + at * to_step;
+        for (size_t i = flat ? 0 : last - 1; i-- > 0;) {
+            from += rest % c->dims[i] * c->src_strides[i];
+            to += rest % c->dims[i] * c->dst_strides[i];
+            rest /= c->dims[i];
+        }
+        copy_rows(c, src + from, dst + to, n, from_step, to_step);
+        row += n;
     }
 }
 
