@@ -2,6 +2,8 @@
  *
  * BatchNormalization, LayerNormalization, GroupNormalization, RMSNormalization, UnitNormalization.
  */
+#include <math.h>
+
 #include "layers/internal.h"
 
 typedef struct settings {
@@ -10,6 +12,8 @@ typedef struct settings {
     double momentum, epsilon;
     bool center, scale, rms;
     int64_t groups;
+    bool renorm;
+    double rmin, rmax, dmax, renorm_momentum; /* NaN: no bound */
 } settings;
 
 #define AT(member) .offset = offsetof(settings, member)
@@ -50,6 +54,20 @@ static ib_node parameter(const ib_layer *layer, ib_graph *g, const char *name, i
 
 /* ---- BatchNormalization ---- */
 
+/* null, or bounds of the corrections: rmin and rmax of the factor, dmax of the shift. */
+static const ib_field clipping_fields[] = {
+    {.key = "rmax", .fallback = "null", .read = ib__read_optional_real, AT(rmax), .high = 0x1p100},
+    {.key = "rmin", .fallback = "null", .read = ib__read_optional_real, AT(rmin), .high = 0x1p100},
+    {.key = "dmax", .fallback = "null", .read = ib__read_optional_real, AT(dmax), .high = 0x1p100}};
+
+static ib_status read_clipping(const ib_field *field, const ib_value *value, const char *where, void *out,
+                               ib_value **canonical, ib_error *err) {
+    (void)field, (void)out, (void)canonical;
+    if (value->kind == IB_NULL || value->kind == IB_MAP) return IB_OK;
+    return ib__fail(err, IB_BAD_INPUT, where, "expected a map of bounds, found %s",
+                    ib__kind_name(value->kind));
+}
+
 static const ib_field batch_fields[] = {
     IB_LAYER_FIELDS,
     {.key = "axis", .fallback = "-1", .read = ib__read_axes, AT(axes), .choices = "one"},
@@ -66,14 +84,51 @@ static const ib_field batch_fields[] = {
     {.key = "beta_constraint", .fallback = "null", .read = ib__read_constraint},
     {.key = "gamma_constraint", .fallback = "null", .read = ib__read_constraint},
     {.key = "synchronized", .fallback = "false", .read = ib__read_null},
-    {.key = "renorm", .fallback = "false", .read = ib__read_null},
-    {.key = "renorm_clipping", .fallback = "null", .read = ib__read_null},
-    {.key = "renorm_momentum", .fallback = "0.99", .read = ib__read_anything}};
+    {.key = "renorm", .fallback = "false", .read = ib__read_bool, AT(renorm)},
+    {.key = "renorm_clipping", .fallback = "null", .read = read_clipping},
+    {.key = "renorm_momentum", .fallback = "0.99", .read = ib__read_real, AT(renorm_momentum), .high = 1.0}};
 
 static ib_status batch_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
     settings *s = layer->settings;
     s->n_axes = 1;
-    return ib__layer_configure(layer, batch_fields, sizeof batch_fields / sizeof *batch_fields, config, err);
+    ib_status status =
+        ib__layer_configure(layer, batch_fields, sizeof batch_fields / sizeof *batch_fields, config, err);
+    if (status != IB_OK || !s->renorm) return status;
+    const ib_value *bounds = ib__value_get(layer->config, "renorm_clipping");
+    ib_value *completed = NULL;
+    status = ib__settings_read(s, clipping_fields, sizeof clipping_fields / sizeof *clipping_fields,
+                               bounds->kind == IB_NULL ? NULL : bounds, layer->place, &completed, err);
+    ib__value_free(completed);
+    if (status != IB_OK) return status;
+    if (s->rmax < s->rmin)
+        return ib__fail(err, IB_BAD_INPUT, layer->place, "renorm_clipping: rmax is below rmin");
+    if (bounds->kind == IB_NULL && !ib__value_set(layer->config, "renorm_clipping", ib__value_map()))
+        return ib__fail_memory(err);
+    return IB_OK;
+}
+
+/* A standard deviation begins as the root of what the variance's initializer gives. */
+static ib_status fill_root(const ib_weight *weight, ib_fill_fn *piece, void *context, ib_error *err) {
+    float *data = weight->variable.data;
+    ib_status status = piece(context, weight, data, &weight->variable.shape, err);
+    for (int64_t i = 0; status == IB_OK && i < ib__shape_elements(&weight->variable.shape); i++)
+        data[i] = sqrtf(data[i]);
+    return status;
+}
+
+/* What renormalization keeps besides: the moving deviation, and the statistics of training. */
+static ib_status build_renorm(ib_layer *layer, const ib_shape *channels, ib_error *err) {
+    static const char *const names[] = {"moving_stddev", "renorm_mean", "renorm_stddev"};
+    const ib_value *mean = ib__value_get(layer->config, "moving_mean_initializer");
+    const ib_value *variance = ib__value_get(layer->config, "moving_variance_initializer");
+    ib_status status = IB_OK;
+    for (int i = 0; status == IB_OK && i < 3; i++) {
+        ib_weight *weight;
+        status = ib__layer_add_weight(layer, names[i], channels, false, i == 1 ? mean : variance, NULL, NULL,
+                                      &weight, err);
+        if (status == IB_OK && i != 1) weight->fill = fill_root;
+    }
+    return status;
 }
 
 static ib_status batch_build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {
@@ -85,33 +140,84 @@ static ib_status batch_build(ib_layer *layer, const ib_shape *inputs, size_t n, 
     if (status == IB_OK && s->center) status = ib__layer_add_configured(layer, "beta", &channels, true, err);
     if (status == IB_OK) status = ib__layer_add_configured(layer, "moving_mean", &channels, false, err);
     if (status == IB_OK) status = ib__layer_add_configured(layer, "moving_variance", &channels, false, err);
-    return status;
+    return status == IB_OK && s->renorm ? build_renorm(layer, &channels, err) : status;
 }
 
-/* moving = moving * momentum + batch * (1 - momentum). A layer that is called again goes on from what its
- * last call assigned. */
-static void update_moving(ib_layer *layer, ib_graph *g, const char *name, ib_node batch) {
+/* What a weight is before this call: a layer that is called again goes on from what its last call assigned.
+ */
+static ib_node moving_value(ib_graph *g, ib_variable *moving) {
+    ib_node before = ib__graph_assigned(g, moving);
+    return before == IB_NO_NODE ? ib__op_variable(g, moving) : before;
+}
+
+static ib_variable *find_moving(ib_layer *layer, const char *name) {
+    for (size_t i = 0; i < layer->n_weights; i++)
+        if (strcmp(layer->weights[i].name, name) == 0) return &layer->weights[i].variable;
+    return NULL;
+}
+
+/* moving = moving * momentum + batch * (1 - momentum); gives it. */
+static ib_node update_moving(ib_layer *layer, ib_graph *g, const char *name, double momentum, ib_node batch) {
+    ib_variable *moving = find_moving(layer, name);
+    if (!moving) return IB_NO_NODE;
+    ib_node flat = ib__op_reshape(g, batch, &moving->shape);
+    ib_node old = ib__op_scale(g, moving_value(g, moving), (float)momentum);
+    ib_node value = ib__op_add(g, old, ib__op_scale(g, flat, (float)(1.0 - momentum)));
+    ib__graph_assign(g, moving, value);
+    return value;
+}
+
+/* Renormalization: the batch's statistics are corrected towards those of training by r = stddev / training's
+ * stddev and d = (mean - training's mean) / training's stddev, which no gradient passes. Statistics are kept
+ * for the next call. */
+static void renormalize(ib_layer *layer, ib_graph *g, ib_node mean, ib_node variance, ib_node *r,
+                        ib_node *d) {
     const settings *s = layer->settings;
-    for (size_t i = 0; i < layer->n_weights; i++) {
-        ib_variable *moving = &layer->weights[i].variable;
-        if (strcmp(layer->weights[i].name, name) != 0) continue;
-        ib_node flat = ib__op_reshape(g, batch, &moving->shape);
-        ib_node before = ib__graph_assigned(g, moving);
-        if (before == IB_NO_NODE) before = ib__op_variable(g, moving);
-        ib_node old = ib__op_scale(g, before, (float)s->momentum);
-        ib_node value = ib__op_add(g, old, ib__op_scale(g, flat, (float)(1.0 - s->momentum)));
-        ib__graph_assign(g, moving, value);
+    ib_variable *kept_mean = find_moving(layer, "renorm_mean");
+    ib_variable *kept_stddev = find_moving(layer, "renorm_stddev");
+    ib_variable *moving_variance = find_moving(layer, "moving_variance");
+    ib_node epsilon = ib__op_constant(g, (float)s->epsilon);
+    if (!kept_mean || !kept_stddev || !moving_variance) return;
+    mean = ib__op_stop_gradient(g, mean);
+    variance = ib__op_stop_gradient(g, variance);
+    ib_node stddev = ib__op_sqrt(g, ib__op_add(g, variance, epsilon));
+    ib_shape wide = ib__node_shape(g, mean);
+    ib_node base = ib__op_reshape(g, moving_value(g, kept_stddev), &wide);
+    base = ib__op_maximum(g, base, ib__op_sqrt(g, epsilon));
+    *r = ib__op_divide(g, stddev, base);
+    *d = ib__op_subtract(g, mean, ib__op_reshape(g, moving_value(g, kept_mean), &wide));
+    *d = ib__op_divide(g, *d, base);
+    if (!isnan(s->rmin)) *r = ib__op_maximum(g, *r, ib__op_constant(g, (float)s->rmin));
+    if (!isnan(s->rmax)) *r = ib__op_minimum(g, *r, ib__op_constant(g, (float)s->rmax));
+    if (!isnan(s->dmax)) {
+        *d = ib__op_maximum(g, *d, ib__op_constant(g, (float)-s->dmax));
+        *d = ib__op_minimum(g, *d, ib__op_constant(g, (float)s->dmax));
     }
+    (void)update_moving(layer, g, "renorm_mean", s->renorm_momentum, mean);
+    (void)update_moving(layer, g, "renorm_stddev", s->renorm_momentum, stddev);
+    (void)update_moving(layer, g, "moving_mean", s->momentum, mean);
+    ib_node deviation = update_moving(layer, g, "moving_stddev", s->momentum, stddev);
+    ib__graph_assign(g, moving_variance,
+                     ib__op_relu(g, ib__op_subtract(g, ib__op_square(g, deviation), epsilon)));
 }
 
-/* (x - mean) * (rsqrt(variance + epsilon) [* gamma]) [+ beta] */
-static ib_node normalize(const ib_layer *layer, ib_graph *g, ib_node x, ib_node centred, ib_node variance) {
+/* (x - mean) * (rsqrt(variance + epsilon) [* r] [* gamma]) [+ d [* gamma]] [+ beta]; r and d may be
+ * IB_NO_NODE. */
+static ib_node normalize(const ib_layer *layer, ib_graph *g, ib_node x, ib_node centred, ib_node variance,
+                         ib_node r, ib_node d) {
     const settings *s = layer->settings;
+    ib_node gamma = s->scale ? parameter(layer, g, "gamma", x) : IB_NO_NODE;
+    ib_node beta = s->center ? parameter(layer, g, "beta", x) : IB_NO_NODE;
     ib_node factor =
         ib__op_map(g, IB_MAP_rsqrt, ib__op_offset(g, variance, (float)s->epsilon), IB_NO_NODE, IB_NO_NODE);
-    if (s->scale) factor = ib__op_multiply(g, factor, parameter(layer, g, "gamma", x));
+    if (d != IB_NO_NODE) {
+        ib_node shift = s->scale ? ib__op_multiply(g, d, gamma) : d;
+        gamma = s->scale ? ib__op_multiply(g, r, gamma) : r;
+        beta = s->center ? ib__op_add(g, shift, beta) : shift;
+    }
+    if (gamma != IB_NO_NODE) factor = ib__op_multiply(g, factor, gamma);
     ib_node y = ib__op_multiply(g, centred, factor);
-    return s->center ? ib__op_add(g, y, parameter(layer, g, "beta", x)) : y;
+    return beta != IB_NO_NODE ? ib__op_add(g, y, beta) : y;
 }
 
 /* x - mean, and the mean of its square. The variance's own gradient does not go through the mean: in exact
@@ -147,7 +253,8 @@ static void batch_apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_fl
     out->mask = mask;
     if (!b->training || !layer->trainable) {
         ib_node centred = ib__op_subtract(g, x, parameter(layer, g, "moving_mean", x));
-        out->node = normalize(layer, g, x, centred, parameter(layer, g, "moving_variance", x));
+        out->node = normalize(layer, g, x, centred, parameter(layer, g, "moving_variance", x), IB_NO_NODE,
+                              IB_NO_NODE);
         return;
     }
     unsigned axes = ((1u << rank) - 1) & ~ib__axes_mask(s->axes, s->n_axes, rank);
@@ -159,9 +266,14 @@ static void batch_apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_fl
         masked_moments(g, x, mask, axes, &mean, &variance);
         centred = ib__op_subtract(g, x, mean);
     }
-    update_moving(layer, g, "moving_mean", ib__op_stop_gradient(g, mean));
-    update_moving(layer, g, "moving_variance", ib__op_stop_gradient(g, variance));
-    out->node = normalize(layer, g, x, centred, variance);
+    ib_node r = IB_NO_NODE, d = IB_NO_NODE;
+    if (s->renorm) {
+        renormalize(layer, g, mean, variance, &r, &d);
+    } else {
+        (void)update_moving(layer, g, "moving_mean", s->momentum, ib__op_stop_gradient(g, mean));
+        (void)update_moving(layer, g, "moving_variance", s->momentum, ib__op_stop_gradient(g, variance));
+    }
+    out->node = normalize(layer, g, x, centred, variance, r, d);
 }
 
 const ib_layer_class ib__layer_batch_normalization = {.name = "BatchNormalization",
@@ -217,7 +329,7 @@ static ib_node layer_call(ib_layer *layer, ib_build *b, const ib_node *inputs, s
     unsigned axes = ib__axes_mask(s->axes, s->n_axes, ib__node_shape(g, x).rank);
     ib_node centred, variance;
     centre(g, x, ib__op_mean(g, x, axes, true), axes, &centred, &variance);
-    if (!s->rms) return normalize(layer, g, x, centred, variance);
+    if (!s->rms) return normalize(layer, g, x, centred, variance, IB_NO_NODE, IB_NO_NODE);
     ib_node factor =
         ib__op_map(g, IB_MAP_rsqrt, ib__op_offset(g, variance, (float)s->epsilon), IB_NO_NODE, IB_NO_NODE);
     factor = ib__op_multiply(g, factor, parameter(layer, g, "gamma", x));

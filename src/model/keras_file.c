@@ -232,7 +232,107 @@ ib_status ib__keras_load(ib_model **out, const char *path, bool compiled, ib_err
     return status;
 }
 
+/* ---- Shards: x.weights.json says which HDF5 files beside it hold the variables of a group ---- */
+
+typedef struct shards {
+    const char *path; /* of the JSON file */
+    const ib_value *map;
+    paths weights;
+    ib_error *err;
+} shards;
+
+/* The list of files of an item's group: of "layers/dense/vars/0", that of "/layers/dense/vars". */
+static ib_status shards_of(const shards *s, const ib_h5_item *item, const ib_value **out) {
+    char key[1024];
+    const char *slash = strrchr(item->path, '/');
+    snprintf(key, sizeof key, "/%.*s", slash ? (int)(slash - item->path) : 0, item->path);
+    *out = ib__value_get(s->map, key);
+    bool good = ib__value_is(*out, IB_LIST);
+    for (size_t i = 0; good && i < (*out)->count; i++) {
+        const ib_value *name = (*out)->items[i];
+        good = ib__value_is(name, IB_STRING) && name->string[0] && name->string[0] != '.' &&
+               !strchr(name->string, '/');
+    }
+    return good ? IB_OK
+                : ib__fail(s->err, IB_BAD_INPUT, s->path,
+                           "weight_map: expected a list of files beside this one for %.200s", key);
+}
+
+static bool stands_in(const ib_value *list, const char *name) {
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i]->string, name) == 0) return true;
+    return false;
+}
+
+/* All items that stand in this file and were not found before. */
+static ib_status read_shard(shards *s, const char *name) {
+    paths *p = &s->weights;
+    ib_h5_item *items = ib__alloc(p->n_items + 1, sizeof *items);
+    size_t *from = ib__alloc(p->n_items + 1, sizeof *from), n = 0;
+    ib_buf file = {0}, h5 = {0};
+    const char *slash = strrchr(s->path, '/');
+    bool good = items && from &&
+                ib__buf_printf(&file, "%.*s%s", slash ? (int)(slash + 1 - s->path) : 0, s->path, name);
+    ib_status status =
+        good ? ib__file_read(&h5, file.data, (size_t)4 << 30, s->err) : ib__fail_memory(s->err);
+    for (size_t i = 0; status == IB_OK && i < p->n_items; i++) {
+        const ib_value *list;
+        status = shards_of(s, &p->items[i], &list);
+        if (status != IB_OK || p->items[i].found || !stands_in(list, name)) continue;
+        items[n] = p->items[i];
+        items[n].optional = true;
+        from[n++] = i;
+    }
+    if (status == IB_OK) status = ib__h5_read(h5.data, h5.length, items, n, file.data, s->err);
+    for (size_t i = 0; status == IB_OK && i < n; i++)
+        p->items[from[i]].found = items[i].found;
+    ib__buf_free(&file);
+    ib__buf_free(&h5);
+    ib__free(items);
+    ib__free(from);
+    return status;
+}
+
+/* Each item looks into the files of its group until it is found; a file brings all that it holds. */
+static ib_status read_shards(shards *s) {
+    ib_status status = IB_OK;
+    for (size_t i = 0; status == IB_OK && i < s->weights.n_items; i++) {
+        const ib_h5_item *item = &s->weights.items[i];
+        const ib_value *list;
+        status = shards_of(s, item, &list);
+        for (size_t k = 0; status == IB_OK && !item->found && k < list->count; k++)
+            status = read_shard(s, list->items[k]->string);
+        if (status == IB_OK && !item->found)
+            status =
+                ib__fail(s->err, IB_BAD_INPUT, s->path, "%.200s stands in none of its files", item->path);
+    }
+    return status;
+}
+
+static ib_status load_shards(ib_model *model, const char *path, ib_error *err) {
+    ib_buf text = {0};
+    ib_value *index = NULL;
+    shards s = {.path = path, .weights = {.reading = true, .err = err}, .err = err};
+    ib_status status = ib__file_read(&text, path, CONFIG_LIMIT, err);
+    if (status == IB_OK) status = ib__json_parse(&index, text.data, text.length, path, err);
+    if (status == IB_OK) {
+        s.map = ib__value_get(index, "weight_map");
+        if (!ib__value_is(s.map, IB_MAP))
+            status = ib__fail(err, IB_BAD_INPUT, path, "weight_map: expected a map, found %s",
+                              s.map ? ib__kind_name(s.map->kind) : "nothing");
+    }
+    if (status == IB_OK) status = add_module(&s.weights, model->root);
+    if (status == IB_OK) status = read_shards(&s);
+    if (status == IB_OK) model->loaded = true;
+    free_paths(&s.weights);
+    ib__value_free(index);
+    ib__buf_free(&text);
+    return status;
+}
+
 ib_status ib__weights_load(ib_model *model, const char *path, ib_error *err) {
+    size_t length = strlen(path);
+    if (length > 5 && strcmp(path + length - 5, ".json") == 0) return load_shards(model, path, err);
     ib_buf h5 = {0};
     ib_status status = ib__file_read(&h5, path, (size_t)4 << 30, err);
     if (status == IB_OK) status = read_weights(model, &h5, path, err);

@@ -9,6 +9,9 @@
 
 /* Cases that must load; the others may say that something is not supported yet. */
 static const char *const must_load[] = {"legacy-h5",
+                                        "legacy-h5-sequential-rnn",
+                                        "fixed-batch",
+                                        "weights-sharded",
                                         "directory-unzipped",
                                         "uncompiled",
                                         "without-optimizer",
@@ -75,8 +78,8 @@ static void check_again(ib_model *model, ib_zip *zip, const char *npz, const cha
 }
 
 /* model.weights.h5 into a model that has other weights. */
-static void check_weight_file(ib_model *model, const char *folder, ib_zip *zip, const char *npz,
-                              const ib_value *meta, const char *prefix, double limit) {
+static void check_weight_file(ib_model *model, const char *folder, const char *file, ib_zip *zip,
+                              const char *npz, const ib_value *meta, const char *prefix, double limit) {
     char path[600];
     ib_error err = {0};
     ib_weight *weights[64];
@@ -84,11 +87,29 @@ static void check_weight_file(ib_model *model, const char *folder, ib_zip *zip, 
     size_t n = ib__model_weights(model, weights, false);
     for (size_t i = 0; i < n; i++)
         weights[i]->variable.data[0] += 1;
-    (void)snprintf(path, sizeof path, "%s/model.weights.h5", folder);
+    (void)snprintf(path, sizeof path, "%s/%s", folder, file);
     if (ib__weights_load(model, path, &err) != IB_OK) fail_msg("%s: %s", err.where, err.text);
     assert_int_equal(check_weights(model, zip, npz, meta), n);
     double error = predict_error(model, zip, npz, prefix);
     assert_true(error >= 0 && error <= limit);
+}
+
+/* Indexes of shards that lead nowhere, or outside of their folder. */
+static void check_bad_shards(ib_model *model) {
+    static const char *const bad[][2] = {
+        {"[]", "weight_map: expected a map"},
+        {"{\"weight_map\": {}}", "for /layers/conv2d/vars"},
+        {"{\"weight_map\": {\"/layers/conv2d/vars\": [\"../model.weights.h5\"]}}", "files beside this one"},
+        {"{\"weight_map\": {\"/layers/conv2d/vars\": []}}", "stands in none of its files"},
+        {"{\"weight_map\": {\"/layers/conv2d/vars\": [\"none.weights.h5\"]}}", "No such file"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ib_error err = {0};
+        const char *path = scratch("a.weights.json");
+        assert_int_equal(ib__file_write(path, bad[i][0], strlen(bad[i][0]), &err), IB_OK);
+        assert_true(ib__weights_load(model, path, &err) != IB_OK);
+        if (!strstr(err.text, bad[i][1])) fail_msg("%s: %s", err.where, err.text);
+        (void)unlink(path);
+    }
 }
 
 static size_t compared, refused;
@@ -103,7 +124,7 @@ static void check_case(const char *npz, const char *folder, const char *name) {
     const char *expect = golden_text(meta, "expect");
     (void)snprintf(path, sizeof path, "%s/model%s", folder,
                    strcmp(name, "directory-unzipped") == 0 ? ""
-                   : strcmp(name, "legacy-h5") == 0        ? ".h5"
+                   : strncmp(name, "legacy-h5", 9) == 0    ? ".h5"
                                                            : ".keras");
     bool compiled = strncmp(name, "compiled", 8) == 0;
     ib_status status = ib__keras_load(&model, path, compiled, &err);
@@ -121,7 +142,12 @@ static void check_case(const char *npz, const char *folder, const char *name) {
         if (error < 0 || error > limit) fail_msg("%s: error %g above %g", name, error, limit);
         check_again(model, zip, npz, prefix, error);
         if (other || strcmp(name, "weights-h5") == 0)
-            check_weight_file(model, folder, zip, npz, meta, other ? "weights/" : "", limit);
+            check_weight_file(model, folder, "model.weights.h5", zip, npz, meta, other ? "weights/" : "",
+                              limit);
+        if (strcmp(name, "weights-sharded") == 0) {
+            check_weight_file(model, folder, "model.weights.json", zip, npz, meta, "", limit);
+            check_bad_shards(model);
+        }
         compared++;
     }
     ib__model_free(model);
