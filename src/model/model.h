@@ -113,8 +113,8 @@ ib_status ib__keras_load(ib_model **out, const char *path, bool compiled, ib_err
 /* Byte-identical everywhere: no dates. date_saved is "1980-01-01@00:00:00". pack appends to buf. */
 ib_status ib__keras_save(const ib_model *model, const char *path, ib_error *err);
 ib_status ib__keras_pack(const ib_model *model, ib_buf *buf, ib_error *err);
-/* .weights.h5 into an existing model, and out of it; also .weights.json with the shards beside it, without the
- * optimizer's state. */
+/* .weights.h5 into an existing model, and out of it; also .weights.json with the shards beside it, without
+ * the optimizer's state. */
 ib_status ib__weights_load(ib_model *model, const char *path, ib_error *err);
 ib_status ib__weights_save(const ib_model *model, const char *path, ib_error *err);
 
