@@ -194,7 +194,8 @@ ib_status ib__layer_add_part(ib_layer *layer, const char *attribute, const ib_va
     if (status != IB_OK) return status;
     if (out) *out = part;
     if (!canonical) return IB_OK;
-    *canonical = ib__serialized("keras.layers", class_name, ib__value_copy(part->config));
+    const char *module = strcmp(class_name, "Sequential") == 0 ? "keras" : "keras.layers";
+    *canonical = ib__serialized(module, class_name, ib__value_copy(part->config));
     const ib_value *build = ib__value_get(serialized, "build_config");
     if (*canonical && build && !ib__value_set(*canonical, "build_config", ib__value_copy(build))) {
         ib__value_free(*canonical);

@@ -320,13 +320,21 @@ static ib_node folded(ib_graph *g, ib_node x) {
     return ib__op_reshape(g, x, &flat);
 }
 
+/* Whether a layer, or one inside of it, mixes samples. */
+static bool mixes_samples(const ib_layer *layer) {
+    bool mixes = layer->class->mixes_samples;
+    for (size_t i = 0; !mixes && i < layer->n_parts; i++)
+        mixes = mixes_samples(layer->parts[i].layer);
+    return mixes;
+}
+
 static void distributed_apply(ib_layer *layer, ib_build *b, const ib_args *args,
                               ib_flow out[IB_OUTPUTS_MAX]) {
     ib_layer *inner = layer->parts[0].layer;
     ib_graph *g = b->g;
     ib_shape shape = ib__node_shape(g, args->flows[0].node);
     out[0].mask = args->flows[0].mask;
-    if (inner->class->mixes_samples && b->training) {
+    if (b->training && mixes_samples(inner)) {
         one_by_one(inner, b, args, out);
         return;
     }
