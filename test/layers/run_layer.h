@@ -5,6 +5,7 @@
 #ifndef IB_TEST_LAYERS_RUN_LAYER_H
 #define IB_TEST_LAYERS_RUN_LAYER_H
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ typedef struct layer_run {
     const char *class_name, *yaml;
     ib_shape shape; /* of x */
     const float *x;
-    float weights; /* each number of every weight */
+    float weights; /* each number of every weight; NAN: as their initializers make them */
     uint64_t seed;
     uint32_t step;
     bool inference;
@@ -50,7 +51,12 @@ static inline ib_shape run_layer(const layer_run *r, float *y, size_t room) {
     size_t n_weights = ib__layer_weights(layer, NULL, false);
     assert_true(n_weights <= sizeof weights / sizeof *weights);
     (void)ib__layer_weights(layer, weights, false);
-    for (size_t i = 0; i < n_weights; i++)
+    for (size_t i = 0; isnan(r->weights) && i < n_weights; i++) {
+        const ib_variable *v = &weights[i]->variable;
+        assert_int_equal(ib__initialize(v->data, &v->shape, weights[i]->initializer, r->seed, v->path, NULL),
+                         IB_OK);
+    }
+    for (size_t i = 0; !isnan(r->weights) && i < n_weights; i++)
         for (int64_t k = 0; k < ib__shape_elements(&weights[i]->variable.shape); k++)
             weights[i]->variable.data[k] = r->weights;
     assert_int_equal(ib__pool_new(&pool, r->threads ? r->threads : 1, NULL), IB_OK);
