@@ -82,7 +82,19 @@ def lstm():
     return model, x, (x[:, -1] > 9).astype("float32")[:, None]
 
 
-MODELS = {"mlp": mlp, "convnet": convnet, "two inputs": two_inputs, "lstm": lstm}
+def transformer():
+    tokens = keras.Input((12,), dtype="int32", name="tokens")
+    h = layers.Embedding(20, 16)(tokens)
+    h = layers.LayerNormalization()(layers.Add()([h, layers.MultiHeadAttention(2, 8)(h, h)]))
+    wide = layers.Dense(32, activation="gelu")(h)
+    h = layers.LayerNormalization()(layers.Add()([h, layers.Dense(16)(wide)]))
+    model = keras.Model(tokens, layers.Dense(20, activation="softmax")(layers.GlobalAveragePooling1D()(h)))
+    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    x = RNG.integers(0, 20, size=(192, 12)).astype("int32")
+    return model, x, x[:, 3]
+
+
+MODELS = {"mlp": mlp, "convnet": convnet, "two inputs": two_inputs, "lstm": lstm, "transformer": transformer}
 
 
 def twin(model):
