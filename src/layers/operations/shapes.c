@@ -117,7 +117,7 @@ static bool transposed(const ib_operation *s, int rank, int *permutation) {
         if (permutation[i] < 0) return false;
         mask |= 1u << permutation[i];
     }
-    return mask == (1u << rank) - 1 && permutation[0] == 0;
+    return mask == (1u << rank) - 1 && rank > 0 && permutation[0] == 0;
 }
 
 static bool swapped(const ib_operation *s, int rank, int *permutation) {
