@@ -68,7 +68,7 @@ static ib_status read_output(const ib_field *field, const ib_value *value, const
 }
 
 static const ib_field multi_fields[] = {
-    IB_LAYER_FIELDS,
+    IB_LAYER_NAMED,
     {.key = "num_heads", .read = ib__read_int, AT(heads), .low = 1, .high = 0x1p20},
     {.key = "key_dim", .read = ib__read_int, AT(key_dim), .low = 1, .high = 0x1p20},
     {.key = "value_dim",
@@ -103,6 +103,7 @@ static ib_status multi_configure(ib_layer *layer, const ib_value *config, ib_err
     ib_status status =
         ib__layer_configure(layer, multi_fields, sizeof multi_fields / sizeof *multi_fields, config, err);
     if (status != IB_OK) return status;
+    layer->unpenalized = true; /* its projections have the penalty */
     s->key_heads = s->heads;
     if (s->value_dim < 0) {
         s->value_dim = s->key_dim;

@@ -69,7 +69,7 @@ void ib__layer_add_penalty(ib_build *b, const ib_value *regularizer, ib_node x) 
 /* The penalty of each output of a layer with activity_regularizer. */
 static void add_activity_penalty(const ib_layer *layer, ib_build *b, const ib_flow *out, size_t n) {
     const ib_value *regularizer = ib__value_get(layer->config, "activity_regularizer");
-    if (!regularizer || regularizer->kind == IB_NULL) return;
+    if (!regularizer || regularizer->kind == IB_NULL || layer->unpenalized) return;
     for (size_t i = 0; i < n; i++)
         ib__layer_add_penalty(b, regularizer, out[i].node);
 }

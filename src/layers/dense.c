@@ -80,7 +80,6 @@ typedef struct dense {
 #define AT(member) .offset = offsetof(dense, member)
 static const ib_field fields[] = {
     IB_LAYER_FIELDS,
-    IB_ACTIVITY_REGULARIZER,
     {.key = "units", .read = ib__read_int, AT(units), .low = 1, .high = 0x1p31},
     {.key = "activation", .fallback = "null", .read = ib__read_activation, AT(activation)},
     {.key = "use_bias", .fallback = "true", .read = ib__read_bool, AT(use_bias)},

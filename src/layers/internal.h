@@ -15,15 +15,17 @@
 #include "layers/layers.list"
 #undef X
 
-/* What every config begins with. */
-#define IB_LAYER_FIELDS                                                                                      \
+/* What every config begins with; then, only when it is set, the penalty that ib__layer_call puts on the
+ * outputs. A class with a key of the same name in its own table has it there when it is null. */
+#define IB_LAYER_NAMED                                                                                       \
     {.key = "name", .read = ib__read_name}, {.key = "trainable", .fallback = "true", .read = ib__read_flag}, \
     {                                                                                                        \
         .key = "dtype", .fallback = "\"float32\"", .read = ib__read_dtype                                    \
     }
-/* Written by Keras only when it is set; ib__layer_call applies it. */
-#define IB_ACTIVITY_REGULARIZER                                                                              \
-    { .key = "activity_regularizer", .fallback = "null", .read = ib__read_regularizer, .omit_null = true }
+#define IB_LAYER_FIELDS                                                                                      \
+    IB_LAYER_NAMED, {                                                                                        \
+        .key = "activity_regularizer", .fallback = "null", .read = ib__read_regularizer, .omit_null = true   \
+    }
 
 /* For classes whose config is a table of fields: reads it into layer->settings and layer->config. */
 ib_status ib__layer_configure(ib_layer *layer, const ib_field *fields, size_t n, const ib_value *config,

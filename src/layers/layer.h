@@ -114,6 +114,7 @@ struct ib_layer {
     const char *place; /* for errors: "layers[3] conv2d_1" */
     ib_value *config;  /* Keras's config map, complete (defaults filled in, keys in Keras's order) */
     bool trainable;    /* false: frozen (BatchNormalization then infers) */
+    bool unpenalized;  /* its activity_regularizer is not for its outputs */
     bool built;
     void *settings;
     ib_weight *weights;

@@ -258,7 +258,7 @@ const ib_layer_class ib__layer_gaussian_noise = {.name = "GaussianNoise",
 
 /* ---- ActivityRegularization ---- */
 
-static const ib_field activity_fields[] = {IB_LAYER_FIELDS,
+static const ib_field activity_fields[] = {IB_LAYER_NAMED,
                                            {.key = "l1", .fallback = "0.0", .read = ib__read_anything},
                                            {.key = "l2", .fallback = "0.0", .read = ib__read_anything}};
 
@@ -286,6 +286,7 @@ static ib_status activity_configure(ib_layer *layer, const ib_value *config, ib_
 
 static ib_node activity_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
     (void)n;
+    if (layer->unpenalized) return inputs[0];
     ib_value *regularizer = activity_regularizer(layer);
     if (!regularizer) return ib__graph_fail(b->g, IB_NO_MEMORY, "out of memory");
     ib__layer_add_penalty(b, regularizer, inputs[0]);

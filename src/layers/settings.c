@@ -111,6 +111,8 @@ static ib_status check_key(const char *key, const ib_field *fields, size_t n, co
 
 static ib_status read_field(void *settings, const ib_field *field, const ib_value *config, const char *where,
                             ib_value *completed, ib_error *err) {
+    if (ib__value_get(completed, field->key))
+        return IB_OK; /* a key of all layers and of this one stands first */
     char place[256];
     snprintf(place, sizeof place, "%s%s%s", where, *where ? ", " : "", field->key);
     const ib_value *given = ib__value_get(config, field->key);

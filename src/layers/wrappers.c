@@ -232,12 +232,14 @@ static ib_status distributed_configure(ib_layer *layer, const ib_value *config, 
         layer, distributed_fields, sizeof distributed_fields / sizeof *distributed_fields, config, err);
     if (status != IB_OK) return status;
     ib_value *canonical = NULL;
-    status = ib__layer_add_part(layer, "layer", ib__value_get(layer->config, "layer"), "layer", NULL,
+    ib_layer *part;
+    status = ib__layer_add_part(layer, "layer", ib__value_get(layer->config, "layer"), "layer", &part,
                                 &canonical, err);
     if (status != IB_OK) {
         ib__value_free(canonical);
         return status;
     }
+    part->unpenalized = true; /* Keras calls it without what every call adds */
     return ib__value_set(layer->config, "layer", canonical) ? IB_OK : ib__fail_memory(err);
 }
 
