@@ -98,4 +98,10 @@ typedef struct ib_h5_out {
 } ib_h5_out;
 ib_status ib__h5_write(ib_buf *buf, const ib_h5_out *items, size_t n, ib_error *err);
 
+/* ---- Assets of .keras files (src/model/assets.c) ---- */
+/* Reads assets/<path>; *found: it is there. */
+typedef ib_status ib_asset_fn(void *context, const char *path, ib_buf *out, bool *found, ib_error *err);
+/* Puts vocabularies that stand in assets into the config of a model. */
+ib_status ib__assets_read(ib_value *config, ib_asset_fn *read, void *context, ib_error *err);
+
 #endif

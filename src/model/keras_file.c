@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -193,6 +194,25 @@ static ib_status read_config(ib_value **out, ib_zip *zip, const char *path, ib_e
     return status;
 }
 
+/* A .keras file, or the folder that one was unpacked into (zip: NULL). */
+typedef struct archive {
+    ib_zip *zip;
+    const char *path;
+} archive;
+
+static ib_status read_asset(void *context, const char *path, ib_buf *out, bool *found, ib_error *err) {
+    const archive *a = context;
+    char name[1100], file[4096];
+    size_t index;
+    (void)snprintf(name, sizeof name, "assets/%.1040s", path);
+    if (a->zip)
+        *found = ib__zip_find(a->zip, name, &index);
+    else
+        *found =
+            snprintf(file, sizeof file, "%s/%s", a->path, name) < (int)sizeof file && access(file, F_OK) == 0;
+    return *found ? read_member(a->zip, a->path, name, CONFIG_LIMIT, out, err) : IB_OK;
+}
+
 ib_status ib__keras_load(ib_model **out, const char *path, bool compiled, ib_error *err) {
     *out = NULL;
     ib_zip *zip = NULL;
@@ -207,6 +227,7 @@ ib_status ib__keras_load(ib_model **out, const char *path, bool compiled, ib_err
     ib_status status = folder ? IB_OK : ib__zip_open(&zip, path, err);
     if (status != IB_OK) return status;
     status = read_config(&config, zip, path, err);
+    if (status == IB_OK) status = ib__assets_read(config, read_asset, &(archive){zip, path}, err);
     if (status == IB_OK) status = ib__config_number_shared(config, err);
     if (status == IB_OK) status = ib__config_split(config, path, &compile, err);
     if (status == IB_OK) status = read_member(zip, path, "model.weights.h5", 0, &h5, err);

@@ -107,6 +107,8 @@ static ib_status build(ib_trainer *t, ib_step_plan *p, const ib_samples *data, c
         if (t->task != NULL) b.seed = (uint64_t)t->task->experiment->seed;
         add_inputs(t, p, data, ports, nodes);
         ib__model_call(model, &b, nodes, p->predictions);
+        for (size_t i = 0; i < model->n_outputs; i++)
+            p->predictions[i].node = ib__op_convert(p->g, p->predictions[i].node, IB_TYPE_F32);
         p->logits = p->losses + n;
         p->loss = IB_NO_NODE;
         ib_node objective = IB_NO_NODE;

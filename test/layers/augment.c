@@ -160,7 +160,47 @@ static void test_chance(void **state) {
     check_chance("RandomHue", "{factor: 0.5}", 300, 0);
     check_chance("RandomPosterization", "{factor: [2, 6]}", 4, 0);
     check_chance("RandomSharpness", "{factor: 0.5}", 300, 0);
+    check_chance("RandomErasing", "{factor: 0.5, scale: [0.3, 0.6]}", 50, 0.75);
+    check_chance("RandomColorJitter", "{brightness_factor: 0.2, contrast_factor: 0.2, hue_factor: 0.1}", 300,
+                 0);
+    check_chance("Pipeline", "{layers: [{class_name: RandomFlip, config: {}}]}", 2, 0.5);
     check_chance("Solarization", "{threshold_factor: 0.5}", 40, 0);
+}
+
+/* Of each image that is drawn a rectangle is filled, here of a quarter of its area. */
+static void test_erasing(void **state) {
+    (void)state;
+    enum { MANY = 60, SIDE = 20, SIZE = SIDE * SIDE };
+    static float x[MANY * SIZE], out[MANY * SIZE], other[MANY * SIZE];
+    for (size_t i = 0; i < MANY * SIZE; i++)
+        x[i] = 100.0f;
+    layer_run r = {.class_name = "RandomErasing",
+                   .yaml = "{factor: [0.5, 0.5], scale: [0.25, 0.25], fill_value: 7}",
+                   .shape = {4, {MANY, SIDE, SIDE, 1}},
+                   .x = x,
+                   .seed = 3};
+    run_layer_everywhere(r, out, other, MANY * SIZE);
+    size_t erased = 0;
+    for (size_t n = 0; n < MANY; n++) {
+        const float *image = out + n * SIZE;
+        size_t count = 0, first = SIZE, rows = 0, columns = 0;
+        for (size_t i = 0; i < SIZE; i++) {
+            count += image[i] == 7.0f;
+            if (image[i] == 7.0f && first == SIZE) first = i;
+            assert_true(image[i] == 7.0f || image[i] == 100.0f);
+        }
+        if (!count) continue;
+        erased++;
+        while (first + columns < SIZE && (first + columns) / SIDE == first / SIDE &&
+               image[first + columns] == 7.0f)
+            columns++;
+        while (first + rows * SIDE < SIZE && image[first + rows * SIDE] == 7.0f)
+            rows++;
+        assert_in_range(rows, 9, 11);
+        assert_in_range(columns, 9, 11);
+        assert_int_equal(count, rows * columns);
+    }
+    assert_in_range(erased, MANY / 2 - 15, MANY / 2 + 15);
 }
 
 /* Below some threshold all is kept, from it on all is turned round. */
@@ -188,6 +228,6 @@ static void test_thresholds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_keras), cmocka_unit_test(test_chance),
-                                       cmocka_unit_test(test_thresholds)};
+                                       cmocka_unit_test(test_erasing), cmocka_unit_test(test_thresholds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

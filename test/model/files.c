@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 /* Cases that must load; the others may say that something is not supported yet. */
-static const char *const must_load[] = {"legacy-h5",
+static const char *const must_load[] = {"assets-integer-lookup",
+                                        "legacy-h5",
                                         "legacy-h5-sequential-rnn",
                                         "fixed-batch",
                                         "weights-sharded",

@@ -57,7 +57,7 @@ static inline double predict_error(ib_model *model, ib_zip *zip, const char *pat
     ib_build b = {.g = g, .extra_loss = IB_NO_NODE};
     ib__model_call(model, &b, in, out);
     for (size_t i = 0; i < model->n_outputs; i++)
-        ib__graph_output(g, out[i].node);
+        ib__graph_output(g, out[i].node = ib__op_convert(g, out[i].node, IB_TYPE_F32));
     if (ib__graph_status(g, &err) != IB_OK ||
         ib__plan_new(&plan, g, ib__kernels_for(ib__isa_default()), pool, &err) != IB_OK)
         fail_msg("%s: %s", err.where, err.text);
