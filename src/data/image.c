@@ -236,12 +236,16 @@ ib_status ib__image_resize(float *out, size_t height, size_t width, const ib_ima
         return IB_OK;
     }
     r.line = r.used + 4;
-    r.rows = calloc(height + width + 1, sizeof *r.rows);
-    r.lines = calloc(2 * r.line, sizeof *r.lines);
-    bool good = r.rows != NULL && r.lines != NULL;
-    r.columns = good ? r.rows + height : NULL;
-    if (good) resize_rows(out, &r, crop, how);
-    free(r.rows);
-    free(r.lines);
+    taps *both = calloc(height + width + 1, sizeof *both);
+    float *lines = calloc(2 * r.line, sizeof *lines);
+    bool good = both != NULL && lines != NULL;
+    if (good) {
+        r.rows = both;
+        r.columns = both + height;
+        r.lines = lines;
+        resize_rows(out, &r, crop, how);
+    }
+    free(both);
+    free(lines);
     return good ? IB_OK : ib__fail_memory(err);
 }

@@ -243,7 +243,7 @@ static void finish_row(uint8_t *out, const decoder *d, const uint8_t *const rows
                        size_t channels) {
     bool grey = d->j.num_components == 1, rgb = d->j.jpeg_color_space == JCS_RGB;
     const uint8_t *const same[COMPONENTS] = {rows[0], rows[0], rows[0]};
-    if (channels == 1) {
+    if (channels <= 1) {
         for (size_t x = 0; x < w; x++)
             out[x] = rgb ? ib__image_grey(rows[0][x], rows[1][x], rows[2][x]) : rows[0][x];
         return;

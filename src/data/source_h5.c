@@ -152,13 +152,15 @@ static void send_rows(int end, hid_t set, hid_t native, const answer *a) {
     for (start[0] = 0; block != NULL && start[0] < total; start[0] += step) {
         count[0] = total - start[0] < step ? total - start[0] : step;
         hid_t from = H5Dget_space(set), to = H5Screate_simple(a->rank, count, NULL);
-        if (from < 0 || to < 0 || H5Sselect_hyperslab(from, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
-            H5Dread(set, native, to, from, H5P_DEFAULT, block) < 0 ||
-            !send_bytes(end, block, (size_t)count[0] * row))
-            return;
+        bool sent = from >= 0 && to >= 0 &&
+                    H5Sselect_hyperslab(from, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
+                    H5Dread(set, native, to, from, H5P_DEFAULT, block) >= 0 &&
+                    send_bytes(end, block, (size_t)count[0] * row);
         H5Sclose(from);
         H5Sclose(to);
+        if (!sent) break;
     }
+    free(block);
 }
 
 static void child(const char *path, const ib_picks *picks, int end) {

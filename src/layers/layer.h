@@ -55,6 +55,7 @@ typedef struct ib_args {
     const ib_spec *specs;     /* when outputs are asked for */
     const ib_flow *flows;     /* when ops are built */
     const ib_value *settings; /* {"use_causal_mask": true}; NULL: none */
+    bool mask_given;          /* the first tensor's mask is an argument of the call, it did not travel */
 } ib_args;
 
 #define IB_OUTPUTS_MAX 64 /* of one call */

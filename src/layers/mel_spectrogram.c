@@ -79,8 +79,9 @@ static ib_status fill_in(ib_layer *layer, ib_error *err) {
         good = ib__value_set(layer->config, "sequence_length", ib__value_int(s->fft));
     }
     if (good && !(s->high > 0)) {
-        s->high = (double)(s->rate / 2);
-        good = ib__value_set(layer->config, "max_freq", ib__value_int(s->rate / 2));
+        int64_t high = s->rate / 2;
+        s->high = (double)high;
+        good = ib__value_set(layer->config, "max_freq", ib__value_int(high));
     }
     return good ? IB_OK : ib__fail_memory(err);
 }

@@ -198,7 +198,7 @@ static ib_node concatenate_mask(ib_layer *layer, ib_build *b, const ib_flow *inp
                                 ib_node output) {
     (void)output;
     ib_graph *g = b->g;
-    ib_node masks[CONCATENATED_MAX];
+    ib_node masks[CONCATENATED_MAX] = {IB_NO_NODE};
     int rank = ib__node_shape(g, inputs[0].node).rank;
     int axis = ib__layer_axis(*(const int64_t *)layer->settings, rank);
     if (n > CONCATENATED_MAX)

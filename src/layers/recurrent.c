@@ -39,7 +39,7 @@ static ib_status check_sequence(const ib_layer *layer, const ib_args *args, ib_e
     size_t n;
     (void)ib__args_find(args, args->n ? args->names[0] : "", &n);
     const ib_shape *xs = args->n ? &args->specs[0].shape : NULL;
-    if (n == 1 && xs->rank >= 3 && xs->dims[xs->rank - 1] >= 0) return IB_OK;
+    if (xs && n == 1 && xs->rank >= 3 && xs->dims[xs->rank - 1] >= 0) return IB_OK;
     char text[128] = "nothing";
     if (xs) ib__shape_print(text, xs);
     return ib__fail(err, IB_BAD_INPUT, layer->place,
@@ -109,6 +109,14 @@ typedef struct running {
 
 static ib_node zeros(ib_graph *g, const ib_shape *shape) {
     return ib__op_broadcast_to(g, ib__op_constant(g, 0.0f), shape);
+}
+
+/* Keras lets a mask that travels reach a call of one tensor only: with initial states the mask must be given.
+ */
+static ib_node mask_of_steps(const ib_args *args) {
+    size_t states;
+    (void)ib__args_find(args, "initial_state", &states);
+    return states > 0 && !args->mask_given ? IB_NO_NODE : args->flows[0].mask;
 }
 
 /* Where the states begin: given, kept from the last call, or zero. */
@@ -183,7 +191,7 @@ static ib_node carry_of(running *r, ib_graph *g, ib_scan *scan, ib_node value) {
 void ib__rnn_apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]) {
     ib_graph *g = b->g;
     running r = {.layer = layer, .cell = layer->parts[0].layer, .flags = ib__rnn_flags(layer)};
-    ib_node xs = args->flows[0].node, mask = args->flows[0].mask;
+    ib_node xs = args->flows[0].node, mask = mask_of_steps(args);
     ib_shape from = ib__node_shape(g, xs), x = step_shape(&from);
     r.class = ib__cell_class(r.cell);
     r.n = r.class->states(r.cell, &x, r.states, &r.output);
@@ -205,7 +213,7 @@ void ib__rnn_apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow ou
     keep_states(&r, b, finals);
     if (r.flags->sequences) {
         out[0].node = ib__scan_stacked(g, scan, output);
-        out[0].mask = mask;
+        out[0].mask = args->flows[0].mask;
         /* Keras gives the outputs in the order of the steps. */
         if (r.flags->backwards) out[0].node = ib__op_reverse(g, out[0].node, 1);
     } else {

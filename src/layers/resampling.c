@@ -184,8 +184,8 @@ ib_node ib__resample(ib_graph *g, ib_node x, int axis, int64_t size, ib_interpol
     r->taps = taps_of(r, interpolation, antialias);
     r->start = ib__graph_memory(g, r->to, sizeof *r->start);
     r->count = ib__graph_memory(g, r->to, sizeof *r->count);
-    if (r->start && r->count) r->weights = ib__graph_memory(g, r->to * r->taps, sizeof *r->weights);
-    if (!r->weights) return IB_NO_NODE;
+    r->weights = ib__graph_memory(g, r->to * r->taps, sizeof *r->weights);
+    if (!r->start || !r->count || !r->weights) return IB_NO_NODE;
     fill(r, interpolation, antialias);
     return y;
 }

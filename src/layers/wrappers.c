@@ -133,7 +133,8 @@ static void take_half(half *h, const ib_args *args, int which) {
     size_t n, first = ib__args_find(args, "initial_state", &n);
     if (n > 2 * IB_STATES_MAX) n = 0;
     n /= 2;
-    h->args = (ib_args){.n = 1 + n, .names = h->names, .settings = args->settings};
+    h->args =
+        (ib_args){.n = 1 + n, .names = h->names, .settings = args->settings, .mask_given = args->mask_given};
     for (size_t i = 0; i < 1 + n; i++) {
         size_t from = i ? first + (size_t)which * n + i - 1 : 0;
         h->names[i] = args->names[from];

@@ -35,6 +35,8 @@ const char *ib__layer_place(ib_reader *r, const ib_module *module, const char *p
 /* functional.c: reads inbound_nodes, input_layers and output_layers of a module whose members are made;
  * expands it for these calls as inputs. */
 ib_status ib__functional_read(ib_reader *r, ib_module *module, const ib_value *config, const char *place);
+/* Puts the calls from number `first` on, which are those of the module, in Keras's order. */
+ib_status ib__order_calls(ib_reader *r, const ib_module *module, size_t first);
 ib_status ib__functional_expand(ib_reader *r, ib_module *module, const ib_given *inputs, size_t n,
                                 size_t **outputs, size_t *n_outputs);
 /* Keeps a value for as long as the model lives; NULL: no memory. Takes over value. */

@@ -270,7 +270,7 @@ static bool find_tensor(const ib_module *module, const ib_ref *ref, size_t *tens
 
 /* A call whose inputs are there is made. *progress: it was. */
 static ib_status try_call(ib_reader *r, ib_module *module, ib_module *member, size_t node, bool *progress) {
-    const ib_inbound *inbound = &member->inbound[node];
+    ib_inbound *inbound = &member->inbound[node];
     ib_given *given = ib__alloc(inbound->n, sizeof *given);
     if (!given) return ib__fail_memory(r->err);
     *progress = true;
@@ -279,9 +279,11 @@ static ib_status try_call(ib_reader *r, ib_module *module, ib_module *member, si
         *progress = find_tensor(module, &inbound->refs[i], &given[i].tensor);
     }
     ib_status status = IB_OK;
+    inbound->first_call = r->model->n_calls;
     if (*progress)
         status = ib__module_call(r, member, given, inbound->n, inbound->settings, &member->made[node],
                                  &member->n_made[node]);
+    inbound->n_calls = r->model->n_calls - inbound->first_call;
     for (size_t i = 0; status == IB_OK && *progress && i < inbound->n; i++) {
         ib_value *config = inbound->refs[i].config;
         const ib_value *shape = ib__value_get(config, "shape");
@@ -343,6 +345,7 @@ ib_status ib__functional_expand(ib_reader *r, ib_module *module, const ib_given 
         input->made[0][0] = inputs[i].tensor;
         input->n_made[0] = 1;
     }
+    size_t first = r->model->n_calls;
     ib_status status = make_calls(r, module);
     if (status != IB_OK) return status;
     *n_outputs = module->n_outputs;
@@ -354,5 +357,5 @@ ib_status ib__functional_expand(ib_reader *r, ib_module *module, const ib_given 
                             "output_layers: layer \"%.80s\" has no call %zu with output %zu",
                             module->members[module->outputs[i].member]->name, module->outputs[i].node,
                             module->outputs[i].tensor);
-    return IB_OK;
+    return ib__order_calls(r, module, first);
 }

@@ -24,7 +24,8 @@ typedef struct ib_ref {
 typedef struct ib_inbound {
     ib_ref *refs;
     size_t n;
-    const ib_value *settings; /* arguments without tensors, or NULL */
+    const ib_value *settings;   /* arguments without tensors, or NULL */
+    size_t first_call, n_calls; /* of the model, that the last expansion made of it */
 } ib_inbound;
 
 /* A tensor given to a call. */

@@ -99,6 +99,7 @@ static void make_call(ib_model *model, ib_build *b, const ib_call *call, ib_flow
             given[i].mask = ib__op_convert(b->g, made[call->masks[i]].node, IB_TYPE_PRED);
     }
     ib_args args = {.n = call->n_inputs, .names = call->names, .flows = given, .settings = call->settings};
+    args.mask_given = call->n_inputs > 0 && call->masks[0] != IB_NO_TENSOR;
     ib_flow out[IB_OUTPUTS_MAX];
     ib__graph_place(b->g, layer->place);
     size_t n = ib__layer_call(layer, b, &args, out);

@@ -173,7 +173,8 @@ double ib__conv_products(const ib_conv_shape *s) {
             size_t padded = i * s->stride + a;
             taps += padded >= s->pad && padded - s->pad < s->size;
         }
-    return (double)(taps * taps) * (double)(s->n * s->ci / s->groups * s->co);
+    size_t each = s->n * (s->ci / s->groups) * s->co;
+    return (double)(taps * taps) * (double)each;
 }
 
 /* The arguments of a pass; x, weights and y in the roles that it gives them. */
