@@ -67,8 +67,8 @@ static ib_node dropout(model *m, ib_node x, float rate, uint32_t key) {
 
 static ib_node conv(model *m, ib_node x, int64_t filters) {
     int64_t ci = ib__node_shape(m->g, x).dims[3];
-    ib_window2d w = {.kh = 3, .kw = 3, .sh = 1, .sw = 1, .dh = 1, .dw = 1};
-    ib_window2d pool = {.kh = 2, .kw = 2, .sh = 2, .sw = 2, .dh = 1, .dw = 1};
+    ib_window w = {.taps = {3, 3}, .strides = {1, 1}, .dilation = {1, 1}};
+    ib_window pool = {.taps = {2, 2}, .strides = {2, 2}, .dilation = {1, 1}};
     ib_node k = weight(m, 4, (int64_t[]){3, 3, ci, filters}), b = weight(m, 1, &filters);
     ib_node y = ib__op_relu(m->g, ib__op_add(m->g, ib__op_convolution(m->g, x, k, &w, 1), b));
     return ib__op_max_pool(m->g, y, &pool);
