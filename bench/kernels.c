@@ -10,12 +10,10 @@
 #include <oneapi/dnnl/dnnl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/mem.h"
 #include "kernels/speed/speed.h"
 
-static const char *const passes[IB_CONV_PASSES] = {"forward", "grad_input", "grad_kernel"};
 static size_t threads;
 
 static void check(dnnl_status_t status, const char *what) {
@@ -24,22 +22,6 @@ static void check(dnnl_status_t status, const char *what) {
     exit(1);
 }
 #define CHECK(call) check(call, #call)
-
-typedef void run_fn(void *context);
-
-/* Best seconds of runs during `seconds`, by the clock that speed.c uses. */
-static double best_of(run_fn *run, void *context, double seconds) {
-    clockid_t clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
-    double best = INFINITY, end = ib__seconds() + seconds;
-    for (int n = 0; n < 3 || ib__seconds() < end; n++) {
-        struct timespec a, b;
-        clock_gettime(clock, &a);
-        run(context);
-        clock_gettime(clock, &b);
-        best = fmin(best, (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec));
-    }
-    return best;
-}
 
 typedef struct product {
     const ib_product_shape *s;
@@ -127,7 +109,7 @@ static double onednn_conv(const ib_conv_shape *s, ib_conv_pass pass, double seco
     give(&p, description, 2, pass == IB_CONV_FORWARD ? dnnl_query_dst_md : dnnl_query_diff_dst_md,
          pass == IB_CONV_FORWARD ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST);
     CHECK(dnnl_primitive_create(&p.run, description));
-    double best = best_of(run_primitive, &p, seconds);
+    double best = ib__best_seconds(run_primitive, &p, threads, seconds);
     CHECK(dnnl_primitive_destroy(p.run));
     if (description != forward) CHECK(dnnl_primitive_desc_destroy(description));
     CHECK(dnnl_primitive_desc_destroy(forward));
@@ -167,8 +149,8 @@ int main(int argc, char **argv) {
         if (p.a == NULL || p.b == NULL || p.c == NULL) return 1;
         double work = 2e-9 * (double)(s->m * s->n * s->k);
         double ours = ib__product_gflops(kernels, s, pool, seconds);
-        double openblas = work / best_of(run_openblas, &p, seconds);
-        double onednn = work / best_of(run_onednn, &p, seconds);
+        double openblas = work / ib__best_seconds(run_openblas, &p, threads, seconds);
+        double onednn = work / ib__best_seconds(run_onednn, &p, threads, seconds);
         printf("%5zu %5zu %6zu  %c %c %2zu %11s", s->m, s->n, s->k, s->a_transposed ? 't' : '-',
                s->b_transposed ? 't' : '-', s->lanes, "");
         say(ours, openblas, onednn, peak);
@@ -183,7 +165,7 @@ int main(int argc, char **argv) {
             double ours = ib__conv_gflops(kernels, s, (ib_conv_pass)pass, pool, seconds);
             double onednn = onednn_conv(s, (ib_conv_pass)pass, seconds);
             printf("%4zu %3zu %4zu %4zu %zu %zu %3zu %-11s", s->n, s->size, s->ci, s->co, s->k, s->stride,
-                   s->groups, passes[pass]);
+                   s->groups, ib__conv_pass_names[pass]);
             say(ours, 0, onednn, peak);
         }
     ib__pool_free(pool);

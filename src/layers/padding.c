@@ -39,15 +39,7 @@ static ib_status read_amounts(const ib_field *field, const ib_value *value, cons
 #define AMOUNT(key_, fallback_, reader)                                                                      \
     { .key = key_, .fallback = fallback_, .read = reader, .offset = offsetof(padding, amount), .high = 65536 }
 #define CLASS(symbol, class_name, its_axes, fields, kind)                                                    \
-    static ib_status symbol##_configure(ib_layer *layer, const ib_value *config, ib_error *err) {            \
-        ((ib_window_settings *)layer->settings)->axes = its_axes;                                            \
-        return ib__layer_configure(layer, fields, sizeof fields / sizeof *fields, config, err);              \
-    }                                                                                                        \
-    const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
-                                               .settings = sizeof(padding),                                  \
-                                               .configure = symbol##_configure,                              \
-                                               .shape = kind##_shape,                                        \
-                                               .call = kind##_call};
+    IB_WINDOW_CLASS(symbol, class_name, padding, its_axes, fields, kind##_shape, kind##_call)
 
 /* ---- ZeroPadding ---- */
 

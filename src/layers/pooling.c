@@ -45,15 +45,7 @@ static ib_node call_average(ib_layer *layer, ib_build *b, const ib_node *inputs,
 }
 
 #define CLASS(symbol, class_name, its_axes, fields, its_shape, its_call)                                     \
-    static ib_status symbol##_configure(ib_layer *layer, const ib_value *config, ib_error *err) {            \
-        ((ib_window_settings *)layer->settings)->axes = its_axes;                                            \
-        return ib__layer_configure(layer, fields, sizeof fields / sizeof *fields, config, err);              \
-    }                                                                                                        \
-    const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
-                                               .settings = sizeof(ib_window_settings),                       \
-                                               .configure = symbol##_configure,                              \
-                                               .shape = its_shape,                                           \
-                                               .call = its_call};
+    IB_WINDOW_CLASS(symbol, class_name, ib_window_settings, its_axes, fields, its_shape, its_call)
 
 CLASS(max_pooling1d, "MaxPooling1D", 1, fields_1d, shape, call_max)
 CLASS(max_pooling2d, "MaxPooling2D", 2, fields_2d, shape, call_max)

@@ -13,15 +13,7 @@ typedef struct up_sampling {
 
 #define AT(member) .offset = offsetof(up_sampling, member)
 #define CLASS(symbol, class_name, its_axes, fields, kind)                                                    \
-    static ib_status symbol##_configure(ib_layer *layer, const ib_value *config, ib_error *err) {            \
-        ((ib_window_settings *)layer->settings)->axes = its_axes;                                            \
-        return ib__layer_configure(layer, fields, sizeof fields / sizeof *fields, config, err);              \
-    }                                                                                                        \
-    const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
-                                               .settings = sizeof(up_sampling),                              \
-                                               .configure = symbol##_configure,                              \
-                                               .shape = kind##_shape,                                        \
-                                               .call = kind##_call};
+    IB_WINDOW_CLASS(symbol, class_name, up_sampling, its_axes, fields, kind##_shape, kind##_call)
 
 static const ib_field up_1d[] = {IB_LAYER_FIELDS, IB_WINDOW_SIZES("size", "2", ib__read_int, taps)};
 static const ib_field up_2d[] = {IB_LAYER_FIELDS,

@@ -32,6 +32,18 @@ ib_read_fn ib__read_pool_strides;
 #define IB_WINDOW_SIZES(key_, fallback_, reader, member)                                                     \
     { .key = key_, .fallback = fallback_, .read = reader, IB_WINDOW_AT(member), .low = 1, .high = 65536 }
 
+/* A class whose settings begin with ib_window_settings, over its_axes axes. */
+#define IB_WINDOW_CLASS(symbol, class_name, settings_type, its_axes, fields, its_shape, its_call)            \
+    static ib_status symbol##_configure(ib_layer *layer, const ib_value *config, ib_error *err) {            \
+        ((ib_window_settings *)layer->settings)->axes = its_axes;                                            \
+        return ib__layer_configure(layer, fields, sizeof fields / sizeof *fields, config, err);              \
+    }                                                                                                        \
+    const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
+                                               .settings = sizeof(settings_type),                            \
+                                               .configure = symbol##_configure,                              \
+                                               .shape = its_shape,                                           \
+                                               .call = its_call};
+
 /* The first axis that the layer slides over. */
 int ib__window_first_axis(const ib_window_settings *s);
 /* Checks one input of axes + 2 axes with a known number of channels and gives it as [n, ..., c]; sizes that

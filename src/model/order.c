@@ -18,7 +18,7 @@ typedef struct node {
     const ib_inbound *inbound; /* NULL: of an input */
     size_t member, depth;      /* depth: UNSEEN until it has one */
     size_t next;               /* of its inputs, while the walk is there */
-    bool begun, done;
+    bool begun;                /* the walk from the outputs has met it */
 } node;
 
 typedef struct order {
@@ -85,7 +85,6 @@ static void walk(order *o, size_t start) {
             o->nodes[to].begun = true;
             o->stack[o->n_stack++] = to;
         } else {
-            at->done = true;
             o->finished[o->n_finished++] = o->stack[--o->n_stack];
         }
     }
@@ -122,26 +121,29 @@ static int by_depth(const void *x, const void *y) {
     return a->met < b->met ? -1 : a->met > b->met;
 }
 
-/* calls: those of the module, as they were made; those that no output needs go last. */
-static ib_status sort_calls(order *o, ib_call *calls, size_t first, size_t n, ib_error *err) {
+/* Adds the calls that a node made to `sorted`, of which there are n; gives how many there are then. */
+static size_t append(ib_call *sorted, size_t n, const ib_call *calls, const node *from) {
+    if (from->inbound == NULL) return n;
+    memcpy(sorted + n, calls + from->inbound->first_call, from->inbound->n_calls * sizeof *sorted);
+    return n + from->inbound->n_calls;
+}
+
+/* Sorts the model's calls from number `first` on; those that no output needs go last. */
+static ib_status sort_calls(const order *o, ib_model *model, size_t first, ib_error *err) {
+    size_t n = 0;
     place *places = ib__alloc(o->n_met + 1, sizeof *places);
-    ib_call *sorted = ib__alloc(n + 1, sizeof *sorted);
-    size_t at = 0;
-    if (places != NULL && sorted != NULL) {
+    ib_call *sorted = ib__alloc(model->n_calls - first + 1, sizeof *sorted);
+    bool room = places != NULL && sorted != NULL;
+    if (room) {
         for (size_t i = 0; i < o->n_met; i++)
             places[i] = (place){o->nodes[o->met[i]].depth, i, o->met[i]};
         qsort(places, o->n_met, sizeof *places, by_depth);
-        for (size_t pass = 0; pass < 2; pass++)
-            for (size_t i = 0; i < (pass ? o->n_nodes : o->n_met); i++) {
-                const node *from = &o->nodes[pass ? i : places[i].node];
-                if (from->inbound == NULL || (pass && from->done)) continue;
-                memcpy(sorted + at, calls + (from->inbound->first_call - first),
-                       from->inbound->n_calls * sizeof *calls);
-                at += from->inbound->n_calls;
-            }
-        memcpy(calls, sorted, n * sizeof *calls);
+        for (size_t i = 0; i < o->n_met; i++)
+            n = append(sorted, n, model->calls, &o->nodes[places[i].node]);
+        for (size_t i = 0; i < o->n_nodes; i++)
+            if (!o->nodes[i].begun) n = append(sorted, n, model->calls, &o->nodes[i]);
+        memcpy(model->calls + first, sorted, n * sizeof *sorted);
     }
-    bool room = places != NULL && sorted != NULL;
     ib__free(places);
     ib__free(sorted);
     return room ? IB_OK : ib__fail_memory(err);
@@ -154,7 +156,7 @@ ib_status ib__order_calls(ib_reader *r, const ib_module *module, size_t first) {
         walk(&o, node_of(&o, &module->outputs[i]));
     if (status == IB_OK) {
         find_depths(&o);
-        status = sort_calls(&o, r->model->calls + first, first, r->model->n_calls - first, r->err);
+        status = sort_calls(&o, r->model, first, r->err);
     }
     free_order(&o);
     return status;

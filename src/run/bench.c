@@ -12,8 +12,6 @@
 
 #define SECONDS 0.1 /* of each line */
 
-static const char *const passes[IB_CONV_PASSES] = {"forward", "grad_input", "grad_kernel"};
-
 static void say_speed(const ib_options *options, double gflops, double peak) {
     ib__say(options, "  %8.1f %6.1f %%\n", gflops, 100 * gflops / peak);
 }
@@ -31,7 +29,7 @@ static void say_kernels(const ib_options *options, const ib_kernels *kernels, ib
         for (int pass = 0; pass < IB_CONV_PASSES; pass++) {
             const ib_conv_shape *s = &ib__conv_shapes[i];
             ib__say(options, "%4zu %3zu %4zu %4zu %zu %zu %3zu %-11s", s->n, s->size, s->ci, s->co, s->k,
-                    s->stride, s->groups, passes[pass]);
+                    s->stride, s->groups, ib__conv_pass_names[pass]);
             say_speed(options, ib__conv_gflops(kernels, s, (ib_conv_pass)pass, pool, SECONDS), peak);
         }
 }
@@ -49,15 +47,17 @@ ib_status ib__bench(const char *what, const ib_options *options, ib_error *err) 
         ib__runtime_init(&runtime, options != NULL && options->threads > 0 ? options->threads : 1,
                          options != NULL ? options->isa : NULL, err);
     if (status != IB_OK) return status;
+    double peaks[IB_ISA_COUNT] = {0}; /* ref has none */
     for (int i = IB_ISA_AVX2; i < IB_ISA_COUNT; i++)
-        if (ib__isa_available((ib_isa)i))
-            ib__say(options, "%-8s %8.1f GFLOP/s a thread at most\n", ib__isa_name((ib_isa)i),
-                    ib__peak_gflops((ib_isa)i));
+        if (ib__isa_available((ib_isa)i)) {
+            peaks[i] = ib__peak_gflops((ib_isa)i);
+            ib__say(options, "%-8s %8.1f GFLOP/s a thread at most\n", ib__isa_name((ib_isa)i), peaks[i]);
+        }
     if (strcmp(what, "peak") == 0) return IB_OK;
     ib_pool *pool;
     status = ib__pool_new(&pool, runtime.threads, err);
     if (status != IB_OK) return status;
-    double peak = ib__peak_gflops(runtime.isa) * (double)ib__pool_threads(pool);
+    double peak = peaks[runtime.isa] * (double)ib__pool_threads(pool);
     ib__say(options, "\n%s, %zu threads\n", ib__isa_name(runtime.isa), ib__pool_threads(pool));
     say_kernels(options, ib__kernels_for(runtime.isa), pool, peak);
     ib__pool_free(pool);

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/batches.h"
+#include "passes.h"
 
 #define SAMPLES 103
 
@@ -47,21 +47,6 @@ static ib_batches *make_batches(const ib_elements *e, size_t size, bool shuffle,
     ib_batches *b = NULL;
     assert_int_equal(ib__batches_new(&b, make_stage(e, size, shuffle, drop), prefetch, threads, NULL), IB_OK);
     return b;
-}
-
-/* Adds the next batch to the digest; false at the end. */
-static bool add_next(ib_batches *b, ib_sha256 *state) {
-    const ib_batch *batch;
-    size_t n;
-    ib_error err = {0};
-    if (ib__batches_next(b, &batch, &err) != IB_OK) fail_msg("%s: %s", err.where, err.text);
-    if (batch == NULL) return false;
-    ib__batches_fields(b, &n);
-    for (size_t i = 0; i < n; i++) {
-        ib_digest d = ib__tensor_digest(&batch->fields[i]);
-        ib__sha256_add(state, &d, sizeof d);
-    }
-    return true;
 }
 
 /* Two passes, the second one numbered 5. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Times kernels: many short runs, of which the best counts. One thread is timed by its CPU time, which a busy
- * machine disturbs less; several by the clock.
+ * Times kernels: many short runs, of which the best counts.
  */
 #include "kernels/speed/speed.h"
 
@@ -31,6 +30,8 @@ const ib_conv_shape ib__conv_shapes[] = {
     {64, 16, 64, 64, 3, 1, 1, 16, 64},
 };
 const size_t ib__conv_shapes_count = sizeof ib__conv_shapes / sizeof *ib__conv_shapes;
+
+const char *const ib__conv_pass_names[IB_CONV_PASSES] = {"forward", "grad_input", "grad_kernel"};
 
 static double now(clockid_t clock) {
     struct timespec t;
@@ -105,6 +106,7 @@ float *ib__speed_values(size_t count) {
 /* A kernel with its arguments, as the pool runs it. */
 typedef struct job {
     const ib_kernels *kernels;
+    ib_pool *pool;
     ib_gemm_args product;
     ib_conv_args conv;
     ib_k_conv_fn *run_conv; /* NULL: the product */
@@ -121,19 +123,28 @@ static void run_part(void *context, size_t part, size_t worker) {
         j->kernels->gemm(&j->product, part, j->parts, scratch, worker);
 }
 
-/* The best seconds of runs of the job during `seconds`; infinity: no memory for its scratch of `size` a
- * thread. */
-static double best_of(job *j, ib_pool *pool, size_t size, double seconds) {
-    size_t threads = ib__pool_threads(pool);
-    j->scratch_size = (size + 63) / 64 * 64;
-    j->scratch = ib__alloc(threads, j->scratch_size > 0 ? j->scratch_size : 64);
-    double best = HUGE_VAL, end = ib__seconds() + seconds;
+double ib__best_seconds(void (*run)(void *context), void *context, size_t threads, double seconds) {
     clockid_t clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
-    for (int run = 0; j->scratch != NULL && (run < 3 || ib__seconds() < end); run++) {
+    double best = HUGE_VAL, end = ib__seconds() + seconds;
+    for (int n = 0; n < 3 || ib__seconds() < end; n++) {
         double start = now(clock);
-        ib__pool_run(pool, j->parts, run_part, j);
+        run(context);
         best = fmin(best, now(clock) - start);
     }
+    return best;
+}
+
+static void run_job(void *context) {
+    job *j = context;
+    ib__pool_run(j->pool, j->parts, run_part, j);
+}
+
+/* The job's best seconds; infinity: no memory for its scratch of `size` a thread. */
+static double best_of(job *j, size_t size, double seconds) {
+    size_t threads = ib__pool_threads(j->pool);
+    j->scratch_size = (size + 63) / 64 * 64;
+    j->scratch = ib__alloc(threads, j->scratch_size > 0 ? j->scratch_size : 64);
+    double best = j->scratch != NULL ? ib__best_seconds(run_job, j, threads, seconds) : HUGE_VAL;
     ib__free(j->scratch);
     return best;
 }
@@ -143,6 +154,7 @@ double ib__product_gflops(const ib_kernels *kernels, const ib_product_shape *s, 
     float *a = ib__speed_values(s->m * s->k), *b = ib__speed_values(s->k * s->n);
     float *c = ib__speed_values(s->m * s->n);
     job j = {.kernels = kernels,
+             .pool = pool,
              .parts = ib__pool_threads(pool),
              .product = {.m = s->m,
                          .n = s->n,
@@ -159,7 +171,7 @@ double ib__product_gflops(const ib_kernels *kernels, const ib_product_shape *s, 
                          .samples = s->lanes > 1 ? 128 : 1}};
     double best = HUGE_VAL;
     if (a != NULL && b != NULL && c != NULL)
-        best = best_of(&j, pool, kernels->gemm_scratch(&j.product, j.parts), seconds);
+        best = best_of(&j, kernels->gemm_scratch(&j.product, j.parts), seconds);
     ib__free(a);
     ib__free(b);
     ib__free(c);
@@ -216,6 +228,7 @@ double ib__conv_gflops(const ib_kernels *k, const ib_conv_shape *s, ib_conv_pass
     float *weights = ib__speed_values(s->k * s->k * s->ci / s->groups * s->co);
     size_t threads = ib__pool_threads(pool);
     job j = {.kernels = k,
+             .pool = pool,
              .conv = conv_args(s, pass, x, weights, y),
              .run_conv = pass == IB_CONV_FORWARD      ? k->conv
                          : pass == IB_CONV_GRAD_INPUT ? k->conv_grad_input
@@ -226,7 +239,7 @@ double ib__conv_gflops(const ib_kernels *k, const ib_conv_shape *s, ib_conv_pass
         size_t size = pass == IB_CONV_FORWARD      ? k->conv_scratch(&j.conv, j.parts)
                       : pass == IB_CONV_GRAD_INPUT ? k->conv_grad_input_scratch(&j.conv, j.parts)
                                                    : k->conv_grad_kernel_scratch(&j.conv, j.parts);
-        best = best_of(&j, pool, size, seconds);
+        best = best_of(&j, size, seconds);
     }
     ib__free(x);
     ib__free(y);

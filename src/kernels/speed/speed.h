@@ -29,6 +29,8 @@ typedef enum ib_conv_pass {
     IB_CONV_PASSES
 } ib_conv_pass;
 
+extern const char *const ib__conv_pass_names[IB_CONV_PASSES];
+
 /* The shapes of dense layers, of transformers and of small convolutional networks. */
 extern const ib_product_shape ib__product_shapes[];
 extern const size_t ib__product_shapes_count;
@@ -40,7 +42,10 @@ double ib__seconds(void);
 /* GFLOP/s of one thread (a fused multiply-add is two) with the vectors of this instruction set, best of many
  * short runs; 0 for ref. */
 double ib__peak_gflops(ib_isa isa);
-/* Best GFLOP/s of runs during `seconds`, at least three; 0: no memory. */
+/* Best seconds of runs during `seconds`, at least three. One thread is timed by its CPU time, which a busy
+ * machine disturbs less; several by the clock. */
+double ib__best_seconds(void (*run)(void *context), void *context, size_t threads, double seconds);
+/* The same of a kernel, as GFLOP/s; 0: no memory. */
 double ib__product_gflops(const ib_kernels *kernels, const ib_product_shape *shape, ib_pool *pool,
                           double seconds);
 double ib__conv_gflops(const ib_kernels *kernels, const ib_conv_shape *shape, ib_conv_pass pass,

@@ -14,15 +14,8 @@ static ib_status infer(const ib_layer *layer, const ib_args *args, ib_type type,
     return ib__operands_shape(layer, &a, &b, &out[0].shape, err);
 }
 
-static ib_status infer_number(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX],
-                              size_t *n, ib_error *err) {
-    return infer(layer, args, IB_TYPE_F32, out, n, err);
-}
-
-static ib_status infer_predicate(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX],
-                                 size_t *n, ib_error *err) {
-    return infer(layer, args, IB_TYPE_PRED, out, n, err);
-}
+IB_OPERATION_INFER(infer_number, IB_TYPE_F32)
+IB_OPERATION_INFER(infer_predicate, IB_TYPE_PRED)
 
 static void apply(ib_build *b, const ib_args *args, ib_map_op op, ib_type type, ib_flow *out) {
     ib_node x = ib__op_convert(b->g, ib__operand(b->g, args, "x1"), type);

@@ -31,6 +31,13 @@ typedef struct ib_operation {
     static ib_status symbol##_configure(ib_layer *layer, const ib_value *config, ib_error *err) {            \
         return ib__layer_configure(layer, fields, sizeof fields / sizeof *fields, config, err);              \
     }
+/* infer of a file's operations for results of this type; the file has infer(layer, args, type, out, n, err).
+ */
+#define IB_OPERATION_INFER(symbol, type)                                                                     \
+    static ib_status symbol(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX],         \
+                            size_t *n, ib_error *err) {                                                      \
+        return infer(layer, args, type, out, n, err);                                                        \
+    }
 
 /* null, an integer or a list of at most IB_RANK_MAX; stands at ib_operation's list and count. */
 ib_read_fn ib__read_list;

@@ -81,15 +81,16 @@ static void apply_shape(const ib_layer *layer, ib_build *b, const ib_args *args,
         (void)ib__graph_fail(b->g, IB_BAD_INPUT, "the new shape does not fit the tensor");
 }
 
-#define SHAPE(symbol, class_name, fields, shape)                                                             \
+/* A class whose shape or permutation is what the function `change` says. */
+#define CHANGES(symbol, class_name, fields, kind, change)                                                    \
     IB_OPERATION_CONFIGURE(symbol, fields)                                                                   \
     static ib_status symbol##_infer(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX], \
                                     size_t *n, ib_error *err) {                                              \
-        return infer_shape(layer, args, shape, out, n, err);                                                 \
+        return infer_##kind(layer, args, change, out, n, err);                                               \
     }                                                                                                        \
     static void symbol##_apply(ib_layer *layer, ib_build *b, const ib_args *args,                            \
                                ib_flow out[IB_OUTPUTS_MAX]) {                                                \
-        apply_shape(layer, b, args, shape, out);                                                             \
+        apply_##kind(layer, b, args, change, out);                                                           \
     }                                                                                                        \
     const ib_layer_class ib__layer_##symbol = {.name = "keras.src.ops.numpy." class_name,                    \
                                                .settings = sizeof(ib_operation),                             \
@@ -101,9 +102,9 @@ static void apply_shape(const ib_layer *layer, ib_build *b, const ib_args *args,
 static const ib_field expand_fields[] = {IB_OPERATION_NAME, IB_OPERATION_LIST("axis", NULL)};
 static const ib_field squeeze_fields[] = {IB_OPERATION_NAME, IB_OPERATION_LIST("axis", "null")};
 static const ib_field reshape_fields[] = {IB_OPERATION_NAME, IB_OPERATION_LIST("newshape", NULL)};
-SHAPE(op_expand_dims, "ExpandDims", expand_fields, expanded)
-SHAPE(op_squeeze, "Squeeze", squeeze_fields, squeezed)
-SHAPE(op_reshape, "Reshape", reshape_fields, reshaped)
+CHANGES(op_expand_dims, "ExpandDims", expand_fields, shape, expanded)
+CHANGES(op_squeeze, "Squeeze", squeeze_fields, shape, squeezed)
+CHANGES(op_reshape, "Reshape", reshape_fields, shape, reshaped)
 
 /* ---- Permutations ---- */
 
@@ -158,23 +159,6 @@ static void apply_permutation(const ib_layer *layer, ib_build *b, const ib_args 
         out->node = ib__op_transpose(b->g, x, permutation);
 }
 
-#define PERMUTATION(symbol, class_name, fields, permute)                                                     \
-    IB_OPERATION_CONFIGURE(symbol, fields)                                                                   \
-    static ib_status symbol##_infer(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX], \
-                                    size_t *n, ib_error *err) {                                              \
-        return infer_permutation(layer, args, permute, out, n, err);                                         \
-    }                                                                                                        \
-    static void symbol##_apply(ib_layer *layer, ib_build *b, const ib_args *args,                            \
-                               ib_flow out[IB_OUTPUTS_MAX]) {                                                \
-        apply_permutation(layer, b, args, permute, out);                                                     \
-    }                                                                                                        \
-    const ib_layer_class ib__layer_##symbol = {.name = "keras.src.ops.numpy." class_name,                    \
-                                               .settings = sizeof(ib_operation),                             \
-                                               .arguments = "x",                                             \
-                                               .configure = symbol##_configure,                              \
-                                               .infer = symbol##_infer,                                      \
-                                               .apply = symbol##_apply};
-
 #define SECOND(key_)                                                                                         \
     {                                                                                                        \
         .key = key_, .read = ib__read_int, .offset = offsetof(ib_operation, second), .low = -IB_RANK_MAX,    \
@@ -184,9 +168,9 @@ static const ib_field transpose_fields[] = {IB_OPERATION_NAME, IB_OPERATION_LIST
 static const ib_field swap_fields[] = {IB_OPERATION_NAME, IB_OPERATION_AXIS("axis1", NULL), SECOND("axis2")};
 static const ib_field move_fields[] = {IB_OPERATION_NAME, IB_OPERATION_AXIS("source", NULL),
                                        SECOND("destination")};
-PERMUTATION(op_transpose, "Transpose", transpose_fields, transposed)
-PERMUTATION(op_swapaxes, "Swapaxes", swap_fields, swapped)
-PERMUTATION(op_moveaxis, "Moveaxis", move_fields, moved)
+CHANGES(op_transpose, "Transpose", transpose_fields, permutation, transposed)
+CHANGES(op_swapaxes, "Swapaxes", swap_fields, permutation, swapped)
+CHANGES(op_moveaxis, "Moveaxis", move_fields, permutation, moved)
 
 /* ---- Flip and Roll ---- */
 

@@ -16,15 +16,8 @@ static ib_status infer(const ib_layer *layer, const ib_args *args, ib_type type,
     return status;
 }
 
-static ib_status infer_number(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX],
-                              size_t *n, ib_error *err) {
-    return infer(layer, args, IB_TYPE_F32, out, n, err);
-}
-
-static ib_status infer_predicate(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX],
-                                 size_t *n, ib_error *err) {
-    return infer(layer, args, IB_TYPE_PRED, out, n, err);
-}
+IB_OPERATION_INFER(infer_number, IB_TYPE_F32)
+IB_OPERATION_INFER(infer_predicate, IB_TYPE_PRED)
 
 static ib_node map(ib_graph *g, ib_map_op op, ib_node x) {
     return ib__op_map(g, op, x, NO, NO);
