@@ -40,12 +40,17 @@ static bool from_outside(const ib_walk *w, ib_node a) {
     return w->region && w->g->nodes[a].region == 0;
 }
 
+static ib_node sum(ib_graph *g, ib_node a, ib_node b) {
+    ib_node joined = ib__sum_of_pads(g, a, b);
+    return joined == IB_NO_NODE ? ib__op_add(g, a, b) : joined;
+}
+
 void ib__walk_contribute(ib_walk *w, ib_node to, ib_node d) {
     if (!w->needed[to] || d == IB_NO_NODE) return;
     if (from_outside(w, to))
         postpone(w, to, d, IB_NO_NODE);
     else
-        w->adjoint[to] = w->adjoint[to] == IB_NO_NODE ? d : ib__op_add(w->g, w->adjoint[to], d);
+        w->adjoint[to] = w->adjoint[to] == IB_NO_NODE ? d : sum(w->g, w->adjoint[to], d);
 }
 
 #define NO IB_NO_NODE

@@ -243,8 +243,9 @@ static void run_reduction(const running *r, size_t part) {
 
 static void run_fill(const running *r) {
     const ib_buffer *b = &r->plan->buffers[r->step->out];
-    for (size_t i = 0; i < b->words; i++)
-        b->data[i] = r->step->u.fill;
+    float *data = b->data, value = r->step->u.fill;
+    for (size_t i = 0, n = b->words; i < n; i++)
+        data[i] = value;
 }
 
 /* Indices are int32 words in arrays of floats. */

@@ -32,6 +32,9 @@ void ib__walk_free(ib_walk *w);
 void ib__walk_contribute(ib_walk *w, ib_node to, ib_node d);
 /* The rule of node y, of which n is a copy, with the adjoint dy. */
 void ib__walk_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy);
+/* a + b where both are zero outside of ranges of one axis that lie side by side, without the zeros;
+ * IB_NO_NODE: they are not. */
+ib_node ib__sum_of_pads(ib_graph *g, ib_node a, ib_node b);
 /* After a body's walk: a pending contribution becomes ops on the stacks of both scans. */
 void ib__walk_finish_pending(ib_walk *outer, const ib_pending *p, ib_scan *forward, ib_scan *backward);
 /* The rule of a scan (n is a copy of its node) for the walk outside. */
