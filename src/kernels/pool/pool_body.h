@@ -96,6 +96,58 @@ V16_FN void do_window(way what, const float *x, float *y, float *dx, const float
         give_to_all(dx, v16_load_n(dy, v.lanes), v);
 }
 
+/* Max pooling of a window of 2 x 2 places, as most are, written out: x of sixteen channels, `below` floats
+ * from the upper to the lower places. */
+typedef struct square {
+    v16 x[4], best;
+} square;
+
+V16_FN square square_load(const float *x, size_t step, size_t below) {
+    square s = {.x = {v16_load(x), v16_load(x + step), v16_load(x + below), v16_load(x + below + step)}};
+    s.best = v16_maximum(s.x[3], v16_maximum(s.x[2], v16_maximum(s.x[1], s.x[0])));
+    return s;
+}
+
+V16_FN p16 square_hit(const square *s, int i) {
+    return p16_or(v16_eq(s->x[i], s->best), v16_is_nan(s->x[i]));
+}
+
+V16_FN void square_give(const square *s, float *dx, v16 dy, size_t step, size_t below) {
+    v16 zero = v16_zero(), share = v16_add(zero, dy);
+    p16 a = square_hit(s, 0), b = square_hit(s, 1), c = square_hit(s, 2), d = square_hit(s, 3);
+    p16 ab = p16_or(a, b), abc = p16_or(ab, c);
+    v16_store(dx, v16_select(a, share, zero));
+    v16_store(dx + step, v16_select(p16_and(b, p16_not(a)), share, zero));
+    v16_store(dx + below, v16_select(p16_and(c, p16_not(ab)), share, zero));
+    v16_store(dx + below + step, v16_select(p16_and(d, p16_not(abc)), share, zero));
+}
+
+/* The same places of the windows below: rows are too short for the processor to see that they follow. */
+V16_FN void square_prefetch(const float *at, bool write, size_t step, size_t below) {
+    for (size_t row = 2; row < 4; row++)
+        for (size_t col = 0; col < 2; col++)
+            if (write)
+                __builtin_prefetch(at + row * below + col * step, 1);
+            else
+                __builtin_prefetch(at + row * below + col * step, 0);
+}
+
+/* The windows of 2 x 2 at the left of a row of outputs, side by side; returns how many it did. */
+V16_FN size_t square_row(way what, const ib_pool_args *g, size_t place, size_t pixel) {
+    size_t below = g->w * g->c, windows = g->w / 2 < g->ow ? g->w / 2 : g->ow;
+    for (size_t j = 0; j < windows; j++, place += 2 * g->c, pixel += g->c)
+        for (size_t c = 0; c < g->c; c += 16) {
+            square s = square_load(g->x + place + c, g->c, below);
+            square_prefetch(g->x + place + c, false, g->c, below);
+            if (what == MAX_BACKWARD) square_prefetch(g->y + place + c, true, g->c, below);
+            if (what == MAX_FORWARD)
+                v16_store(g->y + pixel + c, s.best);
+            else
+                square_give(&s, g->y + place + c, v16_load(g->dy + pixel + c), g->c, below);
+        }
+    return windows;
+}
+
 /* All channels of one window, whose first place and output pixel are given. */
 V16_FN void do_channels(way what, bool deep, bool alone, const ib_pool_args *g, ib__pool_window w,
                         size_t place, size_t pixel) {
@@ -133,7 +185,12 @@ static void zero_uncovered(const ib_pool_args *g, float *dx) {
 /* The windows of one row of outputs, whose first pixel is given; w: their planes and rows. */
 V16_FN void pool_row(way what, bool deep, bool alone, const ib_pool_args *g, size_t image, ib__pool_window w,
                      size_t pixel) {
-    for (size_t j = 0; j < g->ow; j++) {
+    size_t j = 0;
+    bool squares = g->kh == 2 && g->kw == 2 && g->sw == 2 && g->pw == 0 && w.planes == 1 && w.rows == 2 &&
+                   g->c % 16 == 0;
+    if (squares && !deep && (what == MAX_FORWARD || (what == MAX_BACKWARD && alone)))
+        j = square_row(what, g, image + (w.plane * g->h + w.row) * g->w * g->c, pixel * g->c);
+    for (; j < g->ow; j++) {
         ib__pool_axis(j, g->ow, g->kw, g->sw, g->pw, g->w, &w.col, &w.cols);
         size_t place = ((w.plane * g->h + w.row) * g->w + w.col) * g->c;
         do_channels(what, deep, alone, g, w, image + place, (pixel + j) * g->c);
