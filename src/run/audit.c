@@ -16,6 +16,7 @@
 
 #include "run/again.h"
 #include "run/commands.h"
+#include "run/state_diff.h"
 
 #define CONFIDENCE 0.95
 
@@ -88,30 +89,19 @@ static size_t nearest(const audit *a, size_t step) {
     return best;
 }
 
-static ib_status open_checkpoint(audit *a, size_t step, ib_checkpoint **out, ib_error *err) {
-    char *path = ib__checkpoint_path(a->record->folder, step);
-    ib_status status = path == NULL ? ib__fail_memory(err) : ib__checkpoint_read(out, path, err);
-    free(path);
-    return status;
-}
-
-/* A checkpoint that was passed holds the state that was reached? */
-static ib_status check_passed(audit *a, const ib_trainer *t, ib_error *err) {
-    bool there = false;
-    for (size_t i = 0; i < a->n_checkpoints; i++)
-        there = there || a->checkpoints[i] == t->step;
-    if (!there) return IB_OK;
+/* Goes on to a checkpoint that lies on the way: it holds the state that was reached? */
+static ib_status pass(audit *a, ib_fitting *f, size_t step, ib_error *err) {
     ib_checkpoint *c = NULL;
-    ib_buf state = {0};
-    ib_status status = open_checkpoint(a, t->step, &c, err);
-    if (status == IB_OK) ib__state_pack(&state, t);
-    if (status == IB_OK && state.failed) status = ib__fail_memory(err);
-    if (status == IB_OK && (c->n_state != state.length || memcmp(c->state, state.data, state.length) != 0)) {
+    ib_state_difference d = {0};
+    ib_status status = ib__checkpoint_open(&c, a->record->folder, step, err);
+    if (status == IB_OK) status = ib__fitting_reach(f, c, err);
+    if (status == IB_OK) status = ib__state_difference(&d, ib__fitting_trainer(f), c, err);
+    if (status == IB_OK && d.differs) {
         ib__say(&a->report.inner,
-                "differs: the checkpoint of step %zu does not hold the state of that step\n", t->step);
+                "differs: the checkpoint of step %zu does not hold the state of that step\n  %s\n", step,
+                d.text);
         status = IB_DIFFERS;
     }
-    ib__buf_free(&state);
     ib__checkpoint_free(c);
     return status;
 }
@@ -129,17 +119,12 @@ static ib_status check_trace(audit *a, const ib_trace *trace) {
 }
 
 static ib_status run_to(audit *a, ib_fitting *f, size_t step, ib_error *err) {
-    ib_trainer *t = ib__fitting_trainer(f);
+    const ib_trainer *t = ib__fitting_trainer(f);
     ib_status status = IB_OK;
-    while (status == IB_OK && t->step < step) {
-        size_t next = step, before = t->step;
-        for (size_t i = 0; i < a->n_checkpoints; i++)
-            if (a->checkpoints[i] > t->step && a->checkpoints[i] < next) next = a->checkpoints[i];
-        status = ib__fitting_run(f, next, err);
-        if (status == IB_OK) status = check_passed(a, t, err);
-        if (status == IB_OK && t->step == before) break;
-    }
-    return status;
+    for (size_t i = 0; status == IB_OK && i < a->n_checkpoints; i++)
+        if (a->checkpoints[i] > t->step && a->checkpoints[i] <= step)
+            status = pass(a, f, a->checkpoints[i], err);
+    return status == IB_OK ? ib__fitting_run(f, step, err) : status;
 }
 
 /* From one checkpoint on, all drawn steps that are nearest to it; gives the index of the first that is not.
@@ -150,7 +135,7 @@ static ib_status run_segment(audit *a, size_t *at, ib_error *err) {
     ib_fitting *f = NULL;
     ib_trace trace = {0};
     ib_fit_hooks hooks = {.check = same_step, .context = a, .options = &a->report.inner};
-    ib_status status = from > 0 ? open_checkpoint(a, from, &c, err) : IB_OK;
+    ib_status status = from > 0 ? ib__checkpoint_open(&c, a->record->folder, from, err) : IB_OK;
     hooks.resume = c;
     if (status == IB_OK) status = ib__fitting_new(&f, a->task, &a->runtime, &hooks, &trace, err);
     if (status == IB_OK && from > 0) status = check_trace(a, &trace);

@@ -1,30 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The cause of a run that is not reproduced: its record was changed, a bit of memory flipped, it was resumed
- * wrongly, or the machine it ran on computes otherwise. Each leaves another trace:
+ * The cause of a run that is not reproduced. Each leaves another trace:
  *
  *   a record that was changed   a link that does not follow from what stands beside it; or one step differs
  * and the later losses and states agree again a flipped bit               everything differs from some step
- * on; if the state was recorded right then, one tensor differs, and flipping one bit of it back gives the
- * recorded digest a wrong resumption          the first step after one differs another arithmetic steps
- * differ from the very first on, and the environment is another
+ * on; if the state was recorded right then, one tensor differs, and its sums tell the element; if a
+ * checkpoint was taken between the flip and the first step that shows it, that holds the flipped element a
+ * wrong resumption          the first step after one differs; its checkpoint, if it is still there, tells
+ *                               what was another there
+ *   another arithmetic          steps differ from the very first on, and the environment is another
  */
 #include "run/cause.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "run/again.h"
 #include "run/env.h"
-#include "run/lockstep.h"
 #include "run/say.h"
+#include "run/side.h"
+#include "run/state_diff.h"
 
-/* How many steps behind the first that differs are looked at, and how many elements a tensor may have whose
- * bits are tried one by one. */
+/* How many steps behind the first that differs are looked at. */
 #define LOOK_BEHIND 64
-#define FLIP_ELEMENTS 4096
 /* A machine with another arithmetic shows it in its first steps. */
 #define EARLY 2
 
@@ -38,44 +37,26 @@ typedef struct search {
     size_t tensors, first;        /* how many differ there, which is the first */
     size_t later_same, later_bad; /* losses and states after it */
     bool flipped;
-    char flip[512];
+    char flip[640];
+    size_t bent; /* step of the first checkpoint that does not hold the state; SIZE_MAX: none */
+    ib_state_difference difference; /* there */
 } search;
 
-bool ib__cause_flip(const ib_variable *v, const ib_digest *wanted, size_t *element, int *bit) {
-    size_t n = (size_t)ib__shape_elements(&v->shape);
-    if (n > FLIP_ELEMENTS) return false;
-    uint32_t *words = malloc(n * sizeof *words + 1);
-    bool found = false;
-    if (words == NULL) return false;
-    memcpy(words, v->data, n * sizeof *words);
-    for (size_t i = 0; i < n && !found; i++) {
-        for (int b = 0; b < 32 && !found; b++) {
-            words[i] ^= (uint32_t)1 << b;
-            ib_digest digest = ib__tensor_digest(&(ib_tensor){IB_F32, v->shape, words});
-            found = memcmp(&digest, wanted, sizeof digest) == 0;
-            words[i] ^= (uint32_t)1 << b;
-            if (found) *element = i;
-            if (found) *bit = b;
-        }
-    }
-    free(words);
-    return found;
-}
-
-static void try_flip(search *s, const ib_trainer *t, const ib_digest *wanted) {
-    size_t element;
-    int bit;
-    char index[160];
+/* The one element that makes the tensor what was recorded. */
+static void find_flip(search *s, const ib_trainer *t, const ib_digest *digest, const ib_sums *sums) {
     const ib_variable *v = ib__state_variable(t, s->first);
-    if (v == NULL || !ib__cause_flip(v, wanted, &element, &bit)) return;
-    uint32_t before;
-    memcpy(&before, &v->data[element], sizeof before);
-    uint32_t after = before ^ ((uint32_t)1 << bit);
-    ib__print_index(index, &v->shape, element);
-    s->flipped = true;
-    snprintf(s->flip, sizeof s->flip,
-             "bit %d of element %s of %.160s: 0x%08" PRIx32 " (%.9g) became 0x%08" PRIx32 " (%.9g)", bit,
-             index, v->path, before, ib__bits_value(before), after, ib__bits_value(after));
+    size_t element, n = v != NULL ? (size_t)ib__shape_elements(&v->shape) : 0;
+    uint32_t word, before;
+    if (n == 0 || !ib__sums_change(sums, v->data, n, &element, &word)) return;
+    float *copy = malloc(n * sizeof *copy);
+    if (copy == NULL) return;
+    memcpy(copy, v->data, n * sizeof *copy);
+    memcpy(&before, &copy[element], sizeof before);
+    memcpy(&copy[element], &word, sizeof word);
+    ib_digest changed = ib__tensor_digest(&(ib_tensor){IB_F32, v->shape, copy});
+    free(copy);
+    s->flipped = memcmp(&changed, digest, sizeof changed) == 0;
+    if (s->flipped) ib__print_change(s->flip, sizeof s->flip, v, element, before, word);
 }
 
 static void look_at_tensors(search *s, const ib_trainer *t, const ib_trace *trace) {
@@ -86,7 +67,7 @@ static void look_at_tensors(search *s, const ib_trainer *t, const ib_trace *trac
         if (memcmp(&x[i], &y[i], sizeof *x) == 0) continue;
         if (s->tensors++ == 0) s->first = i;
     }
-    if (s->tensors == 1) try_flip(s, t, &x[s->first]);
+    if (s->tensors == 1) find_flip(s, t, &x[s->first], ib__trace_sums(&s->record->trace, s->step) + s->first);
 }
 
 static void look_at_first(search *s, const ib_trainer *t, const ib_trace *trace) {
@@ -152,14 +133,25 @@ static void say_environment(ib_buf *out, const ib_record *record) {
     ib__value_free(here);
 }
 
-/* The step of a resumption that lies between the last agreement and the first difference; SIZE_MAX: none. */
-static size_t resumed_at(const search *s) {
+/* Training went on at this step? */
+static bool resumed_at(const search *s, size_t step) {
     const ib_value *list = ib__value_get(s->record->tree, "resumed");
     for (size_t i = 0; list != NULL && i < list->count; i++) {
-        const ib_value *step = ib__value_get(list->items[i], "step");
-        if (ib__value_is(step, IB_INT) && (size_t)step->integer + 1 == s->step) return (size_t)step->integer;
+        const ib_value *at = ib__value_get(list->items[i], "step");
+        if (ib__value_is(at, IB_INT) && (size_t)at->integer == step) return true;
     }
-    return SIZE_MAX;
+    return false;
+}
+
+/* A checkpoint that does not hold the state of its step, and steps behind it that differ: one of both kinds.
+ */
+static void say_bent(const search *s, const ib_options *options) {
+    if (resumed_at(s, s->bent))
+        ib__say(options, "cause: resumption: training went on at step %zu in another state: %s\n", s->bent,
+                s->difference.text);
+    else
+        ib__say(options, "cause: memory: between step %zu and step %zu, %s\n", s->agreed, s->bent,
+                s->difference.text);
 }
 
 static void say_cause(const search *s, const ib_options *options) {
@@ -178,8 +170,10 @@ static void say_cause(const search *s, const ib_options *options) {
                 s->tensors == 1 ? "" : "s", path, s->flipped ? "; " : "", s->flip);
     else if (s->flipped)
         ib__say(options, "cause: memory: after step %zu, %s\n", s->step, s->flip);
-    else if (resumed_at(s) != SIZE_MAX)
-        ib__say(options, "cause: resumption: training went on at step %zu in another state\n", resumed_at(s));
+    else if (s->bent != SIZE_MAX && (s->difference.elements <= 1 || resumed_at(s, s->bent)))
+        say_bent(s, options);
+    else if (resumed_at(s, s->step - 1))
+        ib__say(options, "cause: resumption: training went on at step %zu in another state\n", s->step - 1);
     else if (elsewhere && s->step <= EARLY)
         ib__say(options, "cause: environment: it computed otherwise from the start; another here: %s\n",
                 environment.data);
@@ -190,27 +184,59 @@ static void say_cause(const search *s, const ib_options *options) {
     ib__buf_free(&environment);
 }
 
-ib_status ib__cause_find(const ib_record *record, const ib_runtime *runtime, size_t limit,
-                         const ib_options *options, bool *reproduced, ib_error *err) {
+/* Up to a checkpoint: does it hold the state that was reached? Damaged ones tell nothing. */
+static ib_status pass(search *s, ib_fitting *f, size_t step, ib_error *err) {
+    ib_checkpoint *c = NULL;
+    ib_state_difference d;
+    if (ib__checkpoint_open(&c, s->record->folder, step, NULL) != IB_OK) return IB_OK;
+    ib_status status = ib__fitting_reach(f, c, err);
+    if (status == IB_OK) status = ib__state_difference(&d, ib__fitting_trainer(f), c, err);
+    if (status == IB_OK && d.differs && s->bent == SIZE_MAX) {
+        s->bent = step;
+        s->difference = d;
+    }
+    if (status == IB_OK && !d.differs) s->agreed = step;
+    ib__checkpoint_free(c);
+    return status;
+}
+
+static ib_status run_search(search *s, ib_fitting *f, ib_error *err) {
+    const ib_trainer *t = ib__fitting_trainer(f);
+    size_t *steps, n;
+    ib_status status = ib__checkpoint_steps(&steps, &n, s->record->folder, err);
+    for (size_t i = 0; status == IB_OK && i < n && s->step == SIZE_MAX; i++)
+        if (steps[i] > t->step && steps[i] < s->limit) status = pass(s, f, steps[i], err);
+    if (status == IB_OK) status = ib__fitting_run(f, t->steps, err);
+    free(steps);
+    return status == IB_DIFFERS ? IB_OK : status;
+}
+
+static void say_reproduced(const search *s, const ib_trace *trace, const ib_options *options) {
+    ib__say(options, "%s is reproduced up to step %zu\n", s->record->folder, trace->n_steps - 1);
+    if (s->bent != SIZE_MAX)
+        ib__say(options, "  but its checkpoint of step %zu was changed: %s\n", s->bent, s->difference.text);
+}
+
+ib_status ib__cause_find(const ib_record *record, const ib_checkpoint *from, const ib_runtime *runtime,
+                         size_t limit, const ib_options *options, bool *reproduced, ib_error *err) {
     ib_experiment *experiment = NULL;
-    ib_task *task = NULL;
-    ib_trace trace = {0};
-    search s = {.record = record, .limit = limit, .step = SIZE_MAX};
-    ib_fit_hooks hooks = {.check = see_step, .context = &s, .options = options};
+    ib_side side = {0};
+    search s = {.record = record, .limit = limit, .step = SIZE_MAX, .bent = SIZE_MAX};
+    s.agreed = from != NULL ? from->step : 0;
+    side.hooks = (ib_fit_hooks){.check = see_step, .context = &s, .options = options};
     ib_status status = ib__record_experiment(&experiment, record, err);
-    if (status == IB_OK) status = ib__task_open(&task, experiment, err);
-    if (status == IB_OK) status = ib__fit(task, runtime, &hooks, &trace, err);
+    if (status == IB_OK) status = ib__side_open(&side, experiment, runtime, from, err);
+    if (status == IB_OK) status = run_search(&s, side.fitting, err);
     if (status == IB_DIFFERS) status = IB_OK;
     *reproduced = s.step == SIZE_MAX;
     if (status == IB_OK && !*reproduced) {
         ib__say(options, "%s is not reproduced from step %zu on\n", record->folder, s.step);
-        ib__again_say_step(&record->trace, &trace, s.step, options);
+        ib__again_say_step(&record->trace, &side.trace, s.step, options);
         say_cause(&s, options);
     } else if (status == IB_OK) {
-        ib__say(options, "%s is reproduced up to step %zu\n", record->folder, trace.n_steps - 1);
+        say_reproduced(&s, &side.trace, options);
     }
-    ib__trace_free(&trace);
-    ib__task_free(task);
+    ib__side_close(&side);
     ib__experiment_free(experiment);
     return status;
 }

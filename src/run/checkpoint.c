@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 
-#define MAGIC "isobit checkpoint 1\n"
+#define MAGIC "isobit checkpoint 2\n"
 #define MAGIC_LENGTH (sizeof MAGIC - 1)
 #define PREFIX "step-"
 #define DIGITS 12
@@ -185,6 +185,13 @@ ib_status ib__checkpoint_read(ib_checkpoint **out, const char *path, ib_error *e
     return status;
 }
 
+ib_status ib__checkpoint_open(ib_checkpoint **out, const char *run, size_t step, ib_error *err) {
+    char *path = ib__checkpoint_path(run, step);
+    ib_status status = path == NULL ? ib__fail_memory(err) : ib__checkpoint_read(out, path, err);
+    free(path);
+    return status;
+}
+
 void ib__checkpoint_free(ib_checkpoint *c) {
     if (c == NULL) return;
     ib__session_free(&c->session);
@@ -201,10 +208,8 @@ ib_status ib__checkpoint_latest(ib_checkpoint **out, const char *run, size_t *da
     *out = NULL;
     ib_status status = ib__checkpoint_steps(&steps, &n, run, err);
     for (size_t i = n; status == IB_OK && *out == NULL && i-- > 0;) {
-        char *path = ib__checkpoint_path(run, steps[i]);
         ib_error problem = {0};
-        ib_status read = path == NULL ? ib__fail_memory(&problem) : ib__checkpoint_read(out, path, &problem);
-        free(path);
+        ib_status read = ib__checkpoint_open(out, run, steps[i], &problem);
         if (read == IB_OK) break;
         if (bad++ == 0) first = problem;
         if (read != IB_BAD_INPUT || i == 0) status = ib__fail(err, first.code, first.where, "%s", first.text);

@@ -52,6 +52,8 @@ typedef struct ib_checkpoint {
 
 /* Reads and checks one file. *out: yours, release with ib__checkpoint_free. */
 ib_status ib__checkpoint_read(ib_checkpoint **out, const char *path, ib_error *err);
+/* The one of a run's step. */
+ib_status ib__checkpoint_open(ib_checkpoint **out, const char *run, size_t step, ib_error *err);
 void ib__checkpoint_free(ib_checkpoint *checkpoint);
 /* The steps that run has checkpoints of, ascending. *steps: yours, free(). */
 ib_status ib__checkpoint_steps(size_t **steps, size_t *n, const char *run, ib_error *err);

@@ -108,14 +108,13 @@ static void say_step(const ib_record *a, const ib_record *b, size_t step, const 
 
 /* The same experiment twice, other digests: at least one of them was disturbed. Its re-execution tells which,
  * and what disturbed it. */
-static ib_status name_disturbed(const ib_record *a, const ib_record *b, const ib_runtime *runtime,
-                                size_t step, const ib_options *options, ib_error *err) {
-    const ib_record *records[2] = {a, b};
+static ib_status name_disturbed(const ib_meeting *m, const ib_runtime *runtime, size_t step,
+                                const ib_options *options, ib_error *err) {
     ib_status status = IB_OK;
     for (int i = 0; status == IB_OK && i < 2; i++) {
         bool reproduced;
         ib__say(options, "trained again: ");
-        status = ib__cause_find(records[i], runtime, step, options, &reproduced, err);
+        status = ib__cause_find(m->records[i], m->from[i], runtime, step, options, &reproduced, err);
     }
     return status;
 }
@@ -138,6 +137,19 @@ static bool inputs_intact(const ib_record *r, const ib_options *options) {
     return true;
 }
 
+/* Two experiments side by side. */
+static ib_status part_again(const ib_meeting *m, const ib_runtime *runtime, size_t step,
+                            const ib_options *options, ib_error *err) {
+    bool found = false;
+    ib_status status = ib__lockstep(m, runtime, step, options, &found, err);
+    if (status == IB_OK && !found)
+        ib__say(options,
+                "trained again: no tensor differs up to step %zu; isobit verify says which of the two "
+                "is not reproduced\n",
+                step);
+    return status;
+}
+
 static ib_status train_again(const ib_record *a, const ib_record *b, bool same, size_t step,
                              const ib_options *options, ib_error *err) {
     ib_experiment *ea = NULL, *eb = NULL;
@@ -147,16 +159,12 @@ static ib_status train_again(const ib_record *a, const ib_record *b, bool same, 
     ib_error reason = {0};
     if (ib__record_experiment(&ea, a, &reason) != IB_OK || ib__record_experiment(&eb, b, &reason) != IB_OK) {
         ib__say(options, "not trained again: %s: %s\n", reason.where, reason.text);
-    } else if (same) {
-        status = name_disturbed(a, b, &runtime, step, options, err);
     } else {
-        bool found = false;
-        status = ib__lockstep(ea, eb, &runtime, step, options, &found, err);
-        if (status == IB_OK && !found)
-            ib__say(options,
-                    "trained again: no tensor differs up to step %zu; isobit verify says which of the two "
-                    "is not reproduced\n",
-                    step);
+        ib_meeting m = {.records = {a, b}, .experiments = {ea, eb}};
+        status = ib__meeting_find(&m, &runtime, step, same, options, err);
+        if (status == IB_OK && same) status = name_disturbed(&m, &runtime, step, options, err);
+        if (status == IB_OK && !same) status = part_again(&m, &runtime, step, options, err);
+        ib__meeting_end(&m);
     }
     ib__experiment_free(ea);
     ib__experiment_free(eb);

@@ -251,6 +251,16 @@ ib_status ib__fitting_run(ib_fitting *f, size_t step, ib_error *err) {
     return status;
 }
 
+ib_status ib__fitting_reach(ib_fitting *f, const ib_checkpoint *c, ib_error *err) {
+    ib_trace trace = {0};
+    ib_status status = ib__trace_unpack(&trace, c->trace, c->n_trace, c->path, err);
+    if (status == IB_OK) status = ib__fitting_run(f, c->step, err);
+    if (status == IB_OK && trace.n_epochs > f->trace->n_epochs && f->trainer->step == c->step)
+        status = settle(f, err);
+    ib__trace_free(&trace);
+    return status;
+}
+
 ib_status ib__fitting_watch(ib_fitting *f, ib_watch_fn *watch, void *context, bool *done, ib_error *err) {
     ib_status status = settle(f, err);
     *done = status == IB_OK && !is_over(f);

@@ -35,6 +35,8 @@ void ib__fitting_free(ib_fitting *fitting);
 ib_trainer *ib__fitting_trainer(ib_fitting *fitting);
 /* Runs until `step` steps are done or training is over, without the end of the last epoch in it. */
 ib_status ib__fitting_run(ib_fitting *fitting, size_t step, ib_error *err);
+/* Runs to the step of a checkpoint, and through the end of the epoch there if that is in the checkpoint. */
+ib_status ib__fitting_reach(ib_fitting *fitting, const ib_checkpoint *checkpoint, ib_error *err);
 /* Takes a checkpoint by the keeper now. */
 ib_status ib__fitting_keep(ib_fitting *fitting, ib_error *err);
 /* All that is left: steps, callbacks, test, result. */

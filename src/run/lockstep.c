@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "run/commands.h"
-#include "run/fit.h"
+#include "run/side.h"
 #include "run/state.h"
 
 /* Index of an element as "[3, 0, 7]". */
@@ -50,52 +50,6 @@ void ib__say_elements(const ib_options *options, const ib_shape *shape, const vo
             ulps(x[first], y[first]), count, n);
 }
 
-/* ---- One of the two ---- */
-
-typedef struct side {
-    ib_task *task;
-    ib_fit_hooks hooks;
-    ib_trace trace;
-    ib_fitting *fitting;
-    ib_trainer *trainer; /* the fitting's */
-} side;
-
-static void side_free(side *s) {
-    ib__fitting_free(s->fitting);
-    ib__trace_free(&s->trace);
-    ib__task_free(s->task);
-    *s = (side){0};
-}
-
-static ib_status side_open(side *s, const ib_experiment *experiment, const ib_runtime *runtime,
-                           ib_error *err) {
-    ib_status status = ib__task_open(&s->task, experiment, err);
-    if (status == IB_OK) status = ib__fitting_new(&s->fitting, s->task, runtime, &s->hooks, &s->trace, err);
-    if (status == IB_OK) s->trainer = ib__fitting_trainer(s->fitting);
-    return status;
-}
-
-/* Compares all variables; says the first that differs. false: they are the same. */
-static bool state_differs(const side *a, const side *b, const ib_options *options, bool *shapes) {
-    *shapes = false;
-    for (size_t i = 0;; i++) {
-        const ib_variable *x = ib__state_variable(a->trainer, i), *y = ib__state_variable(b->trainer, i);
-        if (x == NULL && y == NULL) return false;
-        *shapes = x == NULL || y == NULL || !ib__shape_equal(&x->shape, &y->shape);
-        if (*shapes) {
-            ib__say(options, "the models differ: variable %zu is %s and %s\n", i + 1,
-                    x == NULL ? "none" : x->path, y == NULL ? "none" : y->path);
-            return true;
-        }
-        if (memcmp(x->data, y->data, (size_t)ib__shape_elements(&x->shape) * sizeof(float)) == 0) continue;
-        if (options != NULL) {
-            ib__say(options, "  tensor %s\n", x->path);
-            ib__say_elements(options, &x->shape, x->data, y->data);
-        }
-        return true;
-    }
-}
-
 /* ---- The watched step ---- */
 
 typedef struct seen {
@@ -108,7 +62,7 @@ typedef struct seen {
 typedef struct watching {
     seen *all;
     size_t n, capacity;
-    size_t at; /* of the second side */
+    size_t at; /* of the second ib_side */
     bool failed, found;
     const ib_options *options;
 } watching;
@@ -164,7 +118,7 @@ static bool port_differs(const ib_step_plan *p, const ib_port *x, const ib_step_
     return true;
 }
 
-static void say_batch(const side *a, const side *b, const ib_options *options) {
+static void say_batch(const ib_side *a, const ib_side *b, const ib_options *options) {
     const ib_step_plan *p = &a->trainer->plans[a->trainer->last_plan];
     const ib_step_plan *q = &b->trainer->plans[b->trainer->last_plan];
     const ib_model *model = a->trainer->model, *other = b->trainer->model;
@@ -176,13 +130,18 @@ static void say_batch(const side *a, const side *b, const ib_options *options) {
                   port_differs(p, &p->weight[i], q, &q->weight[i], "sample_weight", options);
 }
 
-static ib_status watch_step(const ib_experiment *ea, const ib_experiment *eb, const ib_runtime *runtime,
-                            size_t step, const ib_options *options, ib_error *err) {
-    side a = {0}, b = {0};
+static ib_status open_both(const ib_meeting *m, const ib_runtime *runtime, ib_side *a, ib_side *b,
+                           ib_error *err) {
+    ib_status status = ib__side_open(a, m->experiments[0], runtime, m->from[0], err);
+    return status == IB_OK ? ib__side_open(b, m->experiments[1], runtime, m->from[1], err) : status;
+}
+
+static ib_status watch_step(const ib_meeting *m, const ib_runtime *runtime, size_t step,
+                            const ib_options *options, ib_error *err) {
+    ib_side a = {0}, b = {0};
     watching w = {.options = options};
     bool shapes;
-    ib_status status = side_open(&a, ea, runtime, err);
-    if (status == IB_OK) status = side_open(&b, eb, runtime, err);
+    ib_status status = open_both(m, runtime, &a, &b, err);
     bool done;
     if (status == IB_OK) status = ib__fitting_run(a.fitting, step - 1, err);
     if (status == IB_OK) status = ib__fitting_run(b.fitting, step - 1, err);
@@ -190,29 +149,30 @@ static ib_status watch_step(const ib_experiment *ea, const ib_experiment *eb, co
     if (status == IB_OK) status = ib__fitting_watch(b.fitting, compare, &w, &done, err);
     if (status == IB_OK && w.failed) status = ib__fail_memory(err);
     if (status == IB_OK) say_batch(&a, &b, options);
-    if (status == IB_OK && !w.found) state_differs(&a, &b, options, &shapes);
+    if (status == IB_OK && !w.found) ib__sides_differ(&a, &b, options, &shapes);
     for (size_t i = 0; i < w.n; i++)
         free(w.all[i].words);
     free(w.all);
-    side_free(&a);
-    side_free(&b);
+    ib__side_close(&a);
+    ib__side_close(&b);
     return status;
 }
 
 /* ---- Side by side ---- */
 
-static ib_status find_step(side *a, side *b, size_t limit, size_t *step, bool *shapes, ib_error *err) {
+static ib_status find_step(ib_side *a, ib_side *b, size_t limit, size_t *step, bool *shapes, ib_error *err) {
+    size_t begin = a->trainer->step > b->trainer->step ? a->trainer->step : b->trainer->step;
     *step = SIZE_MAX;
-    if (state_differs(a, b, NULL, shapes)) {
+    if (begin == 0 && ib__sides_differ(a, b, NULL, shapes)) {
         *step = 0;
         return IB_OK;
     }
-    for (size_t s = 1; s <= limit; s++) {
+    for (size_t s = begin + 1; s <= limit; s++) {
         ib_status status = ib__fitting_run(a->fitting, s, err);
         if (status == IB_OK) status = ib__fitting_run(b->fitting, s, err);
         if (status != IB_OK || a->trainer->step < s || b->trainer->step < s) return status;
         if (ib__float_bits(a->trainer->loss) != ib__float_bits(b->trainer->loss) ||
-            state_differs(a, b, NULL, shapes)) {
+            ib__sides_differ(a, b, NULL, shapes)) {
             *step = s;
             return IB_OK;
         }
@@ -220,25 +180,24 @@ static ib_status find_step(side *a, side *b, size_t limit, size_t *step, bool *s
     return IB_OK;
 }
 
-ib_status ib__lockstep(const ib_experiment *ea, const ib_experiment *eb, const ib_runtime *runtime,
-                       size_t limit, const ib_options *options, bool *found, ib_error *err) {
-    side a = {0}, b = {0};
+ib_status ib__lockstep(const ib_meeting *m, const ib_runtime *runtime, size_t limit,
+                       const ib_options *options, bool *found, ib_error *err) {
+    ib_side a = {0}, b = {0};
     size_t step = SIZE_MAX;
     bool shapes = false;
-    ib_status status = side_open(&a, ea, runtime, err);
-    if (status == IB_OK) status = side_open(&b, eb, runtime, err);
+    ib_status status = open_both(m, runtime, &a, &b, err);
     if (status == IB_OK) status = find_step(&a, &b, limit, &step, &shapes, err);
     *found = step != SIZE_MAX;
     if (status == IB_OK && step == 0) {
         if (!shapes)
             ib__say(options, "trained again: they part before the first step, in the initial weights\n");
-        state_differs(&a, &b, options, &shapes);
+        ib__sides_differ(&a, &b, options, &shapes);
     }
-    side_free(&a);
-    side_free(&b);
+    ib__side_close(&a);
+    ib__side_close(&b);
     if (status == IB_OK && *found && step > 0) {
         ib__say(options, "trained again: they part at step %zu\n", step);
-        status = watch_step(ea, eb, runtime, step, options, err);
+        status = watch_step(m, runtime, step, options, err);
     }
     return status;
 }

@@ -5,12 +5,12 @@
 #ifndef IB_RUN_LOCKSTEP_H
 #define IB_RUN_LOCKSTEP_H
 
-#include "run/task.h"
+#include "run/side.h"
 
-/* Trains both for at most `limit` steps and says where they part: step, op and place in the model, first
- * element. *found: they part. */
-ib_status ib__lockstep(const ib_experiment *a, const ib_experiment *b, const ib_runtime *runtime,
-                       size_t limit, const ib_options *options, bool *found, ib_error *err);
+/* Trains both from where they meet for at most `limit` steps and says where they part: step, op and place in
+ * the model, first element. *found: they part. */
+ib_status ib__lockstep(const ib_meeting *meeting, const ib_runtime *runtime, size_t limit,
+                       const ib_options *options, bool *found, ib_error *err);
 
 /* Index of an element as "[3, 0, 7]". */
 void ib__print_index(char out[160], const ib_shape *shape, size_t element);

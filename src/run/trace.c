@@ -31,6 +31,7 @@ void ib__trace_free(ib_trace *t) {
     free(t->steps);
     free_texts(t->paths, t->n_paths);
     free(t->tensors);
+    free(t->sums);
     free_texts(t->names, t->n_names);
     free(t->history);
     free(t->seconds);
@@ -55,11 +56,39 @@ static ib_status name_paths(ib_trace *t, const ib_trainer *trainer, ib_error *er
     return IB_OK;
 }
 
+bool ib__trace_grow_tensors(ib_trace *t, size_t n) {
+    return ib__grow(&t->tensors, &t->tensors_capacity, n, sizeof *t->tensors) &&
+           ib__grow(&t->sums, &t->sums_capacity, n, sizeof *t->sums);
+}
+
+ib_sums ib__tensor_sums(const float *data, size_t n) {
+    ib_sums s = {0, 0};
+    for (size_t i = 0; i < n; i++) {
+        uint64_t word = ib__float_bits(data[i]);
+        s.plain += word;
+        s.weighted += (i + 1) * word;
+    }
+    return s;
+}
+
+/* With d = w' - w of the one element i, the sums differ by d and (i + 1) d; both fit into 64 bits. */
+bool ib__sums_change(const ib_sums *wanted, const float *data, size_t n, size_t *element, uint32_t *word) {
+    ib_sums here = ib__tensor_sums(data, n);
+    int64_t d = (int64_t)(wanted->plain - here.plain), product = (int64_t)(wanted->weighted - here.weighted);
+    if (d == 0 || d > UINT32_MAX || d < -(int64_t)UINT32_MAX || product == INT64_MIN || product % d != 0)
+        return false;
+    int64_t place = product / d;
+    if (place < 1 || (uint64_t)place > n) return false;
+    *element = (size_t)place - 1;
+    int64_t changed = (int64_t)ib__float_bits(data[*element]) + d;
+    *word = (uint32_t)changed;
+    return changed >= 0 && changed <= UINT32_MAX;
+}
+
 static ib_status digest_state(ib_trace *t, const ib_trainer *trainer, ib_step_record *record, ib_error *err) {
     ib_status status = t->paths == NULL ? name_paths(t, trainer, err) : IB_OK;
     if (status != IB_OK) return status;
-    if (!ib__grow(&t->tensors, &t->tensors_capacity, t->n_tensors + t->n_paths, sizeof *t->tensors))
-        return ib__fail_memory(err);
+    if (!ib__trace_grow_tensors(t, t->n_tensors + t->n_paths)) return ib__fail_memory(err);
     record->state = true;
     record->tensors = t->n_tensors;
     for (size_t i = 0; i < t->n_paths; i++) {
@@ -67,6 +96,7 @@ static ib_status digest_state(ib_trace *t, const ib_trainer *trainer, ib_step_re
         if (v == NULL)
             return ib__fail(err, IB_INTERNAL, t->paths[i], "the optimizer lost a slot during training");
         ib_tensor tensor = {IB_F32, v->shape, v->data};
+        t->sums[t->n_tensors] = ib__tensor_sums(v->data, (size_t)ib__shape_elements(&v->shape));
         t->tensors[t->n_tensors++] = ib__tensor_digest(&tensor);
     }
     return IB_OK;
@@ -191,6 +221,10 @@ ib_status ib__trace_end(ib_trace *t, const ib_trainer *trainer, ib_error *err) {
 
 const ib_digest *ib__trace_state(const ib_trace *t, size_t step) {
     return step < t->n_steps && t->steps[step].state ? t->tensors + t->steps[step].tensors : NULL;
+}
+
+const ib_sums *ib__trace_sums(const ib_trace *t, size_t step) {
+    return ib__trace_state(t, step) != NULL ? t->sums + t->steps[step].tensors : NULL;
 }
 
 static bool state_differs(const ib_trace *a, const ib_trace *b, size_t step) {

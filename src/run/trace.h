@@ -17,6 +17,17 @@ typedef struct ib_step_record {
     ib_digest chain;
 } ib_step_record;
 
+/* Two sums over the 32-bit words w[i] of a tensor (NaN canonical), modulo 2^64: of w[i], and of (i + 1) w[i].
+ * From those of two tensors that differ in one element follow the element and by how much it differs. Part of
+ * no digest. */
+typedef struct ib_sums {
+    uint64_t plain, weighted;
+} ib_sums;
+ib_sums ib__tensor_sums(const float *data, size_t n);
+/* Which one element of data must be which word so that its sums are `wanted`; false: no single one. Sums can
+ * agree by chance: compare the digest, too. */
+bool ib__sums_change(const ib_sums *wanted, const float *data, size_t n, size_t *element, uint32_t *word);
+
 /* A line of history: epoch (from 0) and values in the order of names. */
 typedef struct ib_trace {
     ib_step_record *steps; /* steps[0]: before training; steps[i]: after step i */
@@ -24,7 +35,8 @@ typedef struct ib_trace {
     char **paths; /* weights, then optimizer slots, in Keras's order */
     size_t n_paths, n_weights;
     ib_digest *tensors; /* n_paths for each recorded step */
-    size_t n_tensors, tensors_capacity;
+    ib_sums *sums;      /* of each of tensors */
+    size_t n_tensors, tensors_capacity, sums_capacity;
     char **names; /* history columns: loss and metrics, then those of validation with val_ before */
     size_t n_names;
     double *history; /* n_names for each epoch */
@@ -56,7 +68,8 @@ ib_status ib__trace_test(ib_trace *trace, const ib_trainer *trainer, ib_error *e
  */
 ib_status ib__trace_end(ib_trace *trace, const ib_trainer *trainer, ib_error *err);
 
-/* The files `steps` and `tensors`. Lines: "number loss chain [state]" and "step sha256 path". */
+/* The files `steps` and `tensors`. Lines: "number loss chain [state]" and "step sha256
+ * sums path". */
 bool ib__trace_print_steps(const ib_trace *trace, ib_buf *out);
 bool ib__trace_print_tensors(const ib_trace *trace, ib_buf *out);
 /* Reads what print wrote into an empty trace; steps first. name: the file, for errors. */
@@ -76,5 +89,8 @@ size_t ib__trace_first_difference(const ib_trace *a, const ib_trace *b, bool los
 bool ib__trace_same_step(const ib_trace *a, const ib_trace *b, size_t step);
 /* The digests of a recorded step; NULL if its state was not recorded. */
 const ib_digest *ib__trace_state(const ib_trace *trace, size_t step);
+const ib_sums *ib__trace_sums(const ib_trace *trace, size_t step);
+/* Room for n digests and sums. */
+bool ib__trace_grow_tensors(ib_trace *trace, size_t n);
 
 #endif

@@ -23,8 +23,10 @@ bool ib__trace_print_tensors(const ib_trace *t, ib_buf *out) {
     for (size_t i = 0; i < t->n_steps; i++) {
         for (size_t k = 0; t->steps[i].state && k < t->n_paths; k++) {
             char hex[65];
+            const ib_sums *sums = &t->sums[t->steps[i].tensors + k];
             ib__digest_hex(hex, &t->tensors[t->steps[i].tensors + k]);
-            ib__buf_printf(out, "%zu %s %s\n", i, hex, t->paths[k]);
+            ib__buf_printf(out, "%zu %s %016" PRIx64 "%016" PRIx64 " %s\n", i, hex, sums->plain,
+                           sums->weighted, t->paths[k]);
         }
     }
     return !out->failed;
@@ -51,6 +53,18 @@ static size_t cut_words(char *line, char **words, size_t n) {
 static bool parse_hex32(const char *text, uint32_t *out) {
     if (strlen(text) != 8 || strspn(text, "0123456789abcdef") != 8) return false;
     *out = (uint32_t)strtoul(text, NULL, 16);
+    return true;
+}
+
+/* Two sums, 16 hex digits each. */
+static bool parse_sums(const char *text, ib_sums *out) {
+    uint64_t *const both[2] = {&out->plain, &out->weighted};
+    if (strlen(text) != 32 || strspn(text, "0123456789abcdef") != 32) return false;
+    for (int i = 0; i < 2; i++) {
+        char half[17];
+        snprintf(half, sizeof half, "%.16s", text + 16 * i);
+        *both[i] = strtoull(half, NULL, 16);
+    }
     return true;
 }
 
@@ -99,25 +113,27 @@ ib_status ib__trace_parse_steps(ib_trace *t, const char *text, const char *name,
 
 /* Paths are those of step 0; every recorded step has the same ones in the same order. */
 static ib_status parse_tensor(ib_trace *t, char *line, const char *name, ib_error *err) {
-    char *words[3] = {0};
+    char *words[4] = {0};
     int64_t step;
     ib_digest digest;
-    if (cut_words(line, words, 3) != 3 || !ib__int_parse(words[0], strlen(words[0]), &step) || step < 0 ||
-        (size_t)step >= t->n_steps || !t->steps[step].state || !ib__digest_parse(&digest, words[1]))
-        return bad_line(name, t->n_tensors + 1, "\"STEP SHA256 PATH\" of a step whose state is recorded",
+    ib_sums sums;
+    if (cut_words(line, words, 4) != 4 || !ib__int_parse(words[0], strlen(words[0]), &step) || step < 0 ||
+        (size_t)step >= t->n_steps || !t->steps[step].state || !ib__digest_parse(&digest, words[1]) ||
+        !parse_sums(words[2], &sums))
+        return bad_line(name, t->n_tensors + 1, "\"STEP SHA256 SUMS PATH\" of a step whose state is recorded",
                         err);
-    if (!ib__grow(&t->tensors, &t->tensors_capacity, t->n_tensors + 1, sizeof *t->tensors))
-        return ib__fail_memory(err);
+    if (!ib__trace_grow_tensors(t, t->n_tensors + 1)) return ib__fail_memory(err);
     if (step == 0) {
         char **paths = realloc(t->paths, (t->n_paths + 1) * sizeof(char *));
         if (paths == NULL) return ib__fail_memory(err);
         t->paths = paths;
-        t->paths[t->n_paths] = strdup(words[2]);
+        t->paths[t->n_paths] = strdup(words[3]);
         if (t->paths[t->n_paths] == NULL) return ib__fail_memory(err);
         t->n_paths++;
-    } else if (t->n_paths == 0 || strcmp(t->paths[t->n_tensors % t->n_paths], words[2]) != 0) {
+    } else if (t->n_paths == 0 || strcmp(t->paths[t->n_tensors % t->n_paths], words[3]) != 0) {
         return bad_line(name, t->n_tensors + 1, "the tensors of step 0 in the same order", err);
     }
+    t->sums[t->n_tensors] = sums;
     t->tensors[t->n_tensors++] = digest;
     return IB_OK;
 }

@@ -30,6 +30,10 @@ void ib__trace_pack(ib_buf *out, const ib_trace *t) {
     ib__pack_u64(out, t->n_weights);
     pack_names(out, t->paths, t->n_paths);
     ib__pack_bytes(out, t->tensors, t->n_tensors * sizeof(ib_digest));
+    for (size_t i = 0; i < t->n_tensors; i++) {
+        ib__pack_u64(out, t->sums[i].plain);
+        ib__pack_u64(out, t->sums[i].weighted);
+    }
     pack_names(out, t->names, t->n_names);
     ib__pack_u64(out, t->n_epochs);
     pack_doubles(out, t->history, t->n_epochs * t->n_names);
@@ -90,8 +94,12 @@ static bool unpack_tensors(ib_trace *t, ib_unpack *u) {
     }
     if (bytes % sizeof(ib_digest) != 0 || at != n) u->failed = true;
     if (u->failed || n == 0) return true;
-    if (!ib__grow(&t->tensors, &t->tensors_capacity, n, sizeof *t->tensors)) return false;
+    if (!ib__trace_grow_tensors(t, n)) return false;
     memcpy(t->tensors, digests, bytes);
+    for (size_t i = 0; i < n; i++) {
+        t->sums[i].plain = ib__unpack_u64(u);
+        t->sums[i].weighted = ib__unpack_u64(u);
+    }
     t->n_tensors = n;
     return true;
 }

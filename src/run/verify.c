@@ -68,7 +68,7 @@ static ib_status reexecute(verification *v, const ib_runtime *runtime, size_t st
         ib__say(options, "not the same: %s\n", label);
     if (status == IB_DIFFERS && again.differs != SIZE_MAX) {
         bool reproduced;
-        status = ib__cause_find(v->record, runtime, again.differs, options, &reproduced, err);
+        status = ib__cause_find(v->record, NULL, runtime, again.differs, options, &reproduced, err);
         if (status == IB_OK) status = IB_DIFFERS;
         if (status == IB_DIFFERS && reproduced)
             ib__say(options, "cause: memory: this re-execution was disturbed, another one was not\n");

@@ -139,7 +139,7 @@ static void passed_over(void **state) {
     assert_int_equal(ib__checkpoint_steps(&steps, &n, run, NULL), IB_OK);
     assert_int_equal(n, 2);
     snprintf(path, sizeof path, "%s/checkpoint/step-%012zu", run, steps[1]);
-    assert_int_equal(ib__file_write(path, "isobit checkpoint 1\n", 20, NULL), IB_OK);
+    assert_int_equal(ib__file_write(path, "isobit checkpoint 2\n", 20, NULL), IB_OK);
     free(steps);
     ib_status status = train(true, 0, &one, digest, &err);
     if (status != IB_OK) fail_msg("%s: %s", err.where, err.text);
