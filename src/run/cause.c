@@ -159,7 +159,9 @@ static void say_cause(const search *s, const ib_options *options) {
     const char *path = s->tensors > 0 ? s->record->trace.paths[s->first] : "";
     say_environment(&environment, s->record);
     bool elsewhere = environment.length > 0;
-    if (s->bad_link || (s->later_same > 0 && s->later_bad == 0))
+    if (s->bent != SIZE_MAX && resumed_at(s, s->bent))
+        say_bent(s, options);
+    else if (s->bad_link || (s->later_same > 0 && s->later_bad == 0))
         ib__say(options, "cause: the record was changed: step %zu (%s), %s\n", s->step,
                 s->loss          ? "its loss"
                 : s->tensors > 0 ? path
@@ -170,7 +172,7 @@ static void say_cause(const search *s, const ib_options *options) {
                 s->tensors == 1 ? "" : "s", path, s->flipped ? "; " : "", s->flip);
     else if (s->flipped)
         ib__say(options, "cause: memory: after step %zu, %s\n", s->step, s->flip);
-    else if (s->bent != SIZE_MAX && (s->difference.elements <= 1 || resumed_at(s, s->bent)))
+    else if (s->bent != SIZE_MAX && s->difference.elements == 1)
         say_bent(s, options);
     else if (resumed_at(s, s->step - 1))
         ib__say(options, "cause: resumption: training went on at step %zu in another state\n", s->step - 1);
@@ -213,7 +215,9 @@ static ib_status run_search(search *s, ib_fitting *f, ib_error *err) {
 
 static void say_reproduced(const search *s, const ib_trace *trace, const ib_options *options) {
     ib__say(options, "%s is reproduced up to step %zu\n", s->record->folder, trace->n_steps - 1);
-    if (s->bent != SIZE_MAX)
+    if (s->bent != SIZE_MAX && resumed_at(s, s->bent))
+        say_bent(s, options);
+    else if (s->bent != SIZE_MAX)
         ib__say(options, "  but its checkpoint of step %zu was changed: %s\n", s->bent, s->difference.text);
 }
 

@@ -66,11 +66,13 @@ static ib_status reexecute(verification *v, const ib_runtime *runtime, size_t st
         ib__say(options, "same: %s (%zu steps)\n", label, steps);
     else if (status == IB_DIFFERS)
         ib__say(options, "not the same: %s\n", label);
-    if (status == IB_DIFFERS && again.differs != SIZE_MAX) {
+    const ib_value *resumed = ib__value_get(v->record->tree, "resumed");
+    bool went_on = ib__value_is(resumed, IB_LIST) && resumed->count > 0;
+    if (status == IB_DIFFERS && again.task != NULL && (again.differs != SIZE_MAX || went_on)) {
         bool reproduced;
         status = ib__cause_find(v->record, NULL, runtime, again.differs, options, &reproduced, err);
         if (status == IB_OK) status = IB_DIFFERS;
-        if (status == IB_DIFFERS && reproduced)
+        if (status == IB_DIFFERS && reproduced && again.differs != SIZE_MAX)
             ib__say(options, "cause: memory: this re-execution was disturbed, another one was not\n");
     }
     if (status == IB_OK || status == IB_DIFFERS) ib__report_check(&v->report, label, status == IB_OK);

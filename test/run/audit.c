@@ -99,6 +99,51 @@ static void forged_checkpoint(void **state) {
     heard("the checkpoint of step 2 does not hold the state of that step");
 }
 
+/* The link of the forged step follows from it, and so do all later ones: only who computes the step itself
+ * can know. Drawn among 6, one step is looked at with the one that it is computed from on the way, and the
+ * statement leaves room for it whenever it was missed. */
+static bool forge_step_4(void *context, const ib_trainer *trainer, const ib_trace *trace) {
+    (void)context;
+    if (trace->n_steps != 5) return true;
+    trace->steps[4].loss ^= 1u << 21;
+    return ib__trace_link(&trace->steps[4].chain, trace, 4, trainer);
+}
+
+static void forged_chain(void **state) {
+    ib_trace trace = {0};
+    size_t found = 0, tries = 60;
+    (void)state;
+    ib_fit_hooks hooks = {.check = forge_step_4};
+    train_with("audit.yaml", &(ib_runtime){.threads = 2, .isa = ib__isa_default()}, &hooks, "chain", &trace);
+    ib__trace_free(&trace);
+    for (size_t i = 0; i < tries; i++) {
+        bool here = audit("chain", 1) == IB_DIFFERS;
+        found += here;
+        heard(here ? "first at step 4" : "with confidence 95 %, at most 83 % of the steps");
+    }
+    assert_in_range(found, 1, tries - 1);
+    assert_int_equal(audit("chain", 6), IB_DIFFERS);
+    heard("first at step 4");
+}
+
+/* A callback changes the learning rate at the end of an epoch, where a checkpoint is: that holds what is
+ * there after the end. */
+static void ends_of_epochs(void **state) {
+    char command[700], path[256], run[256];
+    (void)state;
+    snprintf(command, sizeof command,
+             "cd '%s' && sed 's/steps: 2/steps: 3/; s/epochs: 2/epochs: 4/' audit.yaml >ends.yaml && echo "
+             "'callbacks: "
+             "[ReduceLROnPlateau: {monitor: loss, patience: 1, min_delta: 100}]' >>ends.yaml",
+             base);
+    assert_int_equal(system(command), 0);
+    in_base(path, "ends.yaml");
+    in_base(run, "ends");
+    assert_int_equal(ib_train(path, run, NULL, NULL, NULL), IB_OK);
+    assert_int_equal(audit("ends", 12), IB_OK);
+    heard("12 of 12 steps drawn");
+}
+
 /* ---- While it trains ---- */
 
 typedef struct corruption {
@@ -181,8 +226,9 @@ static void share(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(passes), cmocka_unit_test(forged_loss),
-                                       cmocka_unit_test(forged_checkpoint), cmocka_unit_test(self_audit),
-                                       cmocka_unit_test(share)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(passes),       cmocka_unit_test(forged_loss),    cmocka_unit_test(forged_checkpoint),
+        cmocka_unit_test(forged_chain), cmocka_unit_test(ends_of_epochs), cmocka_unit_test(self_audit),
+        cmocka_unit_test(share)};
     return cmocka_run_group_tests(tests, prepare, finish);
 }

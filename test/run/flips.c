@@ -173,12 +173,82 @@ static void setting(void **state) {
     heard("setting compile.optimizer.SGD.learning_rate: 0.05 against 1.05");
     heard("trained again: they part at step 1");
     heard("tensor conv2d/kernel");
+}
+
+/* Two schedules that part at step 4: both are gone on with from the checkpoints before it. */
+static void from_checkpoints(void **state) {
+    static const char *const names[2] = {"late", "later"}, *const bounds[2] = {"3", "4"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        char path[256], name[32], command[800];
+        snprintf(name, sizeof name, "%s.yaml", names[i]);
+        write_experiment(name, "examples/digits/digits.csv", "null}\ncheckpoint: {steps: 2, keep: 10");
+        in_base(path, name);
+        snprintf(command, sizeof command,
+                 "sed -i 's/learning_rate: 0.05/learning_rate: {PiecewiseConstantDecay: {boundaries: [%s], "
+                 "values: [0.05, 0.01]}}/' '%s'",
+                 bounds[i], path);
+        assert_int_equal(system(command), 0);
+        train(name, names[i], NULL);
+    }
+    assert_int_equal(diff("late", "later"), IB_DIFFERS);
+    heard("recorded: they part at step 6");
+    heard("checkpoints: those of step 4 and of step 4 hold one state; from there");
+    heard("trained again: they part at step 5");
+    heard("tensor conv2d/kernel");
+    heard("cause: experiment field: compile.optimizer.SGD.learning_rate");
+    /* Without those of one run, from the beginning: the same step. */
+    char command[300];
+    snprintf(command, sizeof command, "rm -r '%s/later/checkpoint'", base);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(diff("late", "later"), IB_DIFFERS);
+    heard("from the beginning");
+    heard("trained again: they part at step 5");
+}
+
+/* One element of any tensor that is another one follows from the sums; two do not. */
+static void sums(void **state) {
+    enum { N = 100003 };
+    static float data[N], changed[N];
+    static const size_t places[] = {0, 1, 4095, 50000, N - 1};
+    (void)state;
+    for (size_t i = 0; i < N; i++)
+        data[i] = (float)i * (i % 3 == 0 ? -0.37f : 1.9f);
+    for (size_t p = 0; p < sizeof places / sizeof *places; p++) {
+        for (uint32_t flip = 1; flip != 0; flip <<= 1) {
+            size_t element = N;
+            uint32_t word, wanted;
+            memcpy(changed, data, sizeof data);
+            memcpy(&wanted, &changed[places[p]], sizeof wanted);
+            wanted ^= p == 3 ? ~flip : flip;
+            memcpy(&changed[places[p]], &wanted, sizeof wanted);
+            ib_sums found = ib__tensor_sums(changed, N);
+            wanted = ib__float_bits(changed[places[p]]); /* of NaN one counts for all */
+            assert_true(ib__sums_change(&found, data, N, &element, &word));
+            assert_int_equal(element, places[p]);
+            assert_int_equal(word, wanted);
+            if (flip > 1u << 2) flip <<= 4;
+        }
+    }
+    size_t element;
+    uint32_t word;
+    ib_sums same = ib__tensor_sums(data, N);
+    assert_false(ib__sums_change(&same, data, N, &element, &word));
+    for (uint64_t d = 0; d < 4; d++) {
+        ib_sums hostile = {same.plain - 1 + d, same.weighted + ((uint64_t)1 << 63)};
+        assert_false(ib__sums_change(&hostile, data, N, &element, &word));
+    }
+}
+
+static int finish(void **state) {
     ib__buf_free(&said);
+    return remove_base(state);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(weight_bit), cmocka_unit_test(unrecorded_bit),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(weight_bit),   cmocka_unit_test(unrecorded_bit),
                                        cmocka_unit_test(data_element), cmocka_unit_test(changed_input),
-                                       cmocka_unit_test(setting)};
-    return cmocka_run_group_tests(tests, make_base, remove_base);
+                                       cmocka_unit_test(setting),      cmocka_unit_test(from_checkpoints),
+                                       cmocka_unit_test(sums)};
+    return cmocka_run_group_tests(tests, make_base, finish);
 }

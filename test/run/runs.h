@@ -79,7 +79,8 @@ static inline int remove_base(void **state) {
     return system(command);
 }
 
-/* Trains base/name with hooks into *trace; written as a run to base/run when run is not NULL. */
+/* Trains base/name with hooks into *trace; written as a run to base/run when run is not NULL, with
+ * checkpoints if the experiment takes them by steps. */
 static inline void train_with(const char *name, const ib_runtime *runtime, const ib_fit_hooks *hooks,
                               const char *run, ib_trace *trace) {
     char path[256];
@@ -87,15 +88,24 @@ static inline void train_with(const char *name, const ib_runtime *runtime, const
     ib_experiment *experiment = NULL;
     ib_task *task = NULL;
     in_base(path, name);
+    ib_keeper keeper;
+    ib_session session = {0};
+    ib_fit_hooks all = *hooks;
     ib_status status = ib__experiment_read(&experiment, path, &err);
+    if (run != NULL) in_base(path, run);
     if (status == IB_OK) status = ib__task_open(&task, experiment, &err);
-    if (status == IB_OK) status = ib__fit(task, runtime, hooks, trace, &err);
+    if (status == IB_OK && run != NULL && experiment->checkpoint.steps > 0) {
+        keeper = ib__keeper(experiment, path);
+        all.keeper = &keeper;
+        all.session = &session;
+        status = ib__folder_make(path, &err);
+    }
+    if (status == IB_OK) status = ib__fit(task, runtime, &all, trace, &err);
     if (status == IB_OK && run != NULL) {
         bool made;
         ib_lock *lock = NULL;
-        ib_session session = {.started = "2026-01-01T00:00:00Z", .seconds = 1};
-        in_base(path, run);
-        status = ib__record_prepare(path, false, &made, &lock, &err);
+        session = (ib_session){.started = "2026-01-01T00:00:00Z", .seconds = 1};
+        status = ib__record_prepare(path, true, &made, &lock, &err);
         if (status == IB_OK) status = ib__record_write(path, task, trace, runtime, &session, &err);
         ib__lock_release(lock);
     }
