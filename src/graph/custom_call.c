@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * custom_call: shape rule; linear calls.
+ * custom_call: shape rule; linear calls, functions with gradients.
  */
 #include "graph/internal.h"
+
+#include <string.h>
 
 ib_node ib__op_custom_call(ib_graph *g, ib_rows_fn *run, const void *context, ib_node a, ib_node b,
                            ib_type type, const ib_shape *shape) {
@@ -28,4 +30,31 @@ ib_node ib__op_linear_call(ib_graph *g, const ib_linear *f, ib_node a, const ib_
     ib_node y = ib__op_custom_call(g, f->run, f->context, a, IB_NO_NODE, IB_TYPE_F32, shape);
     if (y != IB_NO_NODE) g->nodes[y].u.call.transposed = f->transposed;
     return y;
+}
+
+ib_node ib__op_function_call(ib_graph *g, const ib_rows_function *f, ib_node a, ib_node b,
+                             const ib_shape *shape) {
+    ib_node y = ib__op_custom_call(g, f->run, f->context, a, b, IB_TYPE_F32, shape);
+    if (y != IB_NO_NODE) g->nodes[y].u.call.gradient = f->gradient;
+    return y;
+}
+
+static void copy_first(const void *context, const ib_call_rows *rows, size_t first, size_t end) {
+    (void)context;
+    size_t width = rows->out_width;
+    memcpy((float *)rows->out + first * width, (const float *)rows->in[0] + first * width,
+           (end - first) * width * sizeof(float));
+}
+
+static ib_node to_second(ib_graph *g, const ib_node in[2], ib_node y, ib_node dy, int i) {
+    (void)g, (void)in, (void)y;
+    return i ? dy : IB_NO_NODE;
+}
+
+ib_node ib__op_instead(ib_graph *g, ib_node value, ib_node target) {
+    if (value == IB_NO_NODE || target == IB_NO_NODE) return IB_NO_NODE;
+    ib_shape shape = ib__node_shape(g, target), other = ib__node_shape(g, value);
+    if (!ib__shape_equal(&shape, &other)) return ib__graph_fail(g, IB_INTERNAL, "instead: other shapes");
+    const ib_rows_function f = {copy_first, to_second, NULL};
+    return ib__op_function_call(g, &f, value, target, &shape);
 }

@@ -353,6 +353,23 @@ static void convolution_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_no
         ib__walk_contribute(w, a, convolve(g, n, transposed ? dy : NO, b, transposed ? NO : dy, &sa));
 }
 
+static void call_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
+    ib_graph *g = w->g;
+    if (n->u.call.transposed) {
+        ib_linear f = {n->u.call.transposed, n->u.call.run, n->u.call.context};
+        ib_shape shape = ib__node_shape(g, n->in[0]);
+        ib__walk_contribute(w, n->in[0], ib__op_linear_call(g, &f, dy, &shape));
+        return;
+    }
+    for (int i = 0; i < n->n_in; i++) {
+        if (!w->needed[n->in[i]]) continue;
+        if (n->u.call.gradient)
+            ib__walk_contribute(w, n->in[i], n->u.call.gradient(g, n->in, y, dy, i));
+        else if (ib__node_type(g, n->in[i]) == IB_TYPE_F32)
+            (void)ib__graph_fail(g, IB_UNSUPPORTED, "there is no gradient for what this is made of");
+    }
+}
+
 void ib__walk_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
     ib_graph *g = w->g;
     switch (n->op) {
@@ -415,15 +432,7 @@ void ib__walk_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
         ib__scan_rule(w, n);
         break;
     case IB_OP_custom_call:
-        if (n->u.call.transposed) {
-            ib_linear f = {n->u.call.transposed, n->u.call.run, n->u.call.context};
-            ib_shape shape = ib__node_shape(g, n->in[0]);
-            ib__walk_contribute(w, n->in[0], ib__op_linear_call(g, &f, dy, &shape));
-            break;
-        }
-        for (int i = 0; i < n->n_in; i++)
-            if (w->needed[n->in[i]] && ib__node_type(g, n->in[i]) == IB_TYPE_F32)
-                (void)ib__graph_fail(g, IB_UNSUPPORTED, "there is no gradient for what this is made of");
+        call_rule(w, n, y, dy);
         break;
     case IB_OP_avg_pool_grad: {
         const ib_window window = n->u.window.window;

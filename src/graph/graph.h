@@ -156,6 +156,19 @@ typedef struct ib_linear {
     const void *context;
 } ib_linear;
 ib_node ib__op_linear_call(ib_graph *g, const ib_linear *f, ib_node a, const ib_shape *shape);
+/* A function of float32 rows whose gradient is made of ops: what operand i gets of the result's dy. in: the
+ * operands, y: the result; IB_NO_NODE: nothing. */
+typedef ib_node ib_gradient_fn(ib_graph *g, const ib_node in[2], ib_node y, ib_node dy, int i);
+typedef struct ib_rows_function {
+    ib_rows_fn *run;
+    ib_gradient_fn *gradient;
+    const void *context;
+} ib_rows_function;
+ib_node ib__op_function_call(ib_graph *g, const ib_rows_function *f, ib_node a, ib_node b,
+                             const ib_shape *shape);
+/* The words of value, as something whose gradient is that of target: a weight that takes another value before
+ * it is used. Same shape, rank 1 or more. */
+ib_node ib__op_instead(ib_graph *g, ib_node value, ib_node target);
 /* Memory for contexts, zero, as long-lived as the graph. NULL after an error, which the graph has then. */
 void *ib__graph_memory(ib_graph *g, size_t count, size_t size);
 

@@ -83,7 +83,8 @@ typedef struct ib_node_data {
         } window;
         struct {
             ib_rows_fn *run;
-            ib_rows_fn *transposed; /* of a linear call; else NULL */
+            ib_rows_fn *transposed;   /* of a linear call; else NULL */
+            ib_gradient_fn *gradient; /* of a function call; else NULL */
             const void *context;
         } call;
         ib_variable *variable;

@@ -215,22 +215,28 @@ ib_status ib__layer_build_part(ib_layer *part, const ib_shape *input, ib_error *
     return part->class->build ? part->class->build(part, input, 1, err) : IB_OK;
 }
 
-/* Own weights first, those of the parts after them; a frozen layer freezes its parts. */
-static size_t gather(ib_layer *layer, ib_weight **out, bool trained, bool frozen) {
+/* Own weights first, those of the parts after them; a frozen layer freezes its parts. tracked: listed
+ * already.
+ */
+static size_t gather(ib_layer *layer, ib_weight **out, bool trained, bool frozen, const ib_weight *tracked) {
     size_t n = 0;
     frozen |= !layer->trainable;
+    if (layer->tracked && !(trained && (frozen || !layer->tracked->trainable))) {
+        if (out) out[n] = layer->tracked;
+        n++;
+    }
     for (size_t i = 0; i < layer->n_weights; i++) {
-        if (trained && (frozen || !layer->weights[i].trainable)) continue;
+        if (&layer->weights[i] == tracked || (trained && (frozen || !layer->weights[i].trainable))) continue;
         if (out) out[n] = &layer->weights[i];
         n++;
     }
     for (size_t i = 0; i < layer->n_parts; i++)
-        n += gather(layer->parts[i].layer, out ? out + n : NULL, trained, frozen);
+        n += gather(layer->parts[i].layer, out ? out + n : NULL, trained, frozen, layer->tracked);
     return n;
 }
 
 size_t ib__layer_weights(ib_layer *layer, ib_weight **out, bool trained) {
-    return gather(layer, out, trained, false);
+    return gather(layer, out, trained, false, NULL);
 }
 
 /* ---- States ---- */

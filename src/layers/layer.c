@@ -186,9 +186,15 @@ ib_status ib__layer_add_configured(ib_layer *layer, const char *name, const ib_s
     return ib__layer_add_configured_as(layer, name, name, shape, trainable, err);
 }
 
+ib_node ib__weight_node(ib_graph *g, ib_weight *weight) {
+    ib_node variable = ib__op_variable(g, &weight->variable), assigned = IB_NO_NODE;
+    if (weight->trainable) assigned = ib__graph_assigned(g, &weight->variable);
+    return assigned == IB_NO_NODE ? variable : ib__op_instead(g, assigned, variable);
+}
+
 ib_node ib__layer_weight(const ib_layer *layer, ib_graph *g, const char *name) {
     for (size_t i = 0; i < layer->n_weights; i++)
-        if (strcmp(layer->weights[i].name, name) == 0) return ib__op_variable(g, &layer->weights[i].variable);
+        if (strcmp(layer->weights[i].name, name) == 0) return ib__weight_node(g, &layer->weights[i]);
     return IB_NO_NODE;
 }
 

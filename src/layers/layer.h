@@ -122,6 +122,7 @@ struct ib_layer {
     size_t n_weights, weights_capacity;
     ib_variable **states; /* what stays from call to call and is no weight; owned */
     size_t n_states, states_capacity;
+    ib_weight *tracked;   /* a part's weight that Keras lists as this layer's first one, too; else NULL */
     ib_layer_part *parts; /* owned */
     size_t n_parts, parts_capacity;
     ib_variable extra; /* what Keras's files hold of it beside its weights, vars/<path>; data NULL: nothing */
@@ -164,6 +165,8 @@ bool ib__args_flag(const ib_args *args, const char *argument); /* a setting that
 /* The weights of a layer and of its parts in Keras's order; trained: only those that are, if the layer itself
  * is. out may be NULL. Gives their number. */
 size_t ib__layer_weights(ib_layer *layer, ib_weight **out, bool trained);
+/* The weight as it is now: what it was assigned in this graph, if it is trained (see ib__op_instead). */
+ib_node ib__weight_node(ib_graph *g, ib_weight *weight);
 /* Keeps a value as long as the layer; takes it over. NULL: no memory. */
 const ib_value *ib__layer_keep(ib_layer *layer, ib_value *value);
 /* A state that stays from call to call, zero in the beginning, as a node; the batch has a fixed size then.

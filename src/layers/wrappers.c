@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Layers around other layers: Bidirectional, TimeDistributed.
+ * Layers around other layers: Bidirectional, TimeDistributed, SpectralNormalization.
  */
 #include <stdio.h>
 
@@ -224,6 +224,18 @@ const ib_layer_class ib__layer_bidirectional = {.name = "Bidirectional",
                                                 .build = bidirectional_build,
                                                 .apply = bidirectional_apply};
 
+/* The setting "layer" as a part. */
+static ib_status add_inner(ib_layer *layer, ib_error *err) {
+    ib_value *canonical = NULL;
+    ib_status status = ib__layer_add_part(layer, "layer", ib__value_get(layer->config, "layer"), "layer",
+                                          NULL, &canonical, err);
+    if (status != IB_OK) {
+        ib__value_free(canonical);
+        return status;
+    }
+    return ib__value_set(layer->config, "layer", canonical) ? IB_OK : ib__fail_memory(err);
+}
+
 /* ---- TimeDistributed: time steps are samples for the layer inside ---- */
 
 static const ib_field distributed_fields[] = {IB_LAYER_FIELDS, {.key = "layer", .read = ib__read_anything}};
@@ -232,16 +244,10 @@ static ib_status distributed_configure(ib_layer *layer, const ib_value *config, 
     ib_status status = ib__layer_configure(
         layer, distributed_fields, sizeof distributed_fields / sizeof *distributed_fields, config, err);
     if (status != IB_OK) return status;
-    ib_value *canonical = NULL;
-    ib_layer *part;
-    status = ib__layer_add_part(layer, "layer", ib__value_get(layer->config, "layer"), "layer", &part,
-                                &canonical, err);
-    if (status != IB_OK) {
-        ib__value_free(canonical);
-        return status;
-    }
-    part->unpenalized = true; /* Keras calls it without what every call adds */
-    return ib__value_set(layer->config, "layer", canonical) ? IB_OK : ib__fail_memory(err);
+    status = add_inner(layer, err);
+    if (status == IB_OK)
+        layer->parts[0].layer->unpenalized = true; /* Keras calls it without what every call adds */
+    return status;
 }
 
 /* [batch, steps, ...] without the axis of steps, and with it. */
@@ -354,3 +360,99 @@ const ib_layer_class ib__layer_time_distributed = {.name = "TimeDistributed",
                                                    .infer = distributed_infer,
                                                    .build = distributed_build,
                                                    .apply = distributed_apply};
+
+/* ---- SpectralNormalization: divides the kernel inside by its largest singular value, as far as a few steps
+ * of the power iteration know it. While training the kernel is assigned before the layer inside uses it. ----
+ */
+
+typedef struct spectral {
+    int64_t iterations;
+} spectral;
+
+static const ib_field spectral_fields[] = {IB_LAYER_FIELDS,
+                                           {.key = "layer", .read = ib__read_anything},
+                                           {.key = "power_iterations",
+                                            .fallback = "1",
+                                            .read = ib__read_int,
+                                            .offset = offsetof(spectral, iterations),
+                                            .low = 1,
+                                            .high = 1000}};
+
+static ib_status spectral_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
+    ib_status status = ib__layer_configure(layer, spectral_fields,
+                                           sizeof spectral_fields / sizeof *spectral_fields, config, err);
+    return status == IB_OK ? add_inner(layer, err) : status;
+}
+
+static ib_status spectral_infer(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX],
+                                size_t *n, ib_error *err) {
+    if (args->n != 1 || args->specs[0].type != IB_TYPE_F32)
+        return ib__fail(err, IB_UNSUPPORTED, layer->place, "expected one float32 input");
+    return ib__layer_infer(layer->parts[0].layer, args, out, n, err);
+}
+
+/* The part's weights are made by now. */
+static ib_status spectral_build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {
+    (void)n;
+    ib_layer *inner = layer->parts[0].layer;
+    ib_status status = ib__layer_build_part(inner, &inputs[0], err);
+    if (status != IB_OK) return status;
+    for (size_t i = 0; i < inner->n_weights; i++)
+        if (strcmp(inner->weights[i].name, "kernel") == 0 ||
+            strcmp(inner->weights[i].name, "embeddings") == 0)
+            layer->tracked = &inner->weights[i];
+    if (!layer->tracked)
+        return ib__fail(err, IB_BAD_INPUT, layer->place, "%s has no kernel and no embeddings",
+                        inner->class->name);
+    const ib_shape *kernel = &layer->tracked->variable.shape;
+    ib_shape shape = {2, {1, kernel->dims[kernel->rank - 1]}};
+    ib_value *config = ib__value_map(), *initializer = NULL;
+    if (ib__value_set(config, "mean", ib__value_real(0.0)) &&
+        ib__value_set(config, "stddev", ib__value_real(0.02)) &&
+        ib__value_set(config, "seed", ib__value_null()))
+        initializer = ib__serialized("keras.initializers", "TruncatedNormal", config);
+    const ib_value *kept = initializer ? ib__layer_keep(layer, initializer) : NULL;
+    if (!kept) return ib__fail_memory(err);
+    return ib__layer_add_weight(layer, "vector_u", &shape, false, kept, NULL, NULL, NULL, err);
+}
+
+/* x / |x|, where 1 / |x| is at most 1e7. */
+static ib_node unit(ib_graph *g, ib_node x) {
+    ib_node squares = ib__op_reduce(g, IB_REDUCE_SUM, ib__op_square(g, x), 3u, true);
+    ib_node inverse = ib__op_map(g, IB_MAP_rsqrt, squares, IB_NO_NODE, IB_NO_NODE);
+    return ib__op_multiply(g, x, ib__op_minimum(g, inverse, ib__op_constant(g, 1e7f)));
+}
+
+/* A kernel of zeros stays, and so does vector_u then. */
+static void normalize_kernel(ib_layer *layer, ib_graph *g) {
+    const spectral *s = layer->settings;
+    ib_variable *vector = &layer->weights[0].variable;
+    ib_node kernel = ib__weight_node(g, layer->tracked), before = ib__graph_assigned(g, vector);
+    ib_shape shape = ib__node_shape(g, kernel), flat = {2, {-1, shape.dims[shape.rank - 1]}};
+    if (before == IB_NO_NODE) before = ib__op_variable(g, vector);
+    ib_node w = ib__op_reshape(g, kernel, &flat), turned = ib__op_transpose(g, w, (int[]){1, 0});
+    ib_node u = before, v = before;
+    for (int64_t i = 0; i < s->iterations; i++) {
+        v = unit(g, ib__op_matmul(g, u, turned));
+        u = unit(g, ib__op_matmul(g, v, w));
+    }
+    ib_node sigma = ib__op_matmul(g, ib__op_matmul(g, v, w), ib__op_transpose(g, u, (int[]){1, 0}));
+    ib_node next = ib__op_divide(g, kernel, ib__op_reshape(g, sigma, &(ib_shape){0}));
+    ib_node some = ib__op_map(g, IB_MAP_not_equal, w, ib__op_constant(g, 0.0f), IB_NO_NODE);
+    some = ib__op_reduce(g, IB_REDUCE_MAX, ib__op_convert(g, some, IB_TYPE_F32), 3u, false);
+    some = ib__op_map(g, IB_MAP_greater, some, ib__op_constant(g, 0.0f), IB_NO_NODE);
+    ib__graph_assign(g, vector, ib__op_select(g, some, u, before));
+    ib__graph_assign(g, &layer->tracked->variable, ib__op_select(g, some, next, kernel));
+}
+
+static void spectral_apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]) {
+    if (b->training) normalize_kernel(layer, b->g);
+    (void)ib__layer_call(layer->parts[0].layer, b, args, out);
+}
+
+const ib_layer_class ib__layer_spectral_normalization = {.name = "SpectralNormalization",
+                                                         .settings = sizeof(spectral),
+                                                         .configure = spectral_configure,
+                                                         .infer = spectral_infer,
+                                                         .build = spectral_build,
+                                                         .apply = spectral_apply};

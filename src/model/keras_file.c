@@ -61,6 +61,12 @@ static ib_status add_count(paths *p, const char *path, float value) {
 /* group/vars/i for each weight, after the groups of the layer's parts. */
 static ib_status add_layer(paths *p, const ib_layer *layer, const char *group) {
     ib_status status = IB_OK;
+    if (layer->tracked) { /* stands here a second time; the part's own counts */
+        const ib_variable *v = &layer->tracked->variable;
+        const char *path = ib__arena_printf(&p->arena, "%s/vars/0", group);
+        status = p->reading ? add_item(p, &(ib_h5_item){.path = path, .shape = v->shape, .data = v->data})
+                            : add_out(p, &(ib_h5_out){.path = path, .shape = v->shape, .data = v->data});
+    }
     for (size_t i = 0; status == IB_OK && i < layer->n_parts; i++) {
         const char *inner = ib__arena_printf(&p->arena, "%s/%s", group, layer->parts[i].attribute);
         status = inner ? add_layer(p, layer->parts[i].layer, inner) : ib__fail_memory(p->err);
@@ -70,7 +76,7 @@ static ib_status add_layer(paths *p, const ib_layer *layer, const char *group) {
     for (size_t i = 0; status == IB_OK && i < layer->n_weights; i++) {
         const ib_weight *w = &layer->weights[i];
         const ib_variable *v = &w->variable;
-        const char *path = ib__arena_printf(&p->arena, "%s/vars/%zu", group, i);
+        const char *path = ib__arena_printf(&p->arena, "%s/vars/%zu", group, i + (layer->tracked != NULL));
         if (p->reading)
             status = add_item(
                 p, &(ib_h5_item){.path = path, .shape = v->shape, .whole = w->integer, .data = v->data});

@@ -136,8 +136,7 @@ static ib_node add_penalties(ib_layer *layer, ib_build *b, bool frozen, ib_node 
         ib_weight *w = &layer->weights[j];
         if (!w->regularizer || !w->trainable || frozen) continue;
         ib__graph_place(b->g, layer->place);
-        ib_node variable = ib__op_variable(b->g, &w->variable);
-        ib_node penalty = ib__regularizer_call(w->regularizer, b->g, variable);
+        ib_node penalty = ib__regularizer_call(w->regularizer, b->g, ib__weight_node(b->g, w));
         sum = sum == IB_NO_NODE ? penalty : ib__op_add(b->g, sum, penalty);
     }
     for (size_t i = 0; i < layer->n_parts; i++)

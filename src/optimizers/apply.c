@@ -27,9 +27,15 @@ ib_node ib__update_slot(const ib_update *u, int slot) {
     return ib__op_variable(u->g, u->t->slots[slot]);
 }
 
+/* What the variable is before the update: what a layer has assigned in this step, or what it was. */
+static ib_node before(ib_graph *g, ib_variable *v) {
+    ib_node assigned = ib__graph_assigned(g, v);
+    return assigned == IB_NO_NODE ? ib__op_variable(g, v) : assigned;
+}
+
 /* The variable becomes value, if the guard holds. */
 static void assign(ib_graph *g, ib_variable *v, ib_node guard, ib_node value) {
-    if (guard != IB_NO_NODE) value = ib__op_select(g, guard, value, ib__op_variable(g, v));
+    if (guard != IB_NO_NODE) value = ib__op_select(g, guard, value, before(g, v));
     ib__graph_assign(g, v, value);
 }
 
@@ -143,11 +149,12 @@ static ib_node averaged(const ib_update *u, ib_node w, ib_node guard) {
 /* guard: whether anything happens in this step; updating: whether the update does. */
 static void update(ib_trained *t, ib_graph *g, ib_node gradient, ib_node guard, ib_node updating) {
     const ib_optimizer *o = t->optimizer;
-    if (o->class->kernel && guard == IB_NO_NODE && !t->average && !t->constraint) {
+    bool assigned = ib__graph_assigned(g, t->variable) != IB_NO_NODE;
+    if (o->class->kernel && guard == IB_NO_NODE && !t->average && !t->constraint && !assigned) {
         ib__graph_effect(g, gradient, run_kernel, t);
         return;
     }
-    ib_node w = ib__op_variable(g, t->variable);
+    ib_node w = before(g, t->variable);
     ib_update u = {.o = t->optimizer, .t = t, .g = g, .gradient = gradient, .w = w, .guard = guard};
     if (updating != IB_NO_NODE)
         u.guard = guard == IB_NO_NODE ? updating : ib__op_map(g, IB_MAP_and, guard, updating, IB_NO_NODE);

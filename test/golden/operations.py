@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Golden cases of keras.ops in Functional models, in the form of the other cases of layers/.
 
-    python test/golden/operations.py        (Keras 3.15 on TensorFlow; writes into layers/ and files/)
+    python test/golden/operations.py [CASE...]        (Keras 3.15 on TensorFlow; writes into layers/ and files/)
 
 Truth is float64: the model is built once more with floatx float64 and the same inputs.
 """
 import json
 import os
 import pathlib
+import sys
 import zipfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -34,6 +35,26 @@ CASES = {
         ops.rsqrt(ops.square(y) + 0.5),
     ],
     "Ops-power": lambda x, y: [x**2, x**3, ops.power(y, 7), (x * x + 1.0) ** -2, (y * y + 1.0) ** 0.5, (y * y + 0.5) ** -0.5, x**1],
+    "Ops-powers": lambda x, y: [
+        (x * x + 0.3) ** 1.7,
+        ops.power(ops.absolute(y) + 0.2, -2.3),
+        ops.power(2.0, x),
+        ops.power(x * x + 0.5, y),
+        ops.power(ops.round(x), 65.0) * 1e-30,
+        ops.power(ops.absolute(x) + 0.5, ops.round(y * 3.0)),
+        ops.exp2(x) + ops.log2(y * y + 0.1),
+        ops.log10(x * x + 0.1),
+    ],
+    "Ops-circular": lambda x, y: [
+        ops.sin(x * 3.0) + ops.cos(y * 5.0),
+        ops.tan(x),
+        ops.arcsin(ops.tanh(x)) + ops.arctan(y * 9.0),
+        ops.arccos(ops.tanh(y) * 0.9),
+        ops.arctan2(x, y),
+        ops.sinh(x) + ops.cosh(y) + ops.sinh(y * 1e-4),
+        ops.arcsinh(x * 5.0) + ops.arccosh(y * y + 1.1) + ops.arcsinh(x * 1e-4),
+        ops.arctanh(ops.tanh(x) * 0.9) + ops.arctanh(y * 1e-4),
+    ],
     "Ops-activations": lambda x, y: [
         ops.relu(x) + ops.relu6(y * 9.0),
         ops.sigmoid(x) + ops.softplus(y) + ops.softsign(x),
@@ -212,5 +233,7 @@ def file_case():
 
 
 for case, make in CASES.items():
-    write(case, make)
-file_case()
+    if len(sys.argv) < 2 or case in sys.argv[1:]:
+        write(case, make)
+if len(sys.argv) < 2:
+    file_case()

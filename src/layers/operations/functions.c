@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * keras.ops.nn: activation functions as operations, with their settings; Clip, Round and Power.
+ * keras.ops.nn: activation functions as operations, with their settings; Clip and Round.
  */
 #include "layers/activation.h"
 #include "layers/operations/operation.h"
@@ -193,55 +193,3 @@ const ib_layer_class ib__layer_op_general_relu = {.name = "keras.src.activations
                                                   .configure = relu_configure,
                                                   .infer = infer_number,
                                                   .apply = relu_apply};
-
-/* ---- Power: whole exponents up to 64 by repeated squaring, and halves ---- */
-
-enum { POWER_MAX = 64 };
-
-/* x to the power n >= 0. */
-static ib_node whole_power(ib_graph *g, ib_node x, int n) {
-    ib_node y = IB_NO_NODE;
-    for (; n; n >>= 1) {
-        if (n & 1) y = y == IB_NO_NODE ? x : ib__op_multiply(g, y, x);
-        if (n > 1) x = ib__op_square(g, x);
-    }
-    return y;
-}
-
-static bool exponent(const ib_args *args, double *out) {
-    const ib_value *value = ib__args_setting(args, "x2");
-    return value && ib__value_number(value, out) && fabs(*out) <= POWER_MAX && 2 * *out == floor(2 * *out) &&
-           (*out == floor(*out) || fabs(*out) == 0.5);
-}
-
-static ib_status power_infer(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX],
-                             size_t *n, ib_error *err) {
-    double k;
-    ib_status status = ib__operation_tensor(layer, args, "x1", out, err);
-    *n = 1;
-    out[0].type = IB_TYPE_F32;
-    if (status != IB_OK || exponent(args, &k)) return status;
-    return ib__fail(err, IB_UNSUPPORTED, layer->place,
-                    "expected a whole number from %d to %d, 0.5 or -0.5 as exponent", -POWER_MAX, POWER_MAX);
-}
-
-static void power_apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]) {
-    (void)layer;
-    double k = 0;
-    ib_graph *g = b->g;
-    ib_node x = ib__op_convert(g, ib__operand(g, args, "x1"), IB_TYPE_F32), y;
-    if (!exponent(args, &k)) return;
-    if (k == 0) {
-        ib_shape shape = ib__node_shape(g, x);
-        y = ib__op_broadcast_to(g, ib__op_constant(g, 1.0f), &shape);
-    } else {
-        y = k == floor(k) ? whole_power(g, x, (int)fabs(k)) : ib__op_sqrt(g, x);
-    }
-    out->node = k < 0 ? ib__op_divide(g, ib__op_constant(g, 1.0f), y) : y;
-}
-
-const ib_layer_class ib__layer_op_power = {.name = "keras.src.ops.numpy.Power",
-                                           .arguments = "x1 x2",
-                                           .configure = ib__operation_configure,
-                                           .infer = power_infer,
-                                           .apply = power_apply};
