@@ -21,7 +21,7 @@
 #include "base/mem.h"
 #include "base/rounding.h"
 
-enum { MOST_THREADS = 1024, SPIN_NANOSECONDS = 20000, LINE = 64 };
+enum { MOST_THREADS = 1024, SPIN_NANOSECONDS = 100000, LINE = 64 };
 
 typedef struct share {
     _Alignas(LINE) atomic_size_t left;

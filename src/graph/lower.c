@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROGRAM_PART = 16384, EFFECT_PART = 16384, SMALL_WORK = 1 << 15 };
+enum { PROGRAM_PART = 32768, EFFECT_PART = 16384, SMALL_WORK = 1 << 13 };
 
 /* ---- Buffers ---- */
 
@@ -576,14 +576,23 @@ static bool touch_program(ib_plan *plan, const ib_program *p, int step) {
     return true;
 }
 
+/* What an element costs, in elements of a sum: functions and random numbers take ten times as long. */
+static size_t program_cost(const ib_program *p) {
+    size_t cost = 1;
+    for (int i = 0; i < p->n_code; i++)
+        cost += p->code[i].draw || p->code[i].op >= IB_MAP_exp ? 10 : 1;
+    return cost;
+}
+
 static bool emit_group(ib_plan *plan, int group) {
     const ib_program *p = &plan->programs[group];
     ib_node named = p->n_outputs ? p->outputs[p->n_outputs - 1].node : IB_NO_NODE;
     ib_step *step = step_new(plan, IB_STEP_PROGRAM, named);
     if (!step) return false;
     step->epilogue = group;
-    step->parts = (p->count + PROGRAM_PART - 1) / PROGRAM_PART;
-    if (step->parts == 0) step->parts = 1;
+    size_t tiles = (p->count + p->tile - 1) / p->tile;
+    step->parts = p->count * program_cost(p) / PROGRAM_PART + 1;
+    if (step->parts > tiles) step->parts = tiles ? tiles : 1;
     return touch_program(plan, p, (int)plan->n_steps - 1);
 }
 
