@@ -9,13 +9,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+enum { HUGE_PAGE = 1 << 21 };
+
+/* A large block lies in huge pages if the system has them: a step reads arrays of many megabytes along
+ * several axes, and the processor knows few small pages by heart. */
 void *ib__alloc(size_t count, size_t size) {
     if (size && count > SIZE_MAX / 2 / size) return NULL;
     size_t bytes = count * size;
     bytes = (bytes + 63) & ~(size_t)63;
     if (!bytes) bytes = 64;
-    void *p = aligned_alloc(64, bytes);
+    bool large = bytes >= 2 * HUGE_PAGE;
+    void *p = aligned_alloc(large ? HUGE_PAGE : 64, bytes);
+#ifdef MADV_HUGEPAGE
+    if (p && large) (void)madvise(p, bytes, MADV_HUGEPAGE);
+#endif
     if (p) memset(p, 0, bytes);
     return p;
 }
