@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Unmodified, unseeded Keras scripts under isobit record: each gives one hash where without it each run gives another;
 # recording itself changes nothing; what verify --vary finds in them. $1: the build folder. The Python environment is that of
-# keras.sh; scripts of PyTorch run when it has PyTorch.
+# keras.sh; scripts of PyTorch run when it has PyTorch. ISOBIT_RUNS: how many times each script runs (default: 2).
 set -uo pipefail
 build=$1
 isobit=$build/isobit
@@ -12,9 +12,9 @@ python=$venv/bin/python
 scripts=$PWD/test/long/scripts
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+times=${ISOBIT_RUNS:-2}
 checks=0
 failures=0
-runs=0
 begun=$SECONDS
 
 fail() {
@@ -30,27 +30,31 @@ held() {
     [ "${PIPESTATUS[0]}" -eq 0 ] || cat "$work/err" >&2
 }
 
-# repeats BACKEND SCRIPT STATES: two recordings give one hash and one result; as many states are recorded.
+# repeats BACKEND SCRIPT STATES: all recordings give one hash and one result; as many states are recorded.
 repeats() {
-    local a b n
-    runs=$((runs + 2))
-    a=$(held "$1" "$2" -o "$work/a$runs")
-    b=$(held "$1" "$2" -o "$work/b$runs")
-    checks=$((checks + 3))
-    [ -n "$a" ] && [ "$a" = "$b" ] || fail "$1 $2: $a and $b"
-    "$isobit" diff "$work/a$runs" "$work/b$runs" >"$work/out" 2>&1 || fail "$1 $2: $(cat "$work/out")"
-    n=$(wc -l <"$work/a$runs/steps")
+    local first again n i
+    first=$(held "$1" "$2" -o "$work/$1-$2")
+    n=$(wc -l <"$work/$1-$2/steps")
+    checks=$((checks + 1))
     [ "$n" -eq "$3" ] || fail "$1 $2: $n states recorded, expected $3"
-    echo "$1 $2: $a, $n states"
+    for ((i = 1; i < times; i++)); do
+        again=$(held "$1" "$2" -o "$work/again")
+        checks=$((checks + 2))
+        [ -n "$first" ] && [ "$first" = "$again" ] || fail "$1 $2: $first and $again"
+        "$isobit" diff "$work/$1-$2" "$work/again" >"$work/out" 2>&1 || fail "$1 $2: $(cat "$work/out")"
+        rm -r "$work/again"
+    done
+    echo "$1 $2: $first $times times, $n states"
 }
 
 # differs BACKEND SCRIPT: without a hold the script has another hash each time, or the check above would show nothing.
 differs() {
-    local a b
-    a=$(KERAS_BACKEND=$1 "$python" "$scripts/$2.py" 2>/dev/null | tail -n 1)
-    b=$(KERAS_BACKEND=$1 "$python" "$scripts/$2.py" 2>/dev/null | tail -n 1)
+    local i hashes different
+    hashes=$(for ((i = 0; i < times; i++)); do KERAS_BACKEND=$1 "$python" "$scripts/$2.py" 2>/dev/null | tail -n 1; done)
+    different=$(sort -u <<<"$hashes" | grep -c .)
     checks=$((checks + 1))
-    [ -n "$a" ] && [ "$a" != "$b" ] || fail "$1 $2 without a hold: $a and $b"
+    [ "$different" -eq "$times" ] || fail "$1 $2 without a hold: $different hashes of $times runs"
+    echo "$1 $2 without a hold: $different hashes of $times runs"
 }
 
 repeats tensorflow dense 6
@@ -71,6 +75,7 @@ if "$python" -c 'import torch' 2>/dev/null; then
     repeats torch dense 6
     repeats torch pydataset 6
     repeats torch torch_loader 4
+    differs torch dense
 else
     echo "PyTorch is not installed: its scripts were not tested"
 fi
