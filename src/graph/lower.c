@@ -478,6 +478,28 @@ static bool lower_call(ib_plan *plan, ib_node node) {
     return step_buffers(plan, step, buffer_for(plan, n->in[0]), second, n->n_in, buffer_for(plan, node));
 }
 
+/* Does nobody but scans, step by step, read the stack? */
+static bool read_by_steps(const ib_plan *plan, ib_node stack) {
+    const ib_graph *g = plan->g;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const ib_node_data *n = &g->nodes[i];
+        if (!plan->fusion.nodes[i].live) continue;
+        for (int k = 0; k < n->n_in; k++) {
+            if ((n->many ? n->many[k] : n->in[k]) != stack) continue;
+            if (n->op != IB_OP_scan) return false;
+            size_t x = (size_t)k - n->u.scan->n_carries;
+            if ((size_t)k < n->u.scan->n_carries || x >= n->u.scan->n_xs) return false;
+        }
+    }
+    for (size_t i = 0; i < g->n_outputs; i++)
+        if (ib__alias_base(g, g->outputs[i]) == stack) return false;
+    for (size_t i = 0; i < g->n_assignments; i++)
+        if (ib__alias_base(g, g->assignments[i].value) == stack) return false;
+    for (size_t i = 0; i < g->n_effects; i++)
+        if (ib__alias_base(g, g->effects[i].value) == stack) return false;
+    return true;
+}
+
 /* All that the body reads and gives lives at this step. */
 static bool lower_scan(ib_plan *plan, ib_node node) {
     const ib_graph *g = plan->g;
@@ -502,6 +524,7 @@ static bool lower_scan(ib_plan *plan, ib_node node) {
         int buffer = buffer_for(plan, result);
         if (buffer < 0) return false;
         touch(plan, buffer, index);
+        plan->buffers[buffer].by_steps = i >= scan->n_carries && read_by_steps(plan, result);
     }
     return true;
 }

@@ -9,7 +9,7 @@
 
 enum { ALIGN_WORDS = 16 };
 
-static int root(const ib_plan *plan, int buffer) {
+int ib__buffer_root(const ib_plan *plan, int buffer) {
     while (plan->buffers[buffer].shares >= 0)
         buffer = plan->buffers[buffer].shares;
     return buffer;
@@ -21,16 +21,16 @@ static int root(const ib_plan *plan, int buffer) {
 static bool may_share(const ib_plan *plan, const ib_program *p, int l, const ib_output *out, int index) {
     const ib_load *load = &p->loads[l];
     if (load->kind != IB_LOAD_ARRAY) return false;
-    int from = plan->buffer_of[load->node], r = root(plan, from);
+    int from = plan->buffer_of[load->node], r = ib__buffer_root(plan, from);
     const ib_buffer *b = &plan->buffers[r];
     const ib_step *step = &plan->steps[index];
     if (b->data || plan->g->nodes[load->node].op == IB_OP_input || b->last != index) return false;
     if (b->words != plan->buffers[plan->buffer_of[out->node]].words) return false;
     for (int k = 0; k < 2; k++)
-        if (step->in[k] >= 0 && root(plan, step->in[k]) == r) return false;
+        if (step->in[k] >= 0 && ib__buffer_root(plan, step->in[k]) == r) return false;
     for (int i = 0; i < p->n_loads; i++) {
         if (p->loads[i].kind == IB_LOAD_CONSTANT) continue;
-        if (root(plan, plan->buffer_of[p->loads[i].node]) != r) continue;
+        if (ib__buffer_root(plan, plan->buffer_of[p->loads[i].node]) != r) continue;
         if (p->loads[i].kind != IB_LOAD_ARRAY || p->last_read[i] > out->written) return false;
     }
     return true;
@@ -45,7 +45,7 @@ static void share(ib_plan *plan) {
             for (int l = 0; l < p->n_loads; l++) {
                 if (p->loads[l].kind != IB_LOAD_ARRAY || !may_share(plan, p, l, &p->outputs[o], (int)i))
                     continue;
-                int r = root(plan, plan->buffer_of[p->loads[l].node]);
+                int r = ib__buffer_root(plan, plan->buffer_of[p->loads[l].node]);
                 plan->buffers[to].shares = r;
                 if (plan->buffers[to].last > plan->buffers[r].last)
                     plan->buffers[r].last = plan->buffers[to].last;
@@ -158,6 +158,7 @@ ib_status ib__plan_memory(ib_plan *plan, ib_error *err) {
         if (!b->data && b->shares < 0) b->data = (b->placed ? plan->inputs : plan->arena) + b->offset;
     }
     for (size_t i = 0; i < plan->n_buffers; i++)
-        if (plan->buffers[i].shares >= 0) plan->buffers[i].data = plan->buffers[root(plan, (int)i)].data;
+        if (plan->buffers[i].shares >= 0)
+            plan->buffers[i].data = plan->buffers[ib__buffer_root(plan, (int)i)].data;
     return IB_OK;
 }

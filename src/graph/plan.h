@@ -74,7 +74,7 @@ typedef struct ib_load {
     size_t period;
     int rank;
     size_t dims[IB_RANK_MAX], strides[IB_RANK_MAX];
-    const float *base; /* set when memory is planned */
+    float *base; /* set when memory is planned; only read */
 } ib_load;
 
 /* One elementwise op over a tile, or (draw) uniform numbers. Operands are slots: loads first, then outputs,
@@ -156,6 +156,7 @@ typedef struct ib_buffer {
     int first, last;
     int shares; /* -1: none */
     bool placed;
+    bool by_steps; /* a stack that only scans read: [steps, samples, ...], so that a step lies in one piece */
     size_t offset;
     float *data; /* outside memory when not NULL before planning */
 } ib_buffer;
@@ -238,6 +239,19 @@ struct ib_plan {
 static inline float *ib__plan_array(const ib_plan *plan, ib_node a) {
     return plan->buffers[plan->buffer_of[ib__alias_base(plan->g, a)]].data;
 }
+
+/* The buffer in whose place it lives; itself, if it has one. */
+int ib__buffer_root(const ib_plan *plan, int buffer);
+
+/* Where the memory of a node is written down, so that it can be exchanged between runs. n = 0: it cannot, as
+ * it belongs to a variable or lies outside. */
+typedef struct ib_binding {
+    float ***places, *home;
+    size_t n;
+} ib_binding;
+ib_status ib__binding_make(ib_binding *out, ib_plan *plan, ib_node a, ib_error *err);
+void ib__binding_free(ib_binding *binding);
+void ib__binding_set(const ib_binding *binding, float *data);
 
 ib_status ib__plan_lower(ib_plan *plan, ib_error *err);
 ib_status ib__plan_memory(ib_plan *plan, ib_error *err);

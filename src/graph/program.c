@@ -355,13 +355,13 @@ static size_t point(const ib_program *p, const frame *f, size_t start, size_t en
         const ib_load *load = &p->loads[i];
         float *tile = f->tiles + (size_t)i * TILE;
         if (load->kind == IB_LOAD_ARRAY)
-            f->slots[i] = (float *)(uintptr_t)(load->base + start);
+            f->slots[i] = load->base + start;
         else if (load->kind == IB_LOAD_STRIDED)
             fill_strided(load, tile, start, end - start);
         else if (load->kind == IB_LOAD_PERIODIC) {
             size_t phase = start % load->period;
             if (load->period >= PERIOD_SHORT)
-                f->slots[i] = (float *)(uintptr_t)(load->base + phase);
+                f->slots[i] = load->base + phase;
             else if (f->phases[i] != phase + 1) {
                 fill_periodic(load, tile, phase, p->tile);
                 f->phases[i] = phase + 1;

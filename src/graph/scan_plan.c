@@ -20,7 +20,10 @@ size_t ib__scan_parts(const ib_plan *plan, const ib_scan *scan) {
     return threads < samples ? threads : samples;
 }
 
-static void free_body(ib_body *body) {
+static void free_body(ib_body *body, const ib_scan *scan) {
+    for (size_t i = 0; body->x_bound && i < scan->n_xs + scan->n_ys; i++)
+        ib__binding_free(&body->x_bound[i]);
+    free(body->x_bound);
     ib__plan_free(body->plan);
     ib__graph_free(body->g);
     ib__pool_free(body->pool);
@@ -28,10 +31,36 @@ static void free_body(ib_body *body) {
     free(body->x);
 }
 
+/* May stack i be written in place? Not if its value lies where that of an earlier stack or an input does. */
+static bool alone(const ib_body *body, const ib_scan *scan, size_t i) {
+    const ib_plan *plan = body->plan;
+    int root = ib__buffer_root(plan, plan->buffer_of[ib__alias_base(body->g, body->y[i])]);
+    if (plan->buffers[root].placed) return false;
+    for (size_t k = 0; k < scan->n_ys; k++)
+        if (k != i && body->y[k] != IB_NO_NODE &&
+            ib__buffer_root(plan, plan->buffer_of[ib__alias_base(body->g, body->y[k])]) == root)
+            return false;
+    return true;
+}
+
+static ib_status bind_body(ib_body *body, const ib_scan *scan, ib_error *err) {
+    ib_status status = IB_OK;
+    body->x_bound = calloc(scan->n_xs + scan->n_ys + 1, sizeof *body->x_bound);
+    if (!body->x_bound) return ib__fail_memory(err);
+    body->y_bound = body->x_bound + scan->n_xs;
+    for (size_t i = 0; i < scan->n_xs && status == IB_OK; i++)
+        status = ib__binding_make(&body->x_bound[i], body->plan, body->x[i], err);
+    for (size_t i = 0; i < scan->n_ys && status == IB_OK; i++)
+        if (body->y[i] != IB_NO_NODE && alone(body, scan, i))
+            status = ib__binding_make(&body->y_bound[i], body->plan, body->y[i], err);
+    return status;
+}
+
 static ib_status make_body(ib_plan *plan, ib_body *body, const ib_scan *scan, ib_error *err) {
     ib_status status = ib__body_extract(body, plan, scan, err);
     if (status == IB_OK) status = ib__pool_new(&body->pool, 1, err);
     if (status == IB_OK) status = ib__plan_new(&body->plan, body->g, plan->kernels, body->pool, err);
+    if (status == IB_OK) status = bind_body(body, scan, err);
     return status;
 }
 
@@ -63,7 +92,7 @@ void ib__scan_steps_free(ib_plan *plan) {
         if (plan->steps[i].kind != IB_STEP_SCAN || !plan->steps[i].u.scan.step) continue;
         ib_scan_step *s = plan->steps[i].u.scan.step;
         for (size_t p = 0; p < s->n_bodies; p++)
-            free_body(&s->bodies[p]);
+            free_body(&s->bodies[p], s->scan);
         free(s->bodies);
         free(s);
     }
@@ -99,14 +128,48 @@ static void advance(const ib_body *body, const ib_scan *scan) {
     }
 }
 
+/* The body's samples of step t of a stack, in one piece; NULL: they are not. A watcher wants stacks as their
+ * shapes say. */
+static float *piece(const ib_plan *plan, const ib_body *body, ib_node outer, ib_node inner, size_t t) {
+    const ib_buffer *b = &plan->buffers[plan->buffer_of[ib__alias_base(plan->g, outer)]];
+    if (!b->by_steps || plan->watch) return NULL;
+    return b->data + (t * plan->g->samples + body->first) * body->rows * row_words(body, inner);
+}
+
+static void read_x(const ib_plan *plan, const ib_body *body, const ib_scan *scan, size_t i, size_t t) {
+    ib_node inner = body->x[i], outer = scan->xs[i].outer;
+    const ib_binding *bound = &body->x_bound[i];
+    float *from = piece(plan, body, outer, inner, t);
+    ib__binding_set(bound, from ? from : bound->home);
+    if (!from) copy_in(body, inner, ib__plan_array(plan, outer), (size_t)scan->steps, t);
+}
+
+/* Before the step: where value i goes. */
+static void place_y(const ib_plan *plan, const ib_body *body, const ib_scan *scan, size_t i, size_t t) {
+    float *to = piece(plan, body, scan->ys[i].outer, body->y[i], t);
+    const ib_binding *bound = &body->y_bound[i];
+    ib__binding_set(bound, to ? to : bound->home);
+}
+
+/* After the step, what could not be written in place. */
+static void write_y(const ib_plan *plan, const ib_body *body, const ib_scan *scan, size_t i, size_t t) {
+    ib_node inner = body->y[i], outer = scan->ys[i].outer;
+    float *to = piece(plan, body, outer, inner, t);
+    const float *from = ib__plan_value(body->plan, inner);
+    if (!to)
+        copy_out(body, inner, ib__plan_array(plan, outer), (size_t)scan->steps, t);
+    else if (from != to)
+        memcpy(to, from, body->samples * body->rows * row_words(body, inner) * sizeof *to);
+}
+
 static void run_step(const ib_plan *plan, const ib_body *body, const ib_scan *scan, size_t t) {
-    size_t steps = (size_t)scan->steps;
     for (size_t i = 0; i < scan->n_xs; i++)
-        copy_in(body, body->x[i], ib__plan_array(plan, scan->xs[i].outer), steps, t);
+        read_x(plan, body, scan, i, t);
+    for (size_t i = 0; i < scan->n_ys; i++)
+        if (body->y[i] != IB_NO_NODE) place_y(plan, body, scan, i, t);
     ib__plan_run(body->plan, plan->at);
     for (size_t i = 0; i < scan->n_ys; i++)
-        if (body->y[i] != IB_NO_NODE)
-            copy_out(body, body->y[i], ib__plan_array(plan, scan->ys[i].outer), steps, t);
+        if (body->y[i] != IB_NO_NODE) write_y(plan, body, scan, i, t);
     advance(body, scan);
 }
 

@@ -17,6 +17,7 @@ typedef struct ib_body {
     ib_plan *plan;
     ib_node *carry_in, *carry_next; /* one a carry */
     ib_node *x, *y;                 /* one a slice; y: IB_NO_NODE where nobody wants it */
+    ib_binding *x_bound, *y_bound;  /* of the same, to read and write stacks in place */
 } ib_body;
 
 struct ib_scan_step {

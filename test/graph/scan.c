@@ -97,6 +97,26 @@ static void fill(ib_plan *plan, ib_node a, size_t n, uint32_t seed) {
         x[i] = number(&seed);
 }
 
+typedef struct watched {
+    const float *init;
+    size_t found;
+} watched;
+
+/* Counts stacks that begin with half of init for every sample: what the steps had in c. */
+static void watch(void *context, size_t index, const char *op, const char *place, bool backward,
+                  const ib_shape *shape, const void *words) {
+    watched *w = context;
+    const float *stack = words;
+    (void)index, (void)place, (void)backward;
+    if (strcmp(op, "scan_result") != 0 || shape->rank != 3) return;
+    assert_true(shape->dims[0] == SAMPLES && shape->dims[1] == STEPS);
+    size_t width = (size_t)shape->dims[2], same = 0;
+    for (size_t s = 0; s < SAMPLES && width == UNITS; s++)
+        for (size_t u = 0; u < UNITS; u++)
+            same += stack[s * STEPS * UNITS + u] == 0.5f * w->init[s * UNITS + u];
+    w->found += same == (size_t)SAMPLES * UNITS;
+}
+
 static void run(void build(problem *, bool), bool reverse, ib_isa isa, size_t threads, outcome *out) {
     problem p;
     ib_error err = {0};
@@ -133,8 +153,12 @@ static void run(void build(problem *, bool), bool reverse, ib_isa isa, size_t th
     float *mask = ib__plan_input(plan, p.mask_numbers);
     for (size_t i = 0; i < SAMPLES * STEPS; i++)
         mask[i] = i % 4 == 1 ? 0.0f : 1.0f;
-    for (int twice = 0; twice < 2; twice++)
+    watched w = {ib__plan_input(plan, p.init), 0};
+    for (int turn = 0; turn < 3; turn++) {
+        ib__plan_watch(plan, turn == 1 ? watch : NULL, &w);
         ib__plan_run(plan, &(ib_stream_at){0});
+    }
+    assert_int_equal(w.found, build == scanned && !reverse);
     for (size_t i = 0; i < RESULTS; i++) {
         ib_shape shape = ib__node_shape(p.g, results[i]);
         out->n[i] = (size_t)ib__shape_elements(&shape);
