@@ -226,12 +226,12 @@ static void test_large(void **state) {
     (void)state;
     for (unsigned layout = 0; layout < 4; layout++) {
         check_shape(30, 50, 255 + layout, 1, 1, layout, false);
-        check_shape(20, 45, 1030, 1, 1, layout, layout == 3);
+        check_shape(20, 45, 2330, 1, 1, layout, layout == 3);
         check_shape(400, 130, 300, 1, 1, layout, false);
         check_shape(131, 520, 521, 1, 1, layout, false);
         check_shape(33, 2100, 40, 1, 1, layout, layout == 1);
-        check_shape(1, 300, 900, 1, 1, layout, false);
-        check_shape(300, 1, 900, 1, 1, layout, false);
+        check_shape(1, 300, 1300, 1, 1, layout, false);
+        check_shape(300, 1, 1300, 1, 1, layout, false);
     }
 }
 

@@ -55,6 +55,8 @@ typedef struct ib__gemm_tiles {
     /* How many floats of a that lies in columns, and of b that lies in rows, are better read in place than
      * packed; by measurement. */
     size_t a_in_place, b_in_place;
+    size_t unit_k;  /* contraction steps in a unit */
+    size_t block_a; /* floats of a in a block: a part of the level 2 cache, of which many have 1 MiB */
     ib__gemm_tile_fn *tile[2][2][IB__GEMM_MAX_ROWS]; /* [COLUMNS or ROWS][vectors - 1][rows - 1] */
 
     /* y[p*y_step + i] = x[p*x_step + i], i < count <= y_step, p < k. Writes whole vectors: anything up

@@ -11,6 +11,8 @@
 #define ROWS 6
 #define A_IN_PLACE 0
 #define B_IN_PLACE (32 * 1024)
+#define UNIT_K 400
+#define BLOCK_A (96 * 1024)
 #define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5)
 #define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #define ZERO() _mm256_setzero_ps()

@@ -12,8 +12,6 @@
 #include <string.h>
 
 enum {
-    UNIT_K = 400,        /* contraction steps in a unit */
-    BLOCK_A = 96 * 1024, /* floats of a in a block: a part of the level 2 cache, of which many have 1 MiB */
     BLOCK_DONE = 64 * 1024,   /* floats of c in a block for which done is called */
     BLOCK_STACK = 256 * 1024, /* floats of a slot of the lane stack that waits for the next unit */
     BLOCK_COLUMNS = 1024,
@@ -136,7 +134,7 @@ static void choose_packing(const ib__gemm_tiles *tiles, const ib_gemm_args *g, s
     size_t floats_a = rows * g->k, floats_b = cols * g->k;
     bool rows_collide = tiles->rows > 8 && g->a_row % 1024 == 0;
     if (a_by_rows(g))
-        p->pack_a = wide >= 4 && (floats_a >= 512 * 1024 || rows_collide);
+        p->pack_a = wide >= (rows_collide ? 4 : 16) && (floats_a >= 512 * 1024 || rows_collide);
     else
         p->pack_a = wide >= 4 && floats_a >= tiles->a_in_place;
     size_t few = g->b_row % 1024 == 0 ? 16 : 32;
@@ -160,7 +158,8 @@ static plan make_plan(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t
     plan p;
     size_t rows, cols;
     cut(tiles, g, part, parts, &p, &rows, &cols);
-    size_t lanes = lanes_of(g), panel = 2 * tiles->width, units = larger(1, ceil_div(g->k, UNIT_K));
+    size_t lanes = lanes_of(g), panel = 2 * tiles->width;
+    size_t units = larger(1, ceil_div(g->k, tiles->unit_k));
     p.unit_k = larger(1, ceil_div(g->k, units));
     p.slots = slots_for(lanes);
     p.one_stack = units == 1 && lanes <= IB__GEMM_MOST_SEGMENTS;
@@ -168,7 +167,7 @@ static plan make_plan(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t
     bool waiting = p.slots && !p.one_stack;
     size_t most = waiting ? BLOCK_STACK : g->done ? BLOCK_DONE : SIZE_MAX;
     p.block_cols = smaller(BLOCK_COLUMNS, ceil_div(cols, panel) * panel);
-    size_t block_rows = smaller(most / larger(panel, p.block_cols), BLOCK_A / p.unit_k);
+    size_t block_rows = smaller(most / larger(panel, p.block_cols), tiles->block_a / p.unit_k);
     size_t down = ceil_div(rows, tiles->rows);
     p.block_tiles = smaller(larger(4, block_rows / tiles->rows), down);
     p.group_tiles = waiting ? p.block_tiles : down;

@@ -6,7 +6,7 @@
  *     LOAD_FIRST(p, count)            the first count < WIDTH floats, zeros behind; reads no others
  *     TRANSPOSE(rows)                 of VEC rows[WIDTH]
  *     ROWS                            rows of the tallest tile (at most WIDTH)
- *     A_IN_PLACE, B_IN_PLACE          see gemm.h
+ *     A_IN_PLACE, B_IN_PLACE, UNIT_K, BLOCK_A  see gemm.h
  *     EACH_ROW(X), EACH_HEIGHT(X)     X(0) .. X(ROWS-1), X(1) .. X(ROWS)
  *
  * Loops over rows are written out by EACH_ROW with constant indices, so that every compiler keeps the
@@ -166,6 +166,8 @@ static const ib__gemm_tiles tiles = {
     .width = WIDTH,
     .a_in_place = A_IN_PLACE,
     .b_in_place = B_IN_PLACE,
+    .unit_k = UNIT_K,
+    .block_a = BLOCK_A,
     .tile = {{{EACH_HEIGHT(COLUMNS_X1)}, {EACH_HEIGHT(COLUMNS_X2)}},
              {{EACH_HEIGHT(ROWS_X1)}, {EACH_HEIGHT(ROWS_X2)}}},
     .pack_copy = pack_copy,
