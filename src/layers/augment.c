@@ -90,6 +90,13 @@ ib_image_axes ib__image_axes(const augment *s) {
     return s->channels_first ? (ib_image_axes){2, 3, 1} : (ib_image_axes){1, 2, 3};
 }
 
+ib_image_layout ib__image_layout(const augment *s, const ib_shape *shape) {
+    ib_image_axes axes = ib__image_axes(s);
+    size_t channels = (size_t)shape->dims[axes.channels];
+    return (ib_image_layout){s->channels_first ? channels : 1, (size_t)shape->dims[axes.height],
+                             (size_t)shape->dims[axes.width], s->channels_first ? 1 : channels};
+}
+
 ib_node ib__augment_draws(const ib_layer *layer, ib_build *b, ib_node x, int64_t k) {
     const augment *s = layer->settings;
     ib_shape shape = {2, {ib__node_shape(b->g, x).dims[0], k}};
@@ -107,7 +114,32 @@ ib_node ib__augment_between(ib_graph *g, ib_node draws, int64_t i, double low, d
                          (float)low);
 }
 
+ib_node ib__augment_chosen(ib_graph *g, ib_node draws, const double factor[2]) {
+    ib_node chance = ib__augment_between(g, draws, 0, factor[0], factor[1]);
+    return ib__op_map(g, IB_MAP_less, ib__augment_draw(g, draws, 1), chance, IB_NO_NODE);
+}
+
+ib_node ib__augment_within(ib_graph *g, const ib_shape *shape, int axis, ib_node part, ib_node u) {
+    size_t n = (size_t)shape->dims[axis];
+    ib_shape line = {4, {1, 1, 1, 1}};
+    line.dims[axis] = shape->dims[axis];
+    ib_node places = ib__op_convert(g, ib__op_iota(g, &line, axis), IB_TYPE_F32);
+    ib_node size = ib__op_scale(g, part, (float)n);
+    ib_node rest = ib__op_subtract(g, ib__op_constant(g, (float)n), size);
+    ib_node begin = ib__op_multiply(g, u, rest);
+    ib_node after = ib__op_map(g, IB_MAP_greater_equal, places, begin, IB_NO_NODE);
+    ib_node before = ib__op_map(g, IB_MAP_less, places, ib__op_add(g, begin, size), IB_NO_NODE);
+    return ib__op_map(g, IB_MAP_and, after, before, IB_NO_NODE);
+}
+
 ib_node ib__augment_clip(ib_graph *g, ib_node x, double low, double high) {
     x = ib__op_maximum(g, x, ib__op_constant(g, (float)low));
     return ib__op_minimum(g, x, ib__op_constant(g, (float)high));
+}
+
+ib_node ib__augment_rescaled(ib_graph *g, ib_node x, const double from[2], const double to[2]) {
+    if (from[0] == to[0] && from[1] == to[1]) return x;
+    float low = (float)from[0], width = (float)from[1] - low, wide = (float)to[1] - (float)to[0];
+    x = ib__op_divide(g, ib__op_offset(g, x, -low), ib__op_constant(g, width));
+    return ib__op_offset(g, ib__op_scale(g, x, wide), (float)to[0]);
 }

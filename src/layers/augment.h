@@ -43,6 +43,11 @@ typedef struct ib_image_axes {
     int height, width, channels;
 } ib_image_axes;
 ib_image_axes ib__image_axes(const augment *s);
+/* An image as planes of rows of pixels of `step` numbers: one plane with channels_last, c with the other. */
+typedef struct ib_image_layout {
+    size_t planes, height, width, step;
+} ib_image_layout;
+ib_image_layout ib__image_layout(const augment *s, const ib_shape *shape);
 
 /* k uniform numbers for each image, [n, k]. */
 ib_node ib__augment_draws(const ib_layer *layer, ib_build *b, ib_node x, int64_t k);
@@ -50,6 +55,13 @@ ib_node ib__augment_draws(const ib_layer *layer, ib_build *b, ib_node x, int64_t
 ib_node ib__augment_draw(ib_graph *g, ib_node draws, int64_t i);
 /* The same, spread over [low, high) as TensorFlow does: u * (high - low) + low. */
 ib_node ib__augment_between(ib_graph *g, ib_node draws, int64_t i, double low, double high);
+/* A predicate [n, 1, 1, 1]: number 1 of each image is below a chance in [factor0, factor1), which number 0
+ * gives. */
+ib_node ib__augment_chosen(ib_graph *g, ib_node draws, const double factor[2]);
+/* A predicate: which places of an axis lie within a part of it that begins where u of [0, 1) says. */
+ib_node ib__augment_within(ib_graph *g, const ib_shape *shape, int axis, ib_node part, ib_node u);
+/* Values of one range in another. */
+ib_node ib__augment_rescaled(ib_graph *g, ib_node x, const double from[2], const double to[2]);
 /* x within [low, high]. */
 ib_node ib__augment_clip(ib_graph *g, ib_node x, double low, double high);
 

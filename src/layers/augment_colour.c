@@ -123,14 +123,6 @@ static ib_node invert(ib_layer *layer, ib_build *b, ib_node x) {
     return ib__op_select(g, drawn, turned, x);
 }
 
-/* Values of one range in another. */
-static ib_node rescaled(ib_graph *g, ib_node x, const double from[2], const double to[2]) {
-    if (from[0] == to[0] && from[1] == to[1]) return x;
-    float low = (float)from[0], width = (float)from[1] - low, wide = (float)to[1] - (float)to[0];
-    x = ib__op_divide(g, ib__op_offset(g, x, -low), ib__op_constant(g, width));
-    return ib__op_offset(g, ib__op_scale(g, x, wide), (float)to[0]);
-}
-
 static const double bytes[2] = {0, 255};
 
 #define UP(key_, member)                                                                                     \
@@ -148,10 +140,10 @@ static ib_node solarize(ib_layer *layer, ib_build *b, ib_node x) {
     ib_node u = ib__augment_draws(layer, b, x, 2);
     ib_node addition = ib__augment_between(g, u, 0, s->factor[0], s->factor[1] * 255);
     ib_node threshold = ib__augment_between(g, u, 1, s->second[0], s->second[1] * 255);
-    x = ib__augment_clip(g, ib__op_add(g, rescaled(g, x, s->range, bytes), addition), 0, 255);
+    x = ib__augment_clip(g, ib__op_add(g, ib__augment_rescaled(g, x, s->range, bytes), addition), 0, 255);
     ib_node below = ib__op_map(g, IB_MAP_less, x, threshold, IB_NO_NODE);
     ib_node turned = ib__op_subtract(g, ib__op_constant(g, 255), x);
-    return rescaled(g, ib__op_select(g, below, x, turned), bytes, s->range);
+    return ib__augment_rescaled(g, ib__op_select(g, below, x, turned), bytes, s->range);
 }
 
 IB_AUGMENT_CLASS(random_invert, "RandomInvert", invert_fields, ib__augment_shape, invert)
@@ -341,13 +333,14 @@ static ib_node auto_contrast_call(ib_layer *layer, ib_build *b, const ib_node *i
     const augment *s = layer->settings;
     ib_graph *g = b->g;
     const unsigned axes = 1u << 1 | 1u << 2;
-    ib_node original = ib__op_convert(g, inputs[0], IB_TYPE_F32), x = rescaled(g, original, s->range, bytes);
+    ib_node original = ib__op_convert(g, inputs[0], IB_TYPE_F32),
+            x = ib__augment_rescaled(g, original, s->range, bytes);
     ib_node low = ib__op_reduce(g, IB_REDUCE_MIN, x, axes, true);
     ib_node high = ib__op_reduce(g, IB_REDUCE_MAX, x, axes, true);
     ib_node scale = ib__op_divide(g, ib__op_constant(g, 255), ib__op_subtract(g, high, low));
     ib_node offset = ib__op_multiply(g, ib__op_negate(g, low), scale);
     x = ib__op_add(g, ib__op_multiply(g, x, scale), offset);
-    x = rescaled(g, ib__augment_clip(g, x, 0, 255), bytes, s->range);
+    x = ib__augment_rescaled(g, ib__augment_clip(g, x, 0, 255), bytes, s->range);
     ib_node number = ib__op_map(g, IB_MAP_equal, x, x, IB_NO_NODE);
     return ib__op_select(g, number, x, original);
 }

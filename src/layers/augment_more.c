@@ -61,22 +61,6 @@ static ib_status erasing_shape(const ib_layer *layer, const ib_shape *inputs, si
     return ib__fail(err, IB_BAD_INPUT, layer->place, "fill_value: a list of three needs a last axis of 3");
 }
 
-/* Where the places of an axis are within the part that is erased. size, begin: numbers 2 * i of the draws. */
-static ib_node within(const erasing *s, ib_graph *g, ib_node draws, const ib_shape *shape, int axis,
-                      int64_t i) {
-    size_t n = (size_t)shape->dims[axis];
-    ib_shape line = {4, {1, 1, 1, 1}};
-    line.dims[axis] = shape->dims[axis];
-    ib_node places = ib__op_convert(g, ib__op_iota(g, &line, axis), IB_TYPE_F32);
-    ib_node part = ib__op_sqrt(g, ib__augment_between(g, draws, i, s->common.second[0], s->common.second[1]));
-    ib_node size = ib__op_scale(g, part, (float)n);
-    ib_node rest = ib__op_subtract(g, ib__op_constant(g, (float)n), size);
-    ib_node begin = ib__op_multiply(g, ib__augment_draw(g, draws, i + 1), rest);
-    ib_node after = ib__op_map(g, IB_MAP_greater_equal, places, begin, IB_NO_NODE);
-    ib_node before = ib__op_map(g, IB_MAP_less, places, ib__op_add(g, begin, size), IB_NO_NODE);
-    return ib__op_map(g, IB_MAP_and, after, before, IB_NO_NODE);
-}
-
 static ib_node filling(const ib_layer *layer, ib_build *b, const ib_shape *shape) {
     const erasing *s = layer->settings;
     ib_graph *g = b->g;
@@ -98,10 +82,15 @@ static ib_node erasing_call(ib_layer *layer, ib_build *b, const ib_node *inputs,
     ib_shape shape = ib__node_shape(g, x);
     ib_image_axes axes = ib__image_axes(&s->common);
     ib_node draws = ib__augment_draws(layer, b, x, 6);
+    const double *scale = s->common.second;
+    ib_node wide = ib__op_sqrt(g, ib__augment_between(g, draws, 0, scale[0], scale[1]));
+    ib_node high = ib__op_sqrt(g, ib__augment_between(g, draws, 2, scale[0], scale[1]));
+    ib_node across = ib__augment_within(g, &shape, axes.width, wide, ib__augment_draw(g, draws, 1));
+    ib_node down = ib__augment_within(g, &shape, axes.height, high, ib__augment_draw(g, draws, 3));
     ib_node chance = ib__augment_between(g, draws, 4, s->common.factor[0], s->common.factor[1]);
     ib_node erased = ib__op_map(g, IB_MAP_less, ib__augment_draw(g, draws, 5), chance, IB_NO_NODE);
-    erased = ib__op_map(g, IB_MAP_and, erased, within(s, g, draws, &shape, axes.width, 0), IB_NO_NODE);
-    erased = ib__op_map(g, IB_MAP_and, erased, within(s, g, draws, &shape, axes.height, 2), IB_NO_NODE);
+    erased = ib__op_map(g, IB_MAP_and, erased, across, IB_NO_NODE);
+    erased = ib__op_map(g, IB_MAP_and, erased, down, IB_NO_NODE);
     return ib__op_select(g, erased, filling(layer, b, &shape), x);
 }
 

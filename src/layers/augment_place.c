@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Layers that move images about while training: RandomFlip, RandomCrop, RandomTranslation, RandomRotation,
- * RandomZoom, RandomShear.
+ * RandomZoom, RandomShear, RandomPerspective.
  *
- * The last four say where in the image each pixel of the result comes from, by a matrix, as TensorFlow's
+ * The last five say where in the image each pixel of the result comes from, by a matrix, as TensorFlow's
  * ImageProjectiveTransformV3 does; nothing flows back through them.
  */
 #include <math.h>
@@ -44,20 +44,8 @@ static const ib_field crop_fields[] = {
     {.key = "width", .read = ib__read_int, IB_AUGMENT(width), .low = 1, .high = 0x1p24},
     IB_AUGMENT_SEED};
 
-/* The image as planes of rows of pixels of `step` numbers: one plane with channels_last, c with the other. */
-typedef struct layout {
-    size_t planes, height, width, step;
-} layout;
-
-static layout layout_of(const augment *s, const ib_shape *shape) {
-    ib_image_axes axes = ib__image_axes(s);
-    size_t channels = (size_t)shape->dims[axes.channels];
-    return (layout){s->channels_first ? channels : 1, (size_t)shape->dims[axes.height],
-                    (size_t)shape->dims[axes.width], s->channels_first ? 1 : channels};
-}
-
 typedef struct cropping {
-    layout from, to;
+    ib_image_layout from, to;
     size_t fixed[2]; /* where the window begins, unless it is drawn */
     bool drawn;
 } cropping;
@@ -99,7 +87,7 @@ static size_t begin_at(float u, size_t size, size_t wanted) {
 
 static void crop_rows(const void *context, const ib_call_rows *rows, size_t first, size_t end) {
     const cropping *c = context;
-    const layout *from = &c->from, *to = &c->to;
+    const ib_image_layout *from = &c->from, *to = &c->to;
     size_t line = to->width * to->step;
     for (size_t row = first; row < end; row++) {
         const float *x = (const float *)rows->in[0] + row * rows->width[0], *u = rows->in[1];
@@ -122,8 +110,8 @@ static ib_node crop(ib_layer *layer, ib_build *b, ib_node x) {
     if (!c) return ib__graph_fail(b->g, IB_NO_MEMORY, "out of memory");
     out.dims[axes.height] = s->height;
     out.dims[axes.width] = s->width;
-    *c = (cropping){layout_of(s, &shape),
-                    layout_of(s, &out),
+    *c = (cropping){ib__image_layout(s, &shape),
+                    ib__image_layout(s, &out),
                     {middle(h, w, s->height, s->width), middle(w, h, s->width, s->height)},
                     h > s->height && w > s->width};
     ib_node u = ib__augment_draws(layer, b, x, 2);
@@ -134,12 +122,13 @@ IB_AUGMENT_CLASS(random_crop, "RandomCrop", crop_fields, crop_shape, crop)
 
 /* ---- Matrices ---- */
 
-/* Pixel (x, y) of the result comes from (m0 x + m1 y + m2, m3 x + m4 y + m5). u: the image's draws. */
-typedef void matrix_fn(const augment *s, const layout *l, const float *u, float m[6]);
+/* Pixel (x, y) of the result comes from (m0 x + m1 y + m2, m3 x + m4 y + m5), divided by m6 x + m7 y + 1,
+ * which is 1 until a matrix says otherwise. u: the image's draws. */
+typedef void matrix_fn(const augment *s, const ib_image_layout *l, const float *u, float m[8]);
 
 typedef struct moving {
     const augment *settings;
-    layout layout;
+    ib_image_layout layout;
     size_t draws;
     matrix_fn *matrix;
 } moving;
@@ -148,7 +137,7 @@ static float between(float u, double low, double high) {
     return u * ((float)high - (float)low) + (float)low;
 }
 
-static void translation(const augment *s, const layout *l, const float *u, float m[6]) {
+static void translation(const augment *s, const ib_image_layout *l, const float *u, float m[8]) {
     float dy = between(u[0], s->factor[0], s->factor[1]) * (float)l->height;
     float dx = between(u[1], s->second[0], s->second[1]) * (float)l->width;
     const float made[6] = {1, 0, -dx, 0, 1, -dy};
@@ -156,7 +145,7 @@ static void translation(const augment *s, const layout *l, const float *u, float
 }
 
 /* Around the middle, by a part of a whole turn. */
-static void rotation(const augment *s, const layout *l, const float *u, float m[6]) {
+static void rotation(const augment *s, const ib_image_layout *l, const float *u, float m[8]) {
     float degrees = between(u[0], s->factor[0] * 360.0, s->factor[1] * 360.0);
     double angle = (double)(degrees * (float)(3.14159265358979323846 / 180.0));
     float cosine = (float)ib__double_cos(angle), sine = (float)ib__double_sin(angle);
@@ -166,7 +155,7 @@ static void rotation(const augment *s, const layout *l, const float *u, float m[
     memcpy(m, made, sizeof made);
 }
 
-static void zoom(const augment *s, const layout *l, const float *u, float m[6]) {
+static void zoom(const augment *s, const ib_image_layout *l, const float *u, float m[8]) {
     float zy = between(u[0], 1.0 + s->factor[0], 1.0 + s->factor[1]);
     float zx = s->has_second ? between(u[1], 1.0 + s->second[0], 1.0 + s->second[1]) : zy;
     float dx = ((float)l->width - 1.0f) / 2.0f * (1.0f - zx);
@@ -175,13 +164,62 @@ static void zoom(const augment *s, const layout *l, const float *u, float m[6]) 
     memcpy(m, made, sizeof made);
 }
 
-static void shear(const augment *s, const layout *l, const float *u, float m[6]) {
+static void shear(const augment *s, const ib_image_layout *l, const float *u, float m[8]) {
     (void)l;
     float sign = u[0] > 0.5f ? -1.0f : 1.0f;
     float y = between(u[1], s->second[0], s->second[1]) * sign;
     float x = between(u[2], s->factor[0], s->factor[1]) * sign;
     const float made[6] = {1, x, 0, y, 1, 0};
     memcpy(m, made, sizeof made);
+}
+
+/* Solves 8 equations by elimination; false: they have no single solution. */
+static bool solve(double a[8][9]) {
+    for (int k = 0; k < 8; k++) {
+        int best = k;
+        for (int i = k + 1; i < 8; i++)
+            if (fabs(a[i][k]) > fabs(a[best][k])) best = i;
+        if (!(fabs(a[best][k]) > 1e-9)) return false;
+        for (int j = 0; j < 9; j++) {
+            double swapped = a[k][j];
+            a[k][j] = a[best][j];
+            a[best][j] = swapped;
+        }
+        for (int i = 0; i < 8; i++) {
+            double part = i == k ? 0.0 : a[i][k] / a[k][k];
+            for (int j = k; j < 9 && i != k; j++)
+                a[i][j] -= part * a[k][j];
+        }
+    }
+    for (int k = 0; k < 8; k++)
+        a[k][8] /= a[k][k];
+    return true;
+}
+
+/* The corners are drawn towards the first one and away from it. The matrix that brings their new places to
+ * the old ones is found in float64; an image without one (of a single row, say) is filled. */
+static void perspective(const augment *s, const ib_image_layout *l, const float *u, float m[8]) {
+    float right = (float)(l->width - 1), bottom = (float)(l->height - 1);
+    const float corners[4][2] = {{0, 0}, {right, 0}, {0, bottom}, {right, bottom}};
+    double a[8][9] = {{0}};
+    for (int i = 0; i < 4; i++) {
+        float to[2];
+        for (int k = 0; k < 2; k++)
+            to[k] = corners[i][k] +
+                    corners[i][k] * between(u[2 + 2 * i + k], -0.5 * s->second[0], 0.5 * s->second[0]);
+        for (int k = 0; k < 2; k++) {
+            double *row = a[2 * i + k];
+            row[3 * k] = (double)to[0];
+            row[3 * k + 1] = (double)to[1];
+            row[3 * k + 2] = 1.0;
+            row[6] = (double)(-corners[i][k] * to[0]);
+            row[7] = (double)(-corners[i][k] * to[1]);
+            row[8] = (double)corners[i][k];
+        }
+    }
+    bool solved = solve(a);
+    for (int k = 0; k < 8; k++)
+        m[k] = solved ? (float)a[k][8] : NAN;
 }
 
 /* ---- Pixels ---- */
@@ -222,7 +260,7 @@ static float placed(int fill, float at, size_t size) {
 
 /* The number at a pixel of a plane; channel: within the pixel. */
 static float pixel(const moving *c, const float *plane, float y, float x, size_t channel) {
-    const layout *l = &c->layout;
+    const ib_image_layout *l = &c->layout;
     if (!(y >= 0.0f && x >= 0.0f && y < (float)l->height && x < (float)l->width))
         return (float)c->settings->fill_value;
     return plane[((size_t)y * l->width + (size_t)x) * l->step + channel];
@@ -237,14 +275,15 @@ static float between_pixels(const moving *c, const float *plane, float y, float 
     return (bottom - y) * upper + (y - top) * lower;
 }
 
-static void move_plane(const moving *c, const float m[6], const float *plane, float *out) {
-    const layout *l = &c->layout;
+static void move_plane(const moving *c, const float m[8], const float *plane, float *out) {
+    const ib_image_layout *l = &c->layout;
     int fill = c->settings->fill;
     for (size_t i = 0; i < l->height * l->width; i++) {
         size_t row = i / l->width;
         float oy = (float)row, ox = (float)(i - row * l->width);
-        float x = placed(fill, m[0] * ox + m[1] * oy + m[2], l->width);
-        float y = placed(fill, m[3] * ox + m[4] * oy + m[5], l->height);
+        float depth = m[6] * ox + m[7] * oy + 1.0f;
+        float x = placed(fill, (m[0] * ox + m[1] * oy + m[2]) / depth, l->width);
+        float y = placed(fill, (m[3] * ox + m[4] * oy + m[5]) / depth, l->height);
         for (size_t k = 0; k < l->step; k++)
             out[i * l->step + k] = c->settings->interpolation ? between_pixels(c, plane, y, x, k)
                                                               : pixel(c, plane, roundf(y), roundf(x), k);
@@ -255,7 +294,7 @@ static void move_rows(const void *context, const ib_call_rows *rows, size_t firs
     const moving *c = context;
     size_t size = c->layout.height * c->layout.width * c->layout.step;
     for (size_t row = first; row < end; row++) {
-        float m[6];
+        float m[8] = {0};
         c->matrix(c->settings, &c->layout, (const float *)rows->in[1] + row * c->draws, m);
         for (size_t p = 0; p < c->layout.planes; p++) {
             size_t at = row * rows->width[0] + p * size;
@@ -269,7 +308,7 @@ static ib_node move(ib_layer *layer, ib_build *b, ib_node x, size_t draws, matri
     ib_shape shape = ib__node_shape(b->g, x);
     moving *c = ib__arena_alloc(&layer->arena, sizeof *c);
     if (!c) return ib__graph_fail(b->g, IB_NO_MEMORY, "out of memory");
-    *c = (moving){s, layout_of(s, &shape), draws, matrix};
+    *c = (moving){s, ib__image_layout(s, &shape), draws, matrix};
     ib_node u = ib__augment_draws(layer, b, x, (int64_t)draws);
     return ib__op_custom_call(b->g, move_rows, c, x, u, IB_TYPE_F32, &shape);
 }
@@ -282,6 +321,12 @@ MOVE(translation, 2)
 MOVE(rotation, 1)
 MOVE(zoom, 2)
 MOVE(shear, 3)
+
+static ib_node perspective_images(ib_layer *layer, ib_build *b, ib_node x) {
+    const augment *s = layer->settings;
+    ib_node drawn = ib__augment_chosen(b->g, ib__augment_draws(layer, b, x, 10), s->factor);
+    return ib__op_select(b->g, drawn, move(layer, b, x, 10, perspective), x);
+}
 
 #define FILL                                                                                                 \
     {                                                                                                        \
@@ -342,6 +387,23 @@ static const ib_field shear_fields[] = {IB_AUGMENT_FIELDS,
                                         IB_AUGMENT_SEED,
                                         FILL_VALUE};
 
+static ib_status read_scale(const ib_field *field, const ib_value *value, const char *where, void *out,
+                            ib_value **canonical, ib_error *err) {
+    augment *s = out;
+    s->fill = CONSTANT;
+    return ib__read_real(field, value, where, s->second, canonical, err);
+}
+
+static const ib_field perspective_fields[] = {
+    IB_AUGMENT_FIELDS,
+    {RANGE("factor", factor, 0.0, "base"), .fallback = "1.0"},
+    {.key = "scale", .fallback = "1.0", .read = read_scale, .low = 0.0, .high = 1.0},
+    INTERPOLATION,
+    FILL_VALUE,
+    IB_AUGMENT_SEED};
+
+IB_AUGMENT_CLASS(random_perspective, "RandomPerspective", perspective_fields, ib__augment_shape,
+                 perspective_images)
 IB_AUGMENT_CLASS(random_translation, "RandomTranslation", translation_fields, ib__augment_shape,
                  translation_images)
 IB_AUGMENT_CLASS(random_rotation, "RandomRotation", rotation_fields, ib__augment_shape, rotation_images)

@@ -30,5 +30,8 @@ double ib__double_log_gamma(double x);
  * lies with probability p, 0 < p < 1. Errors about 1e-13. */
 double ib__double_student(double t, double nu);
 double ib__double_student_quantile(double p, double nu);
+/* The number below which a variable of the beta distribution lies with probability p; a, b > 0. Absolute
+ * error about 1e-15. */
+double ib__double_beta_quantile(double p, double a, double b);
 
 #endif

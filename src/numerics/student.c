@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Student's t distribution in double, from + - * / and our own log and exp: the same bits everywhere.
+ * Student's t and the beta distribution in double, from + - * / and our own log and exp: the same bits
+ * everywhere.
  */
 #include <math.h>
 
@@ -73,6 +74,18 @@ double ib__double_student_quantile(double p, double nu) {
         double middle = 0.5 * (low + high);
         if (middle == low || middle == high) break;
         if (ib__double_student(middle, nu) < p)
+            low = middle;
+        else
+            high = middle;
+    }
+    return 0.5 * (low + high);
+}
+
+double ib__double_beta_quantile(double p, double a, double b) {
+    double low = 0, high = 1;
+    for (int i = 0; i < 64; i++) {
+        double middle = 0.5 * (low + high);
+        if (beta_share(a, b, middle) < p)
             low = middle;
         else
             high = middle;

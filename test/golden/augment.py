@@ -3,9 +3,10 @@
 """Makes augment.npz and augment.json with real Keras (3.15 on TensorFlow): python test/golden/augment.py
 
 What the layers of random images make of some images while training, with settings that leave nothing to chance,
-or with each of the few outcomes that chance has. A case: class, config, the number of outcomes; arrays
-CASE/x, CASE/0, CASE/1 ..."""
+or with each of the few outcomes that chance has; the last ones with the very numbers that isobit draws (seed 7).
+A case: class, config, the number of outcomes; arrays CASE/x, CASE/0, CASE/1 ..."""
 
+import hashlib
 import json
 import os
 
@@ -61,9 +62,128 @@ def cases():
     yield "RandomSharpness", {"factor": [0.9, 0.9], "data_format": "channels_first"}, None
 
 
+def draws(path, n, k, seed=7, step=0, epoch=0):
+    """isobit's uniform numbers [n, k] of a layer (doc/numerics.md, section 7)."""
+    text = f"isobit stream 1\n{seed}\n{path}\naugment"
+    key = np.frombuffer(hashlib.sha256(text.encode()).digest()[:8], "<u4").astype(np.uint64)
+    out = np.zeros((n, k), "float32")
+    for sample in range(n):
+        for element in range(0, k, 4):
+            c = np.array([element // 4, sample, step, epoch], np.uint64)
+            k0, k1 = key
+            for _ in range(10):
+                a, b = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
+                low, high = np.uint64(0xFFFFFFFF), np.uint64(32)
+                c = np.array([(b >> high) ^ c[1] ^ k0, b & low, (a >> high) ^ c[3] ^ k1, a & low], np.uint64)
+                k0, k1 = (k0 + np.uint64(0x9E3779B9)) & low, (k1 + np.uint64(0xBB67AE85)) & low
+            words = [int(w) >> 8 for w in c][: k - element]
+            out[sample, element:element + len(words)] = np.array(words) * 2.0**-24
+    return out
+
+
+def beta(u, alpha):
+    from scipy.special import betaincinv
+
+    return betaincinv(alpha.astype("float64"), alpha.astype("float64"), u.astype("float64") + 2.0**-25).astype("float32")
+
+
+def blur(layer, x):
+    u = draws("random_gaussian_blur", 3, 4)
+    low, high = np.float32(layer.sigma[0]), np.float32(layer.sigma[1])
+    sigma = u[:, 2:] * (high - low) + low + np.float32(1e-6)
+    chosen = u[:, 1] < u[:, 0] * np.float32(layer.factor[1] - layer.factor[0]) + np.float32(layer.factor[0])
+    return [layer.transform_images(x[i:i + 1], {"should_apply_blur": chosen[i:i + 1], "blur_factor": sigma[i]})
+            for i in range(3)]
+
+
+def perspective(layer, x):
+    from keras.src.backend.tensorflow import image
+
+    solve = image.compute_homography_matrix
+    image.compute_homography_matrix = lambda a, b: solve(np.asarray(a, "float64"), np.asarray(b, "float64"))
+    u = draws("random_perspective", 3, 10)
+    h, w = (x.shape[2:] if layer.data_format == "channels_first" else x.shape[1:3])
+    start = np.array([[[0, 0], [w - 1, 0], [0, h - 1], [w - 1, h - 1]]] * 3, "float32")
+    part = u[:, 2:].reshape(3, 4, 2) * np.float32(layer.scale) - np.float32(0.5 * layer.scale)
+    chosen = u[:, 1] < u[:, 0] * np.float32(layer.factor[1] - layer.factor[0]) + np.float32(layer.factor[0])
+    return [layer.transform_images(x, {"apply_perspective": chosen, "start_points": start,
+                                       "end_points": start + start * part})]
+
+
+def mix_up(layer, x):
+    u = draws("mix_up", 3, 2)
+    return [layer.transform_images(x, {"mix_weight": beta(u[:, 0], np.full(3, layer.alpha)),
+                                       "permutation_order": np.argsort(u[:, 1], kind="stable")})]
+
+
+def cut_mix(layer, x):
+    u = draws("cut_mix", 3, 5)
+    alpha = u[:, 0] * np.float32(layer.factor[1] - layer.factor[0]) + np.float32(layer.factor[0]) + np.float32(1e-6)
+    part = np.sqrt(1 - beta(u[:, 1], alpha))
+    h, w = (x.shape[2:] if layer.data_format == "channels_first" else x.shape[1:3])
+    corners = []
+    for size, i in ((w, 2), (h, 3)):
+        length = part * np.float32(size)
+        begin = u[:, i] * (size - length)
+        corners += [begin, begin + length]
+    masks, _ = layer._generate_batch_mask(x.shape, corners)
+    return [layer.transform_images(x, {"batch_masks": masks, "permutation_order": np.argsort(u[:, 4], kind="stable")})]
+
+
+def rand_augment(layer, x):
+    """Each image with its own numbers of layers, and with those that four of the layers draw even if the factor has
+    one value."""
+    f = np.float32(layer.factor[0])
+    wide = np.float32(layer.factor[0] * 255) - f
+    low, high = layer.random_posterization.factor
+    numbers = np.floor(draws("rand_augment", 3, layer.num_ops) * np.float32(len(layer._AUGMENT_LAYERS))).astype(int)
+    signs = np.where(draws("rand_augment/random_shear", 3, 3)[:, 0] > 0.5, -1, 1)
+    results = []
+    for i in range(3):
+        one = x[i:i + 1]
+        made = {name: getattr(layer, name).get_random_transformation(one) for name in layer._AUGMENT_LAYERS}
+        made["random_shear"] = {"shear_factor": np.array([[layer.factor[0] * signs[i]] * 2], "float32")}
+        u = {name: draws("rand_augment/" + name, 3, 2)[i] for name in made}
+        made["random_contrast"] = {"contrast_factor": u["random_contrast"][0] * (2 * f) + (1 - f)}
+        made["solarization"] = {"additions": u["solarization"][0] * wide + f, "thresholds": u["solarization"][1] * wide + f}
+        made["random_posterization"] = {"shift_factor": np.array(
+            [8 - int(u["random_posterization"][0] * np.float32(high - low) + np.float32(low))], "uint8")}
+        results.append(layer.transform_images(one, {"transforms": made, "layer_idxes": numbers[i]}))
+    return results
+
+
+def alone(layer, x):
+    return [layer(x[i:i + 1], training=True) for i in range(3)]
+
+
+def drawn_cases():
+    """(class, settings, a function of the layer and the images: results, joined along the first axis)"""
+    first = {"data_format": "channels_first"}
+    yield "RandomGaussianBlur", {"factor": [1, 1], "sigma": [0.8, 0.8]}, blur
+    yield "RandomGaussianBlur", {"factor": 0.7, "kernel_size": [5, 3], "sigma": [0.2, 1.0], "value_range": [20, 200]}, blur
+    yield "RandomGaussianBlur", {"factor": [1, 1], "kernel_size": 7, **first}, blur
+    yield "RandomPerspective", {"factor": [1, 1]}, perspective
+    yield "RandomPerspective", {"factor": 0.8, "scale": 0.4, "interpolation": "nearest", "fill_value": 7.0}, perspective
+    yield "RandomPerspective", {"factor": [1, 1], "scale": 0.7, **first}, perspective
+    yield "MixUp", {}, mix_up
+    yield "MixUp", {"alpha": 3.0, **first}, mix_up
+    yield "CutMix", {}, cut_mix
+    yield "CutMix", {"factor": [0.4, 0.9], **first}, cut_mix
+    yield "Equalization", {}, alone
+    yield "Equalization", {"bins": 17, "value_range": [0, 300]}, alone
+    yield "Equalization", first, alone
+    yield "ContrastLimitedAdaptiveHistogramEqualization", {"tile_grid_size": [2, 3]}, alone
+    yield "ContrastLimitedAdaptiveHistogramEqualization", {"tile_grid_size": [4, 2], "clip_limit": 1.5, "value_range": [0, 1]}, alone
+    yield "ContrastLimitedAdaptiveHistogramEqualization", {"tile_grid_size": [1, 9], "clip_limit": 0.0, **first}, alone
+    for n in (2, 4, 7):
+        yield "RandAugment", {"factor": [0.3, 0.3], "num_ops": n}, rand_augment
+    yield "RandAugment", {"factor": [0.6, 0.6], "num_ops": 5, "interpolation": "nearest", "value_range": [0, 300]}, rand_augment
+    yield "MaxNumBoundingBoxes", {"max_number": 3}, alone
+
+
 def main():
     arrays, listed = {}, []
-    for number, (name, settings, outcomes) in enumerate(cases()):
+    for number, (name, settings, outcomes) in enumerate([*cases(), *drawn_cases()]):
         layer = getattr(keras.layers, name)(**settings)
         x = IMAGES / 255 if settings.get("value_range") == [0, 1] else IMAGES
         if settings.get("data_format") == "channels_first":
@@ -71,8 +191,11 @@ def main():
         config = layer.get_config()
         for key in ("name", "dtype", "trainable"):
             config.pop(key, None)
-        results = [layer(x, training=True)] if outcomes is None else [
-            layer.transform_images(keras.ops.convert_to_tensor(x), o, training=True) for o in outcomes]
+        if callable(outcomes):
+            results = [np.concatenate([keras.ops.convert_to_numpy(y) for y in outcomes(layer, x)])]
+        else:
+            results = [layer(x, training=True)] if outcomes is None else [
+                layer.transform_images(keras.ops.convert_to_tensor(x), o, training=True) for o in outcomes]
         key = f"{number:02d}-{name}"
         arrays[key + "/x"] = x
         for i, y in enumerate(results):
