@@ -18,10 +18,11 @@ enum { HUGE_PAGE = 1 << 21 };
 void *ib__alloc(size_t count, size_t size) {
     if (size && count > SIZE_MAX / 2 / size) return NULL;
     size_t bytes = count * size;
-    bytes = (bytes + 63) & ~(size_t)63;
-    if (!bytes) bytes = 64;
     bool large = bytes >= 2 * HUGE_PAGE;
-    void *p = aligned_alloc(large ? HUGE_PAGE : 64, bytes);
+    size_t unit = large ? HUGE_PAGE : 64;
+    bytes = (bytes + unit - 1) & ~(unit - 1);
+    if (!bytes) bytes = unit;
+    void *p = aligned_alloc(unit, bytes);
 #ifdef MADV_HUGEPAGE
     if (p && large) (void)madvise(p, bytes, MADV_HUGEPAGE);
 #endif
