@@ -12,6 +12,8 @@
 #include <string.h>
 
 enum {
+    UNIT_MANY_LANES = 400, /* contraction steps in a unit at most, if there are more than MANY_LANES */
+    MANY_LANES = 4,
     BLOCK_DONE = 64 * 1024,   /* floats of c in a block for which done is called */
     BLOCK_STACK = 256 * 1024, /* floats of a slot of the lane stack that waits for the next unit */
     BLOCK_COLUMNS = 1024,
@@ -159,7 +161,8 @@ static plan make_plan(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t
     size_t rows, cols;
     cut(tiles, g, part, parts, &p, &rows, &cols);
     size_t lanes = lanes_of(g), panel = 2 * tiles->width;
-    size_t units = larger(1, ceil_div(g->k, tiles->unit_k));
+    size_t unit_k = lanes > MANY_LANES ? smaller(tiles->unit_k, UNIT_MANY_LANES) : tiles->unit_k;
+    size_t units = larger(1, ceil_div(g->k, unit_k));
     p.unit_k = larger(1, ceil_div(g->k, units));
     p.slots = slots_for(lanes);
     p.one_stack = units == 1 && lanes <= IB__GEMM_MOST_SEGMENTS;
