@@ -38,9 +38,11 @@ static ib_status put(adding *a, ib_stage *s) {
     return s != NULL ? IB_OK : ib__fail_memory(a->q.err);
 }
 
+/* Null is no argument: a count that is left at 0 would divide or take nothing. */
 static ib_status need(const adding *a, const char *key) {
-    if (ib__value_get(a->q.map, key) != NULL) return IB_OK;
-    return ib__entry_fail(&a->q, NULL, "", "the argument '%s' is missing", key);
+    const ib_value *value = ib__value_get(a->q.map, key);
+    if (value != NULL && value->kind != IB_NULL) return IB_OK;
+    return ib__entry_fail(&a->q, value, "", "the argument '%s' is missing", key);
 }
 
 /* An argument that must be there. */

@@ -347,6 +347,11 @@ static void test_refused(void **unused) {
     refuse_pipe("[window: {size: 2, drop_remainder: false}]", "window.drop_remainder", "the same shape");
     refuse_pipe("[shard: {num_shards: 3, index: 3}]", "shard.index", "from 0 to 2, found 3");
     refuse_pipe("[shard: {num_shards: 3}]", "shard", "'index' is missing");
+    refuse_pipe("[shuffle: {buffer_size: null}]", "shuffle", "'buffer_size' is missing");
+    refuse_pipe("[window: {size}]", "window", "'size' is missing");
+    refuse_pipe("[batch: {batch_size: null}]", "batch", "'batch_size' is missing");
+    refuse_pipe("[shard: {num_shards: null, index: null}]", "shard", "'num_shards' is missing");
+    refuse_pipe("[take: {count: null}]", "take", "'count' is missing");
     refuse_pipe("[cache: 3]", "pipeline[0].cache", "expected a map of arguments");
     refuse_pipe("[filter: {z: {less: 3}}]", "filter.z", "no such field of the data; there are x");
     refuse_pipe("[filter: {x: {les: 3}}]", "filter.x", "did you mean less");
