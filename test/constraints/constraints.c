@@ -35,13 +35,13 @@ static void check_case(const golden *g, const ib_value *c, ib_pool *pool, double
     const char *name = golden_text(c, "name");
     const ib_value *config = ib__value_get(c, "config");
     ib_tensor x, y;
-    float first[256], again[256];
+    float first[4096], again[4096];
     ib_error err = {0};
     assert_true(golden_array(g, name, "x", &x) && golden_array(g, name, "y", &y));
     if (ib__constraint_check(config, &x.shape, name, &err) != IB_OK) fail_msg("%s: %s", name, err.text);
     check_config(config, name);
     size_t n = (size_t)ib__shape_elements(&x.shape);
-    assert_true(n > 0 && n <= 256);
+    assert_true(n > 0 && n <= 4096);
     run(config, &x, IB_ISA_REF, pool, first);
     for (int isa = 1; isa < IB_ISA_COUNT; isa++) {
         if (!ib__kernels_for((ib_isa)isa)) continue;
