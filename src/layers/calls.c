@@ -248,6 +248,22 @@ static ib_variable *find_state(const ib_layer *layer, const char *name) {
     return NULL;
 }
 
+ib_variable *ib__layer_state_make(ib_layer *layer, const char *name, const ib_shape *shape) {
+    ib_variable *v = ib__alloc(1, sizeof *v);
+    if (v) {
+        *v = (ib_variable){.path = ib__arena_printf(&layer->arena, "%s/%s", layer->path, name),
+                           .shape = *shape,
+                           .data = ib__alloc((size_t)ib__shape_elements(shape) + 1, sizeof *v->data)};
+    }
+    if (!v || !v->path || !v->data ||
+        !ib__grow(&layer->states, &layer->states_capacity, layer->n_states + 1, sizeof *layer->states)) {
+        if (v) ib__free(v->data);
+        ib__free(v);
+        return NULL;
+    }
+    return layer->states[layer->n_states++] = v;
+}
+
 ib_node ib__layer_state(ib_layer *layer, ib_graph *g, const char *name, const ib_shape *shape) {
     ib_variable *v = find_state(layer, name);
     if (v && !ib__shape_equal(&v->shape, shape)) {
@@ -258,21 +274,8 @@ ib_node ib__layer_state(ib_layer *layer, ib_graph *g, const char *name, const ib
             g, IB_BAD_INPUT,
             "a stateful layer needs batches of one size: its state is %s, now it would be %s", a, b);
     }
-    if (v) return ib__op_variable(g, v);
-    v = ib__alloc(1, sizeof *v);
-    if (v) {
-        *v = (ib_variable){.path = ib__arena_printf(&layer->arena, "%s/%s", layer->path, name),
-                           .shape = *shape,
-                           .data = ib__alloc((size_t)ib__shape_elements(shape) + 1, sizeof *v->data)};
-    }
-    if (!v || !v->path || !v->data ||
-        !ib__grow(&layer->states, &layer->states_capacity, layer->n_states + 1, sizeof *layer->states)) {
-        if (v) ib__free(v->data);
-        ib__free(v);
-        return ib__graph_fail(g, IB_NO_MEMORY, "out of memory");
-    }
-    layer->states[layer->n_states++] = v;
-    return ib__op_variable(g, v);
+    if (!v) v = ib__layer_state_make(layer, name, shape);
+    return v ? ib__op_variable(g, v) : ib__graph_fail(g, IB_NO_MEMORY, "out of memory");
 }
 
 void ib__layer_state_assign(ib_layer *layer, ib_graph *g, const char *name, ib_node value) {

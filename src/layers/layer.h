@@ -172,6 +172,8 @@ const ib_value *ib__layer_keep(ib_layer *layer, ib_value *value);
 /* A state that stays from call to call, zero in the beginning, as a node; the batch has a fixed size then.
  * assign: what it will be after the step. */
 ib_node ib__layer_state(ib_layer *layer, ib_graph *g, const char *name, const ib_shape *shape);
+/* A new state of zeros; NULL: no memory. */
+ib_variable *ib__layer_state_make(ib_layer *layer, const char *name, const ib_shape *shape);
 void ib__layer_state_assign(ib_layer *layer, ib_graph *g, const char *name, ib_node value);
 /* The states of a layer and its parts; out may be NULL. Gives their number. */
 size_t ib__layer_states(const ib_layer *layer, ib_variable **out);

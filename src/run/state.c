@@ -8,11 +8,33 @@
 
 #include "base/pack.h"
 
+/* State *i of a layer and its parts; NULL, and *i less by their number: there are not so many. */
+static ib_variable *layer_state(const ib_layer *layer, size_t *i) {
+    if (*i < layer->n_states) return layer->states[*i];
+    *i -= layer->n_states;
+    for (size_t k = 0; k < layer->n_parts; k++) {
+        ib_variable *v = layer_state(layer->parts[k].layer, i);
+        if (v != NULL) return v;
+    }
+    return NULL;
+}
+
+/* What a stateful layer keeps from batch to batch is made by the first step. */
+static ib_variable *kept_state(const ib_trainer *t, size_t i) {
+    for (size_t k = 0; k < t->model->n_layers; k++) {
+        ib_variable *v = layer_state(t->model->layers[k], &i);
+        if (v != NULL) return v;
+    }
+    return NULL;
+}
+
 ib_variable *ib__state_variable(const ib_trainer *t, size_t i) {
     ib_variable *const *slots = NULL;
     if (i < t->n_weights) return &t->weights[i]->variable;
     size_t n = t->model->optimizer == NULL ? 0 : ib__optimizer_slots(t->model->optimizer, &slots);
-    return slots != NULL && i - t->n_weights < n ? slots[i - t->n_weights] : NULL;
+    i -= t->n_weights;
+    if (slots != NULL && i < n) return slots[i];
+    return kept_state(t, i - n);
 }
 
 static void pack_scores(ib_buf *out, const ib_scores *s) {
@@ -67,6 +89,14 @@ void ib__state_pack(ib_buf *out, const ib_trainer *t) {
     }
     pack_scores(out, &t->train);
     pack_position(out, t);
+    const ib_variable *v;
+    for (size_t i = 0; (v = kept_state(t, i)) != NULL; i++) {
+        ib__pack_text(out, v->path);
+        ib__pack_u64(out, (uint64_t)v->shape.rank);
+        for (int k = 0; k < v->shape.rank; k++)
+            ib__pack_u64(out, (uint64_t)v->shape.dims[k]);
+        ib__pack_floats(out, v->data, (size_t)ib__shape_elements(&v->shape));
+    }
 }
 
 static ib_status other(const char *name, const char *what, const char *expected, const char *found,
@@ -126,6 +156,52 @@ static ib_status unpack_scores(ib_scores *s, ib_unpack *u, const char *name, ib_
     return IB_OK;
 }
 
+/* The layer of this path, or one inside of it. */
+static ib_layer *find_layer(ib_layer *layer, const char *path, size_t n) {
+    if (strlen(layer->path) == n && memcmp(layer->path, path, n) == 0) return layer;
+    ib_layer *found = NULL;
+    for (size_t i = 0; found == NULL && i < layer->n_parts; i++)
+        found = find_layer(layer->parts[i].layer, path, n);
+    return found;
+}
+
+/* A state as it was packed, in its layer. */
+static ib_status unpack_kept(ib_trainer *t, ib_unpack *u, const char *name, ib_error *err) {
+    const char *path = ib__unpack_text(u), *slash = strrchr(path, '/');
+    ib_layer *layer = NULL;
+    for (size_t i = 0; slash != NULL && layer == NULL && i < t->model->n_layers; i++)
+        layer = find_layer(t->model->layers[i], path, (size_t)(slash - path));
+    if (layer == NULL)
+        return ib__fail(err, IB_BAD_INPUT, name, "expected the state of a layer, found \"%.100s\"", path);
+    ib_shape shape = {.rank = (int)ib__unpack_count(u, IB_RANK_MAX)};
+    size_t room = (size_t)(u->end - u->at) / sizeof(float), elements = 1;
+    for (int i = 0; i < shape.rank; i++) {
+        shape.dims[i] = (int64_t)ib__unpack_count(u, room);
+        if (shape.dims[i] > 0 && elements > room / (size_t)shape.dims[i]) u->failed = true;
+        elements = u->failed ? 0 : elements * (size_t)shape.dims[i];
+    }
+    ib_variable *v = NULL;
+    for (size_t i = 0; i < layer->n_states; i++)
+        if (strcmp(layer->states[i]->path, path) == 0) v = layer->states[i];
+    if (u->failed || (v != NULL && !ib__shape_equal(&v->shape, &shape)))
+        return ib__fail(err, IB_BAD_INPUT, name, "%.100s: a state of another shape", path);
+    if (v == NULL) v = ib__layer_state_make(layer, slash + 1, &shape);
+    if (v == NULL) return ib__fail_memory(err);
+    ib__unpack_floats(u, v->data, elements);
+    return IB_OK;
+}
+
+/* States that are not in the file were not made yet: they are zero. */
+static ib_status unpack_states(ib_trainer *t, ib_unpack *u, const char *name, ib_error *err) {
+    ib_variable *v;
+    for (size_t i = 0; (v = kept_state(t, i)) != NULL; i++)
+        memset(v->data, 0, (size_t)ib__shape_elements(&v->shape) * sizeof *v->data);
+    ib_status status = IB_OK;
+    while (status == IB_OK && !u->failed && u->at < u->end)
+        status = unpack_kept(t, u, name, err);
+    return status;
+}
+
 ib_status ib__state_unpack(ib_trainer *t, const void *bytes, size_t n, const char *name, ib_error *err) {
     ib_unpack u = {bytes, (const unsigned char *)bytes + n, false};
     size_t step = ib__unpack_count(&u, t->steps);
@@ -139,6 +215,8 @@ ib_status ib__state_unpack(ib_trainer *t, const void *bytes, size_t n, const cha
     size_t n_position;
     t->pass = ib__unpack_count(&u, UINT32_MAX);
     const void *position = ib__unpack_bytes(&u, &n_position);
+    status = unpack_states(t, &u, name, err);
+    if (status != IB_OK) return status;
     if (!ib__unpack_done(&u))
         return ib__fail(err, IB_BAD_INPUT, name,
                         "expected the state of a training run, found something else");

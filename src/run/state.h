@@ -8,13 +8,15 @@
 
 #include "run/trainer.h"
 
-/* Step, weights, optimizer (slots, iterations, learning rate), running loss and metrics. Streams and the
+/* Step, weights, optimizer (slots, iterations, learning rate), running loss and metrics, states of stateful
+ * layers. Streams and the
  * order of samples are functions of the step's number. */
 void ib__state_pack(ib_buf *out, const ib_trainer *trainer);
 /* Puts the trainer into this state. name: the file, for errors. */
 ib_status ib__state_unpack(ib_trainer *trainer, const void *bytes, size_t n, const char *name, ib_error *err);
 
-/* Variable i: weights, then the optimizer's slots; NULL behind the last. */
+/* Variable i: weights, then the optimizer's slots, then the states that stateful layers have made in a step;
+ * NULL behind the last. */
 ib_variable *ib__state_variable(const ib_trainer *trainer, size_t i);
 
 #endif

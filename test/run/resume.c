@@ -95,6 +95,17 @@ static void restore(const char *path) {
     ib__experiment_free(e);
 }
 
+/* With byte i changed and a right digest: what the reader must look at itself. */
+static void restore_changed(const char *path, ib_buf *file, size_t i) {
+    char kept = file->data[i];
+    file->data[i] = (char)(kept ^ 0x81);
+    ib_digest right = ib__sha256(file->data, file->length - sizeof right);
+    memcpy(file->data + file->length - sizeof right, &right, sizeof right);
+    assert_int_equal(ib__file_write(path, file->data, file->length, NULL), IB_OK);
+    restore(path);
+    file->data[i] = kept;
+}
+
 /* Any byte changed, any length: refused, never more. */
 static void damaged(void **state) {
     char path[300], digest[72];
@@ -114,16 +125,8 @@ static void damaged(void **state) {
         assert_int_equal(ib__file_write(path, file.data, i, NULL), IB_OK);
         assert_int_equal(ib__checkpoint_read(&c, path, NULL), IB_BAD_INPUT);
     }
-    /* With a right digest, and other content: what the reader must look at itself. */
-    for (size_t i = 20; i + 32 < file.length; i += i < 1000 || i + 3000 > file.length ? 13 : 3001) {
-        char kept = file.data[i];
-        file.data[i] = (char)(kept ^ 0x81);
-        ib_digest right = ib__sha256(file.data, file.length - sizeof right);
-        memcpy(file.data + file.length - sizeof right, &right, sizeof right);
-        assert_int_equal(ib__file_write(path, file.data, file.length, NULL), IB_OK);
-        restore(path);
-        file.data[i] = kept;
-    }
+    for (size_t i = 20; i + 32 < file.length; i += i < 1000 || i + 3000 > file.length ? 13 : 3001)
+        restore_changed(path, &file, i);
     ib__buf_free(&file);
 }
 
@@ -187,9 +190,48 @@ static void thinned(void **state) {
     free(steps);
 }
 
+/* What an RNN keeps from batch to batch goes on, too, in layers inside of others. */
+static void stateful(void **state) {
+    char text[16384], here[2048], digest[72], expected[72];
+    (void)state;
+    assert_non_null(getcwd(here, sizeof here));
+    int length = snprintf(
+        text, sizeof text,
+        "isobit: 1\nseed: 3\nmodel:\n  sequential:\n    - Reshape: {target_shape: [8, 8]}\n"
+        "    - Bidirectional: {layer: {class_name: GRU, config: {units: 3, stateful: true, return_sequences: "
+        "true}}}\n    - SimpleRNN: {units: 4, stateful: true}\n    - Dense: {units: 10, activation: "
+        "softmax}\n"
+        "compile: {optimizer: sgd, loss: sparse_categorical_crossentropy}\n"
+        "data: {train: {csv: %s/examples/digits/digits.csv, label: label, rows: [0, 40]}}\n"
+        "fit: {batch_size: 10, epochs: 2}\ncheckpoint: {steps: 1, keep: 9}\n",
+        here);
+    in_base(experiment, "stateful.yaml");
+    in_base(run, "stateful");
+    assert_int_equal(ib__file_write(experiment, text, (size_t)length, NULL), IB_OK);
+    assert_int_equal(train(false, 0, &one, expected, NULL), IB_OK);
+    in_base(run, "stateful-stopped");
+    for (size_t at = 1; at <= 7; at += 3) {
+        ib_error err = {0};
+        empty();
+        assert_int_equal(train(false, at, &one, digest, NULL), IB_INTERRUPTED);
+        if (train(true, 0, &(ib_runtime){.threads = 2, .isa = ib__isa_default()}, digest, &err) != IB_OK)
+            fail_msg("stopped at call %zu: %s: %s", at, err.where, err.text);
+        assert_string_equal(digest, expected);
+    }
+    char path[300];
+    ib_buf file = {0};
+    empty();
+    assert_int_equal(train(false, 3, &one, digest, NULL), IB_INTERRUPTED);
+    snprintf(path, sizeof path, "%s/checkpoint/step-000000000002", run);
+    assert_int_equal(ib__file_read(&file, path, 0, NULL), IB_OK);
+    for (size_t i = file.length - 32 - 600; i + 32 < file.length; i += 3)
+        restore_changed(path, &file, i);
+    ib__buf_free(&file);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(anywhere), cmocka_unit_test(damaged),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(anywhere),    cmocka_unit_test(damaged),
                                        cmocka_unit_test(passed_over), cmocka_unit_test(locked),
-                                       cmocka_unit_test(thinned)};
+                                       cmocka_unit_test(thinned),     cmocka_unit_test(stateful)};
     return cmocka_run_group_tests(tests, prepare, remove_base);
 }
