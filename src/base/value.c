@@ -169,6 +169,11 @@ bool ib__value_put(ib_value *tree, const char *path, ib_value *child) {
     return true;
 }
 
+const ib_value *ib__value_path(const ib_value *tree, const char *path) {
+    ib_value **place = tree == NULL ? NULL : find_place((ib_value *)(uintptr_t)tree, path);
+    return place == NULL ? NULL : *place;
+}
+
 ib_value *ib__value_get(const ib_value *map, const char *key) {
     if (map == NULL || map->kind != IB_MAP) return NULL;
     for (size_t i = 0; i < map->count; i++)

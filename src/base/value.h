@@ -57,6 +57,9 @@ bool ib__value_append(ib_value *map, const char *key, ib_value *child);
  * over child. false: there is nothing at the path (or child is NULL); child is then freed. */
 bool ib__value_put(ib_value *tree, const char *path, ib_value *child);
 
+/* What stands at such a path; NULL: nothing. */
+const ib_value *ib__value_path(const ib_value *tree, const char *path);
+
 /* Looking. get: NULL when map is not a map (or NULL) or has no such key. at: NULL outside. is: value may be
  * NULL. number: int or real, else false. */
 ib_value *ib__value_get(const ib_value *map, const char *key);

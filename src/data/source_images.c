@@ -13,6 +13,7 @@
 #include "base/nearest.h"
 #include "base/pool.h"
 #include "data/image_entry.h"
+#include "data/image_folder.h"
 #include "data/kinds.h"
 #include "data/listing.h"
 #include "numerics/random.h"
@@ -304,6 +305,26 @@ static ib_status hash_files(image_source *s, ib_digest *folder, ib_error *err) {
     ib__pool_free(pool);
     free(h.status);
     return status;
+}
+
+ib_status ib__image_folder_read(ib_image_folder *out, const ib_entry *q, const char *folder) {
+    image_source s = {0};
+    *out = (ib_image_folder){0};
+    s.folder = strdup(folder);
+    ib_status status = s.folder == NULL ? ib__fail_memory(q->err) : read_settings(&s, q);
+    if (status == IB_OK) status = find_files(&s, q);
+    if (status == IB_OK) status = hash_files(&s, &out->whole, q->err);
+    out->files = s.files;
+    out->digests = s.digests;
+    free(s.labels);
+    free(s.folder);
+    return status;
+}
+
+void ib__image_folder_free(ib_image_folder *list) {
+    ib__listing_free(&list->files);
+    free(list->digests);
+    *list = (ib_image_folder){0};
 }
 
 static ib_status open_folder(image_source *s, const ib_entry *q) {

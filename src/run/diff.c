@@ -9,6 +9,7 @@
 #include "run/cause.h"
 #include "run/commands.h"
 #include "run/diff_data.h"
+#include "run/inputs.h"
 #include "run/lockstep.h"
 
 /* ---- Settings ---- */
@@ -124,11 +125,13 @@ static bool inputs_intact(const ib_record *r, const ib_options *options) {
     const ib_value *inputs = ib__value_get(r->tree, "inputs");
     for (size_t i = 0; i < inputs->count; i++) {
         const ib_value *path = ib__value_get(inputs->items[i], "path");
+        const ib_value *field = ib__value_get(inputs->items[i], "field");
         const ib_value *hash = ib__value_get(inputs->items[i], "sha256");
-        if (!ib__value_is(path, IB_STRING)) continue;
+        if (!ib__value_is(path, IB_STRING) || !ib__value_is(field, IB_STRING)) continue;
         ib_digest digest;
         char hex[65] = "";
-        if (ib__sha256_file(&digest, path->string, NULL) == IB_OK) ib__digest_hex(hex, &digest);
+        if (ib__input_digest(&digest, r, field->string, path->string, NULL) == IB_OK)
+            ib__digest_hex(hex, &digest);
         if (ib__value_is_string(hash, hex)) continue;
         ib__say(options, "not trained again: %s is not what %s was trained on any more\n", path->string,
                 r->folder);

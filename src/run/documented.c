@@ -3,15 +3,19 @@
  * Verification by the goal `documented`: everything needed to run it again is recorded and still there. Also
  * the comparison of a recorded environment with this one.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/spawn.h"
 #include "run/again.h"
 #include "run/commands.h"
 #include "run/env.h"
+#include "run/inputs.h"
 #include "run/lock_text.h"
+#include "run/publish.h"
 #include "run/report.h"
 
 /* ---- The environment here and there ---- */
@@ -143,7 +147,7 @@ static void check_inputs(documents *d) {
         ib_digest digest;
         char hex[65] = "", text[600];
         ib_error problem = {0};
-        ib_status status = ib__sha256_file(&digest, path->string, &problem);
+        ib_status status = ib__input_digest(&digest, d->record, field->string, path->string, &problem);
         if (status == IB_OK) ib__digest_hex(hex, &digest);
         bool same = status == IB_OK && ib__value_is_string(wanted, hex);
         snprintf(text, sizeof text, "%.300s%s%.200s", path->string,
@@ -176,24 +180,81 @@ static ib_status check_lock(documents *d, ib_error *err) {
     return status;
 }
 
+/* ---- From an empty folder ---- */
+
+static ib_status stage_file(const char *from, const char *to, const char *name, ib_error *err) {
+    ib_buf bytes = {0};
+    char *source = ib__path_join(from, name), *target = ib__path_join(to, name);
+    ib_status status = source == NULL || target == NULL ? ib__fail_memory(err) : IB_OK;
+    if (status == IB_OK) status = ib__file_read(&bytes, source, 0, err);
+    if (status == IB_OK) status = ib__file_write(target, bytes.data, bytes.length, err);
+    ib__buf_free(&bytes);
+    free(source);
+    free(target);
+    return status;
+}
+
+/* A link, where a published run would have the input itself: inputs may be large. */
+static ib_status stage_input(const char *folder, const char *field, const char *path, ib_error *err) {
+    char *name = ib__bundle_input(folder, field, path);
+    if (name == NULL) return ib__fail_memory(err);
+    ib_status status = IB_OK;
+    if (symlink(path, name) != 0) status = ib__fail(err, IB_IO, name, "cannot be made: %s", strerror(errno));
+    free(name);
+    return status;
+}
+
+/* The record and the inputs that it names, and nothing else, in an empty folder; read from there. */
+static ib_status stage(const ib_record *record, const char *folder, ib_record **out, ib_error *err) {
+    static const char *const names[] = {"record.json", "steps", "tensors"};
+    const ib_value *inputs = ib__value_get(record->tree, "inputs");
+    char *inner = ib__path_join(folder, "inputs");
+    ib_status status = inner == NULL ? ib__fail_memory(err) : ib__folder_make(inner, err);
+    for (size_t i = 0; status == IB_OK && i < sizeof names / sizeof *names; i++)
+        status = stage_file(record->folder, folder, names[i], err);
+    for (size_t i = 0; status == IB_OK && i < inputs->count; i++) {
+        const ib_value *field = ib__value_get(inputs->items[i], "field");
+        const ib_value *path = ib__value_get(inputs->items[i], "path");
+        if (!ib__value_is(field, IB_STRING) || !ib__value_is(path, IB_STRING)) continue;
+        if (strchr(field->string, '/') == NULL)
+            status = stage_input(folder, field->string, path->string, err);
+    }
+    if (status == IB_OK) status = ib__record_read(out, folder, err);
+    if (status == IB_OK && !ib__value_set((*out)->tree, "folder", ib__value_string(folder)))
+        status = ib__fail_memory(err);
+    free(inner);
+    return status;
+}
+
 /* The run from what is recorded and nothing else, up to the end of its first epoch, or the first 200 steps.
- * Nothing of its folder but the record is used, and nothing is written. */
+ */
 static ib_status check_execution(documents *d, ib_error *err) {
-    ib_again again = {.record = d->record, .options = &d->report.inner, .steps = 200};
+    ib_again again = {.options = &d->report.inner, .steps = 200};
     ib_error problem = {0};
+    ib_record *staged = NULL;
+    char *folder = NULL;
     ib_status status = ib__runtime_init(&again.runtime, d->report.outer->threads, d->report.outer->isa, err);
     if (status != IB_OK) return status;
     for (size_t i = 1; i < d->record->trace.n_steps && i < again.steps; i++)
         if (d->record->trace.steps[i].state) again.steps = i;
-    status = ib__again(&again, &problem);
-    char text[200];
-    snprintf(text, sizeof text, "its first %zu steps give the recorded digests",
-             again.trace.n_steps > 0 ? again.trace.n_steps - 1 : 0);
-    tell(d, "execution", status == IB_OK,
-         status == IB_OK        ? text
-         : status == IB_DIFFERS ? "it gives other digests"
-                                : problem.text);
+    status = ib__folder_temporary(&folder, &problem);
+    if (status == IB_OK) status = stage(d->record, folder, &staged, &problem);
+    again.record = staged;
+    if (status == IB_OK) status = ib__again(&again, &problem);
+    char text[640];
+    if (status == IB_OK)
+        snprintf(
+            text, sizeof text,
+            "in an empty folder with the record and its inputs alone, the first %zu steps give the recorded "
+            "digests",
+            again.trace.n_steps > 0 ? again.trace.n_steps - 1 : 0);
+    else
+        snprintf(text, sizeof text, "%s%s%.300s", problem.where, problem.where[0] != '\0' ? ": " : "",
+                 status == IB_DIFFERS ? "it gives other digests" : problem.text);
+    tell(d, "execution", status == IB_OK, text);
     ib__again_free(&again);
+    ib__record_free(staged);
+    ib__folder_discard(folder);
     return IB_OK;
 }
 

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "run/commands.h"
+#include "run/inputs.h"
 #include "run/publish.h"
 
 #define STATEMENT "https://in-toto.io/Statement/v1"
@@ -24,13 +25,14 @@ typedef struct published {
     char hex[65];
     size_t size;
     const char *input; /* the field, "data.train.npz"; NULL: of the run */
+    char *tree;        /* the folder whose files this one lists; NULL: it is no such list */
 } published;
 
 typedef struct bundle {
     const ib_record *record;
     const char *folder;
-    published files[64];
-    size_t n;
+    published *files;
+    size_t n, capacity;
 } bundle;
 
 char *ib__bundle_input(const char *folder, const char *field, const char *path) {
@@ -45,32 +47,36 @@ char *ib__bundle_input(const char *folder, const char *field, const char *path) 
 
 /* ---- Files ---- */
 
-static ib_status add_file(bundle *b, const char *from, const char *name, const char *input, ib_error *err) {
-    ib_buf bytes = {0};
+static ib_status write_bytes(const bundle *b, const char *name, const ib_buf *bytes, ib_error *err) {
     char *to = ib__path_join(b->folder, name);
     if (to == NULL) return ib__fail_memory(err);
-    if (b->n == sizeof b->files / sizeof *b->files) {
-        free(to);
-        return ib__fail(err, IB_UNSUPPORTED, name, "too many files");
-    }
     char *slash = strrchr(to, '/');
     *slash = '\0';
     ib_status status = ib__folder_make(to, err);
     *slash = '/';
-    if (status == IB_OK) status = ib__file_read(&bytes, from, SIZE_MAX / 4, err);
-    if (status == IB_OK) status = ib__file_write(to, bytes.data, bytes.length, err);
-    if (status == IB_OK) {
-        published *p = &b->files[b->n];
-        ib_digest digest = ib__sha256(bytes.data, bytes.length);
-        ib__digest_hex(p->hex, &digest);
-        p->size = bytes.length;
-        p->input = input;
-        p->name = strdup(name);
-        b->n++;
-        if (p->name == NULL) status = ib__fail_memory(err);
-    }
-    ib__buf_free(&bytes);
+    if (status == IB_OK) status = ib__file_write(to, bytes->data, bytes->length, err);
     free(to);
+    return status;
+}
+
+/* Writes it, and takes it into the list. */
+static ib_status add_bytes(bundle *b, const ib_buf *bytes, const char *name, const char *input,
+                           ib_error *err) {
+    if (!ib__grow(&b->files, &b->capacity, b->n + 1, sizeof *b->files)) return ib__fail_memory(err);
+    ib_status status = write_bytes(b, name, bytes, err);
+    if (status != IB_OK) return status;
+    published *p = &b->files[b->n++];
+    *p = (published){.name = strdup(name), .size = bytes->length, .input = input};
+    ib_digest digest = ib__sha256(bytes->data, bytes->length);
+    ib__digest_hex(p->hex, &digest);
+    return p->name != NULL ? IB_OK : ib__fail_memory(err);
+}
+
+static ib_status add_file(bundle *b, const char *from, const char *name, const char *input, ib_error *err) {
+    ib_buf bytes = {0};
+    ib_status status = ib__file_read(&bytes, from, SIZE_MAX / 4, err);
+    if (status == IB_OK) status = add_bytes(b, &bytes, name, input, err);
+    ib__buf_free(&bytes);
     return status;
 }
 
@@ -85,7 +91,71 @@ static ib_status add_run_files(bundle *b, ib_error *err) {
     return status;
 }
 
-/* Only what the run was trained on is published. */
+/* ---- Inputs: only what the run was trained on is published ---- */
+
+static ib_status fail_changed(const char *path, const char *field, ib_error *err) {
+    return ib__fail(err, IB_BAD_INPUT, path, "%.60s was changed since the run", field);
+}
+
+static ib_status add_input_file(bundle *b, const char *field, const char *path, const ib_value *wanted,
+                                ib_error *err) {
+    char *name = ib__bundle_input("", field, path);
+    if (name == NULL) return ib__fail_memory(err);
+    ib_status status = add_file(b, path, name, field, err);
+    free(name);
+    bool same = status != IB_OK || ib__value_is_string(wanted, b->files[b->n - 1].hex);
+    return same ? status : fail_changed(path, field, err);
+}
+
+/* Copies one file of a folder and adds its line to the list, as sha256sum writes and checks it. */
+static ib_status copy_listed(bundle *b, const ib_image_folder *files, size_t i, const char *path,
+                             const char *tree, ib_buf *list, ib_error *err) {
+    ib_buf bytes = {0};
+    char hex[65], *from = ib__path_join(path, files->files.paths[i]),
+                  *to = ib__path_join(tree, files->files.paths[i]);
+    ib_status status = from == NULL || to == NULL ? ib__fail_memory(err) : IB_OK;
+    if (status == IB_OK && strpbrk(to, "\\\n\r") != NULL)
+        status =
+            ib__fail(err, IB_UNSUPPORTED, from, "names with a backslash or an end of line are not published");
+    if (status == IB_OK) status = ib__file_read(&bytes, from, SIZE_MAX / 4, err);
+    ib_digest digest = ib__sha256(bytes.data, bytes.length);
+    if (status == IB_OK && memcmp(&digest, &files->digests[i], sizeof digest) != 0)
+        status = ib__fail(err, IB_BAD_INPUT, from, "it was changed while it was published");
+    if (status == IB_OK) status = write_bytes(b, to, &bytes, err);
+    ib__digest_hex(hex, &digest);
+    if (status == IB_OK && !ib__buf_printf(list, "%s  %s\n", hex, strchr(to, '/') + 1))
+        status = ib__fail_memory(err);
+    ib__buf_free(&bytes);
+    free(from);
+    free(to);
+    return status;
+}
+
+/* A folder is published with the list of its files: inputs/FIELD-NAME/... and inputs/FIELD-NAME.sha256. */
+static ib_status add_input_folder(bundle *b, const char *field, const char *path, const ib_value *wanted,
+                                  ib_error *err) {
+    ib_image_folder files;
+    ib_buf list = {0}, name = {0};
+    char hex[65], *tree = ib__bundle_input("", field, path);
+    ib_status status = ib__input_files(&files, b->record, field, path, err);
+    ib__digest_hex(hex, &files.whole);
+    if (status == IB_OK && !ib__value_is_string(wanted, hex)) status = fail_changed(path, field, err);
+    if (status == IB_OK && (tree == NULL || !ib__buf_printf(&name, "%s.sha256", tree)))
+        status = ib__fail_memory(err);
+    for (size_t i = 0; status == IB_OK && i < files.files.n; i++)
+        status = copy_listed(b, &files, i, path, tree, &list, err);
+    if (status == IB_OK) status = add_bytes(b, &list, name.data, field, err);
+    if (status == IB_OK) {
+        b->files[b->n - 1].tree = tree;
+        tree = NULL;
+    }
+    free(tree);
+    ib__buf_free(&list);
+    ib__buf_free(&name);
+    ib__image_folder_free(&files);
+    return status;
+}
+
 static ib_status add_inputs(bundle *b, ib_error *err) {
     const ib_value *inputs = ib__value_get(b->record->tree, "inputs");
     ib_status status = IB_OK;
@@ -94,13 +164,9 @@ static ib_status add_inputs(bundle *b, ib_error *err) {
         const ib_value *path = ib__value_get(inputs->items[i], "path");
         const ib_value *wanted = ib__value_get(inputs->items[i], "sha256");
         if (!ib__value_is(field, IB_STRING) || !ib__value_is(path, IB_STRING)) continue;
-        char *name = ib__bundle_input("", field->string, path->string);
-        if (name == NULL) return ib__fail_memory(err);
-        status = add_file(b, path->string, name, field->string, err);
-        free(name);
-        if (status == IB_OK && !ib__value_is_string(wanted, b->files[b->n - 1].hex))
-            status =
-                ib__fail(err, IB_BAD_INPUT, path->string, "%.60s was changed since the run", field->string);
+        status = ib__input_is_folder(path->string)
+                     ? add_input_folder(b, field->string, path->string, wanted, err)
+                     : add_input_file(b, field->string, path->string, wanted, err);
     }
     return status;
 }
@@ -252,8 +318,31 @@ static bool add_file_entity(ib_value *graph, const published *p) {
     return ib__value_add(graph, one) && good;
 }
 
+/* A folder's identifier ends in a slash. false: no memory. */
+static bool tree_id(ib_buf *id, const published *p) {
+    return ib__buf_printf(id, "%s/", p->tree);
+}
+
+static bool add_tree_entity(ib_value *graph, const published *p) {
+    ib_buf id = {0};
+    ib_value *one = tree_id(&id, p) ? entity(id.data, "Dataset", p->tree) : NULL;
+    bool good = one != NULL && put_text(one, "description",
+                                        "A folder of samples; the file beside it lists the SHA-256 of each");
+    ib__buf_free(&id);
+    return ib__value_add(graph, one) && good;
+}
+
 static bool add_reference(ib_value *list, const char *id) {
     return ib__value_add(list, pair("@id", id));
+}
+
+/* A file, and the folder that it lists. */
+static bool add_references(ib_value *list, const published *p) {
+    ib_buf id = {0};
+    if (p->tree == NULL) return add_reference(list, p->name);
+    bool good = tree_id(&id, p) && add_reference(list, id.data) && add_reference(list, p->name);
+    ib__buf_free(&id);
+    return good;
 }
 
 static const char *const profiles[] = {"https://w3id.org/ro/wfrun/process/0.5",
@@ -285,7 +374,7 @@ static bool add_root(ib_value *graph, const bundle *b) {
     ib_value *parts = ib__value_list(), *conforms = ib__value_list();
     bool good = root != NULL && parts != NULL && conforms != NULL;
     for (size_t i = 0; good && i < b->n; i++)
-        good = add_reference(parts, b->files[i].name);
+        good = add_references(parts, &b->files[i]);
     good = good && add_reference(parts, "statement.json");
     for (size_t i = 0; good && i < sizeof profiles / sizeof *profiles; i++)
         good = add_reference(conforms, profiles[i]);
@@ -319,7 +408,7 @@ static bool add_action(ib_value *graph, const bundle *b) {
         bool result = strcmp(b->files[i].name, "model.keras") == 0 ||
                       strcmp(b->files[i].name, "history.csv") == 0 ||
                       strcmp(b->files[i].name, "record.json") == 0;
-        if (b->files[i].input != NULL) good = add_reference(objects, b->files[i].name);
+        if (b->files[i].input != NULL) good = add_references(objects, &b->files[i]);
         if (result) good = add_reference(results, b->files[i].name);
     }
     if (action == NULL) {
@@ -367,7 +456,8 @@ static ib_value *crate(const bundle *b) {
     good = ib__value_add(graph, metadata) && good;
     good = good && add_root(graph, b);
     for (size_t i = 0; good && i < b->n; i++)
-        good = add_file_entity(graph, &b->files[i]);
+        good = add_file_entity(graph, &b->files[i]) &&
+               (b->files[i].tree == NULL || add_tree_entity(graph, &b->files[i]));
     if (good) {
         ib_value *one =
             entity("statement.json", "File", "An in-toto statement about the files and the result");
@@ -391,6 +481,16 @@ static ib_status write_tree(const bundle *b, const char *name, ib_value *tree, i
 }
 
 /* The crate's metadata come last: a folder that holds them is a complete bundle. */
+static ib_status write_bundle(bundle *b, ib_error *err) {
+    ib_status status = add_run_files(b, err);
+    if (status == IB_OK) status = add_inputs(b, err);
+    if (status == IB_OK) status = add_experiment(b, err);
+    if (status == IB_OK) status = write_tree(b, "statement.json", statement(b), err);
+    if (status == IB_OK) status = write_tree(b, "ro-crate-metadata.json", crate(b), err);
+    return status;
+}
+
+/* A failure leaves nothing behind. */
 ib_status ib__publish(const char *run, const char *folder, const ib_options *options, ib_error *err) {
     bundle b = {.folder = folder};
     ib_record *record = NULL;
@@ -398,16 +498,18 @@ ib_status ib__publish(const char *run, const char *folder, const ib_options *opt
     b.record = record;
     if (status == IB_OK && ib__file_exists(folder))
         status = ib__fail(err, IB_BAD_INPUT, folder, "expected a new folder, found one that is there");
-    if (status == IB_OK) status = add_run_files(&b, err);
-    if (status == IB_OK) status = add_inputs(&b, err);
-    if (status == IB_OK) status = add_experiment(&b, err);
-    if (status == IB_OK) status = write_tree(&b, "statement.json", statement(&b), err);
-    if (status == IB_OK) status = write_tree(&b, "ro-crate-metadata.json", crate(&b), err);
+    if (status == IB_OK) {
+        status = write_bundle(&b, err);
+        if (status != IB_OK) ib__tree_remove(folder);
+    }
     if (status == IB_OK)
         ib__say(options, "%zu files, result sha256:%s\n", b.n + 2,
                 ib__value_get(record->tree, "result")->string);
-    for (size_t i = 0; i < sizeof b.files / sizeof *b.files; i++)
+    for (size_t i = 0; i < b.n; i++) {
         free(b.files[i].name);
+        free(b.files[i].tree);
+    }
+    free(b.files);
     ib__record_free(record);
     return status;
 }
@@ -426,6 +528,39 @@ static bool same_digest(const char *folder, const char *name, const char *wanted
 /* Names in a statement are those of files of the bundle: nothing outside of it is looked at. */
 static bool is_inside(const char *name) {
     return name[0] != '/' && name[0] != '\0' && strstr(name, "..") == NULL;
+}
+
+/* The files of a folder, as the list inputs/NAME.sha256 has them. Says the first that is another one. */
+static ib_status check_list(const char *folder, const char *name, const ib_options *options, ib_error *err) {
+    ib_buf text = {0};
+    char *path = ib__path_join(folder, name), *save = NULL;
+    ib_status status = path == NULL ? ib__fail_memory(err) : ib__file_read(&text, path, (size_t)1 << 30, err);
+    char *line = status == IB_OK ? strtok_r(text.data, "\n", &save) : NULL;
+    for (size_t number = 1; status == IB_OK && line != NULL; number++) {
+        ib_buf file = {0};
+        if (strlen(line) < 67 || memcmp(line + 64, "  ", 2) != 0 || !is_inside(line + 66)) {
+            status = ib__fail(err, IB_BAD_INPUT, path, "line %zu: expected a SHA-256 and the name of a file",
+                              number);
+            break;
+        }
+        line[64] = '\0';
+        if (!ib__buf_printf(&file, "inputs/%s", line + 66)) {
+            status = ib__fail_memory(err);
+        } else if (!same_digest(folder, file.data, line)) {
+            ib__say(options, "differs: %s is not what %s says\n", file.data, name);
+            status = IB_DIFFERS;
+        }
+        ib__buf_free(&file);
+        line = strtok_r(NULL, "\n", &save);
+    }
+    ib__buf_free(&text);
+    free(path);
+    return status;
+}
+
+static bool is_list(const char *name) {
+    size_t n = strlen(name);
+    return strncmp(name, "inputs/", 7) == 0 && n > 7 && strcmp(name + n - 7, ".sha256") == 0;
 }
 
 ib_status ib__bundle_check(const ib_record *record, const ib_options *options, ib_error *err) {
@@ -455,6 +590,7 @@ ib_status ib__bundle_check(const ib_record *record, const ib_options *options, i
         bool result = strcmp(name->string, "result") == 0;
         bool same = result ? ib__value_is_string(ib__value_get(record->tree, "result"), hex->string)
                            : same_digest(record->folder, name->string, hex->string);
+        if (same && is_list(name->string)) status = check_list(record->folder, name->string, options, err);
         if (same) continue;
         ib__say(options, "differs: %s is not what the statement says\n", name->string);
         status = IB_DIFFERS;

@@ -201,6 +201,31 @@ printf 'x' >>"$work/bundle/report.html"
 "$isobit" verify "$work/bundle" >"$work/out" 2>"$work/err"
 [ $? -eq 1 ] || fail "changed bundle: $(cat "$work/out" "$work/err")"
 holds "changed bundle" '^differs: report.html is not what the statement says$'
+# A folder of images goes with the list of its files.
+mkdir "$work/images"
+for class in 0 1; do
+    mkdir "$work/images/$class"
+    cp $(ls "$root"/examples/jpeg_digits/digits/$class/*.jpg | head -n 4) "$work/images/$class"
+done
+experiment images.yaml -e 's/Dense: {units: 8, activation: relu}/Flatten: {}/' \
+    -e 's/train: .*/train: {images: images, image_size: [8, 8], color_mode: grayscale}/' -e '/^  test:/d' \
+    -e 's/batch_size: 32, //'
+good "train on a folder" train "$work/images.yaml" -o "$work/of_images"
+good "diff of runs on a folder" diff "$work/of_images" "$work/of_images"
+good "documented with a folder" verify "$work/of_images" --goal documented
+holds "clean folder" '^there: execution: in an empty folder with the record and its inputs alone, '
+good "publish a folder" publish "$work/of_images" -o "$work/images_bundle"
+(cd "$work/images_bundle/inputs" && sha256sum -c --quiet ./*.sha256) || fail "the list of a folder"
+[ "$(wc -l <"$work/images_bundle/inputs/data.train.images-images.sha256")" -eq 8 ] || fail "the list is not whole"
+mv "$work/images" "$work/images_away"
+good "verify a bundle with a folder" verify "$work/images_bundle"
+mv "$work/images_away" "$work/images"
+printf 'x' >>"$(ls "$work"/images_bundle/inputs/data.train.images-images/1/*.jpg | tail -n 1)"
+"$isobit" verify "$work/images_bundle" >"$work/out" 2>"$work/err"
+[ $? -eq 1 ] || fail "changed image: $(cat "$work/out" "$work/err")"
+holds "changed image" '^differs: inputs/data.train.images-images/1/.*.jpg is not what inputs/.*.sha256 says$'
+printf 'x' >>"$(ls "$work"/images/1/*.jpg | tail -n 1)"
+bad "publish a changed folder" "data.train.images was changed since the run" publish "$work/of_images" -o "$work/half"
 good "documented" verify "$work/run" --goal documented
 holds "documented" '^documented$'
 good "environment" env --check "$work/run"
