@@ -111,12 +111,19 @@ static bool fill_libraries(ib_value *map) {
            put_text(map, "openssl", OpenSSL_version(OPENSSL_VERSION)) && put_text(map, "zlib", zlibVersion());
 }
 
+static bool fill_gpu(ib_value *map) {
+    return ib__env_gpu(map, "");
+}
+
 ib_value *ib__env(void) {
     static const struct section {
         const char *key;
         bool (*fill)(ib_value *map);
-    } sections[] = {
-        {"system", fill_system}, {"cpu", fill_cpu}, {"build", fill_build}, {"libraries", fill_libraries}};
+    } sections[] = {{"system", fill_system},
+                    {"cpu", fill_cpu},
+                    {"gpu", fill_gpu},
+                    {"build", fill_build},
+                    {"libraries", fill_libraries}};
     ib_value *env = ib__value_map();
     bool good = env != NULL;
     for (size_t i = 0; good && i < sizeof sections / sizeof *sections; i++) {
