@@ -64,11 +64,20 @@ static void put_value(ib_buf *out, const ib_value *value) {
     ib__buf_free(&text);
 }
 
+/* Lists with blanks between; nothing is "none". */
 static void put_row(ib_buf *out, const char *key, const ib_value *value) {
     ib__buf_text(out, "<tr><th>");
     ib__html_text(out, key);
     ib__buf_text(out, "</th><td>");
-    put_value(out, value);
+    bool list = ib__value_is(value, IB_LIST);
+    for (size_t i = 0; list && i < value->count; i++) {
+        if (i > 0) ib__buf_text(out, " ");
+        put_value(out, value->items[i]);
+    }
+    if (value == NULL || value->kind == IB_NULL || (list && value->count == 0))
+        ib__buf_text(out, "none");
+    else if (!list)
+        put_value(out, value);
     ib__buf_text(out, "</td></tr>\n");
 }
 

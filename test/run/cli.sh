@@ -228,6 +228,25 @@ printf 'x' >>"$(ls "$work"/images/1/*.jpg | tail -n 1)"
 bad "publish a changed folder" "data.train.images was changed since the run" publish "$work/of_images" -o "$work/half"
 good "documented" verify "$work/run" --goal documented
 holds "documented" '^documented$'
+# The Dockerfile: FROM first, known instructions, no line that goes on into nothing, a version for each package; and
+# what its first step does to the list of archives in Debian's image.
+awk '/^#/ { next } { if (!more && !/^(FROM|ARG|RUN|COPY|CMD) /) exit 1; if (!n++ && !/^FROM /) exit 1; more = /\\$/ }
+     END { if (more || n < 8) exit 1 }' "$work/run/Dockerfile" || fail "the Dockerfile is not one"
+packages=$(sed -n '/apt-get install/,/^COPY/p' "$work/run/Dockerfile" | grep '^        ')
+if grep '^FROM debian' "$work/run/Dockerfile" | grep -qv stable; then
+    [ "$(grep -c . <<<"$packages")" -eq "$(grep -cE '^ +[a-z0-9.+-]+=[^= ]+( \\)?$' <<<"$packages")" ] ||
+        fail "packages without a version: $packages"
+    for part in debian debian-security; do
+        printf 'Types: deb\n# http://snapshot.debian.org/archive/%s/20250203T000000Z\n' $part
+        printf 'URIs: http://deb.debian.org/%s\nSuites: bookworm\n\n' $part
+    done >"$work/debian.sources"
+    sed -n '/^RUN sed/,/snapshot$/p' "$work/run/Dockerfile" |
+        sed "s,^RUN ,,; s,/etc/apt/sources.list.d,$work,; s,/etc/apt/apt.conf.d,$work," >"$work/step"
+    SNAPSHOT=20260131T120000Z bash "$work/step" || fail "the step of the archives"
+    [ "$(grep -c '^URIs: http://snapshot.debian.org/archive/debian\(-security\)\?/20260131T120000Z$' \
+        "$work/debian.sources")" -eq 2 ] || fail "the archives: $(cat "$work/debian.sources")"
+    grep -q deb.debian.org "$work/debian.sources" && fail "archives of today are left"
+fi
 good "environment" env --check "$work/run"
 good "lock" env --lock
 holds "lock" '^isobit-lock 1$'
