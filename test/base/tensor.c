@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "numerics/tensor.h"
@@ -104,6 +105,30 @@ static void test_digest(void **state) {
     check_digest(&m, text, sizeof text);
 }
 
+/* Float32 tensors around the ends of blocks, with values of all kinds, byte by byte. */
+static void test_digest_blocks(void **state) {
+    static const uint32_t kinds[] = {0,          0x80000000, 1,          0x7f800000, 0xff800000, 0x7f800001,
+                                     0xffffffff, 0x7fc00000, 0x3f800000, 0xc2f6e979, 0x7f7fffff};
+    static const int64_t sizes[] = {1, 2, 2047, 2048, 2049, 4095, 4096, 4097, 5000};
+    static uint32_t words[5000];
+    static char text[32 + sizeof words];
+    (void)state;
+    for (size_t i = 0; i < 5000; i++)
+        words[i] = kinds[i * 7 % 11] ^ (i % 3 == 0 ? (uint32_t)i : 0);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        size_t used = (size_t)snprintf(text, 32, "float32(%lld)", (long long)sizes[s]);
+        for (size_t i = 0; i < (size_t)sizes[s]; i++) {
+            float value;
+            memcpy(&value, &words[i], sizeof value);
+            uint32_t bits = isnan(value) ? 0x7fc00000 : words[i];
+            for (int k = 0; k < 32; k += 8)
+                text[used++] = (char)(bits >> k);
+        }
+        ib_tensor t = {IB_F32, {1, {sizes[s]}}, words};
+        check_digest(&t, text, used);
+    }
+}
+
 static void test_new(void **state) {
     (void)state;
     ib_tensor t;
@@ -120,8 +145,8 @@ static void test_new(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dtypes), cmocka_unit_test(test_shapes), cmocka_unit_test(test_convert),
-        cmocka_unit_test(test_digest), cmocka_unit_test(test_new),
+        cmocka_unit_test(test_dtypes), cmocka_unit_test(test_shapes),        cmocka_unit_test(test_convert),
+        cmocka_unit_test(test_digest), cmocka_unit_test(test_digest_blocks), cmocka_unit_test(test_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
