@@ -93,10 +93,29 @@ static ib_status check_record(const ib_value *tree, const char *path, ib_error *
     return ib__record_needs(tree, path, needs, sizeof needs / sizeof *needs, err);
 }
 
+/* A folder without record.json: what it is, if that can be told. */
+static ib_status check_complete(const char *run, ib_error *err) {
+    size_t *steps = NULL, n = 0;
+    if (ib__record_complete(run)) return IB_OK;
+    if (!ib__file_exists(run))
+        return ib__fail(err, IB_IO, run, "expected the folder of a run, found nothing there");
+    ib_status status = ib__checkpoint_steps(&steps, &n, run, NULL);
+    if (status == IB_OK && n > 0)
+        status = ib__fail(err, IB_BAD_INPUT, run,
+                          "expected a complete run, found one that was stopped at step %zu or still trains; "
+                          "isobit train --resume goes on",
+                          steps[n - 1]);
+    else
+        status = ib__fail(err, IB_BAD_INPUT, run, "expected a run (record.json), found something else");
+    free(steps);
+    return status;
+}
+
 static ib_status read_record(ib_record *r, const char *run, ib_error *err) {
     ib_buf text = {0};
     char *path = NULL;
-    ib_status status = read_text(run, "record.json", &text, &path, err);
+    ib_status status = check_complete(run, err);
+    if (status == IB_OK) status = read_text(run, "record.json", &text, &path, err);
     if (status == IB_OK) status = ib__json_parse(&r->tree, text.data, text.length, path, err);
     if (status == IB_OK) status = check_record(r->tree, path, err);
     if (status == IB_OK && !ib__digest_parse(&r->trace.result, ib__value_get(r->tree, "result")->string))

@@ -282,7 +282,12 @@ bad "missing part" "expected data.validation, found none" evaluate "$work/run" -
 bad "unknown level" "vary: expected a list of threads, isa, resume and compiler, found \"thread\", did you mean threads" \
     verify "$work/run" --vary thread
 bad "unknown goal" "goal: expected bitwise, functional or documented, found \"bits\"" verify "$work/run" --goal bits
-bad "no run" "record.json: cannot be opened" show "$work/none"
+bad "no run" "none: expected the folder of a run, found nothing there" show "$work/none"
+bad "a file" "digits.csv: expected a run \(record.json\), found something else" verify "$work/digits.csv"
+mkdir -p "$work/halted/checkpoint"
+cp "$work/good.yaml" "$work/halted/checkpoint/step-000000000003"
+bad "a stopped run" "halted: expected a complete run, found one that was stopped at step 3 or still trains; .*--resume" \
+    verify "$work/halted"
 sed -i 's/"result": "[0-9a-f]*"/"result": "12"/' "$work/run2/record.json"
 bad "damaged record" "record.json.*64 hex digits" show "$work/run2"
 sed -i '3s/ / x/' "$work/run/steps"
