@@ -125,6 +125,24 @@ static bool shape_fits(const ib_shape *shape) {
     return true;
 }
 
+/* Does the op give numbers of its first input only (beside what `pad` puts around them)? */
+static bool moves_numbers(ib_op op) {
+    switch (op) {
+    case IB_OP_stop_gradient:
+    case IB_OP_reshape:
+    case IB_OP_broadcast_in_dim:
+    case IB_OP_transpose:
+    case IB_OP_reverse:
+    case IB_OP_slice:
+    case IB_OP_pad:
+    case IB_OP_max_pool:
+    case IB_OP_gather:
+        return true;
+    default:
+        return false;
+    }
+}
+
 ib_node_data *ib__node_add(ib_graph *g, ib_op op, ib_type type, const ib_shape *shape, const ib_node *in,
                            int n) {
     for (int i = 0; i < n; i++)
@@ -143,7 +161,8 @@ ib_node_data *ib__node_add(ib_graph *g, ib_op op, ib_type type, const ib_shape *
     ib_node_data *node = &g->nodes[g->n_nodes++];
     *node = (ib_node_data){.op = op, .type = type, .shape = *shape, .n_in = n, .place = g->place};
     node->backward = g->backward;
-    node->logits = IB_NO_NODE;
+    node->logits = node->rounded = IB_NO_NODE;
+    if (moves_numbers(op)) node->format = g->nodes[in[0]].format;
     for (int i = 0; i < n; i++)
         if (g->nodes[in[i]].region > node->region) node->region = g->nodes[in[i]].region;
     if (node->region && g->building) node->region = g->building;
@@ -175,7 +194,11 @@ ib_node ib__op_variable(ib_graph *g, ib_variable *variable) {
 
 ib_node ib__op_constant(ib_graph *g, float value) {
     ib_node_data *node = ib__node_add(g, IB_OP_constant, IB_TYPE_F32, &(ib_shape){0}, NULL, 0);
-    if (node) node->u.value = value;
+    if (node) {
+        ib__format_round(g->format, &value, 1);
+        node->u.value = value;
+        node->format = g->format;
+    }
     return ib__node_last(g, node);
 }
 
@@ -189,6 +212,9 @@ static ib_node constant_words(ib_graph *g, ib_type type, const void *words, cons
     node->u.values = copy;
     if (!copy) return ib__graph_fail(g, IB_NO_MEMORY, "out of memory");
     memcpy(copy, words, n * sizeof *copy);
+    if (type != IB_TYPE_F32) return a;
+    ib__format_round(g->format, copy, n);
+    g->nodes[a].format = g->format;
     return a;
 }
 
@@ -246,7 +272,10 @@ void ib__graph_output(ib_graph *g, ib_node a) {
 /* A value for the end of a step, where variables change: words of a variable itself are copied before. */
 static ib_node settled(ib_graph *g, ib_node value) {
     if (g->nodes[ib__alias_base(g, value)].op != IB_OP_variable) return value;
-    return ib__op_map(g, IB_MAP_copy, value, IB_NO_NODE, IB_NO_NODE);
+    ib_format format = ib__graph_set_format(g, IB_FORMAT_F32);
+    ib_node copy = ib__op_map(g, IB_MAP_copy, value, IB_NO_NODE, IB_NO_NODE);
+    (void)ib__graph_set_format(g, format);
+    return copy;
 }
 
 ib_node ib__graph_assigned(const ib_graph *g, const ib_variable *variable) {

@@ -28,15 +28,17 @@ ib_node ib__op_custom_call(ib_graph *g, ib_rows_fn *run, const void *context, ib
 
 ib_node ib__op_linear_call(ib_graph *g, const ib_linear *f, ib_node a, const ib_shape *shape) {
     ib_node y = ib__op_custom_call(g, f->run, f->context, a, IB_NO_NODE, IB_TYPE_F32, shape);
-    if (y != IB_NO_NODE) g->nodes[y].u.call.transposed = f->transposed;
-    return y;
+    if (y == IB_NO_NODE) return y;
+    g->nodes[y].u.call.transposed = f->transposed;
+    return ib__node_rounded(g, &g->nodes[y]);
 }
 
 ib_node ib__op_function_call(ib_graph *g, const ib_rows_function *f, ib_node a, ib_node b,
                              const ib_shape *shape) {
     ib_node y = ib__op_custom_call(g, f->run, f->context, a, b, IB_TYPE_F32, shape);
-    if (y != IB_NO_NODE) g->nodes[y].u.call.gradient = f->gradient;
-    return y;
+    if (y == IB_NO_NODE) return y;
+    g->nodes[y].u.call.gradient = f->gradient;
+    return ib__node_rounded(g, &g->nodes[y]);
 }
 
 static void copy_first(const void *context, const ib_call_rows *rows, size_t first, size_t end) {

@@ -22,5 +22,5 @@ ib_node ib__op_gather(ib_graph *g, ib_node table, ib_node indices) {
 
 ib_node ib__op_scatter_add(ib_graph *g, ib_node indices, ib_node updates, const ib_shape *shape) {
     ib_node in[2] = {indices, updates};
-    return ib__node_last(g, ib__node_add(g, IB_OP_scatter_add, IB_TYPE_F32, shape, in, 2));
+    return ib__node_rounded(g, ib__node_add(g, IB_OP_scatter_add, IB_TYPE_F32, shape, in, 2));
 }

@@ -47,10 +47,14 @@ static ib_node sum(ib_graph *g, ib_node a, ib_node b) {
 
 void ib__walk_contribute(ib_walk *w, ib_node to, ib_node d) {
     if (!w->needed[to] || d == IB_NO_NODE) return;
-    if (from_outside(w, to))
+    if (from_outside(w, to)) {
         postpone(w, to, d, IB_NO_NODE);
-    else
-        w->adjoint[to] = w->adjoint[to] == IB_NO_NODE ? d : sum(w->g, w->adjoint[to], d);
+        return;
+    }
+    ib_format format = w->g->nodes[to].format, before = ib__graph_set_format(w->g, format);
+    if (format != IB_FORMAT_F32) d = ib__op_format(w->g, d, format);
+    w->adjoint[to] = w->adjoint[to] == IB_NO_NODE ? d : sum(w->g, w->adjoint[to], d);
+    (void)ib__graph_set_format(w->g, before);
 }
 
 #define NO IB_NO_NODE
@@ -63,6 +67,8 @@ static ib_node zero(ib_graph *g) {
 static ib_node unary_rule(ib_graph *g, ib_map_op op, ib_node x, ib_node y, ib_node dy) {
     switch (op) {
     case IB_MAP_copy:
+    case IB_MAP_to_bfloat16:
+    case IB_MAP_to_float16:
         return dy;
     case IB_MAP_negate:
         return ib__op_negate(g, dy);
@@ -370,11 +376,12 @@ static void call_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) 
     }
 }
 
-void ib__walk_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
+static void apply_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
     ib_graph *g = w->g;
+    ib_node value = n->rounded != NO ? n->rounded : y; /* what the op gave */
     switch (n->op) {
     case IB_OP_map:
-        map_rule(w, n, y, dy);
+        map_rule(w, n, value, dy);
         break;
     case IB_OP_reshape: {
         const ib_shape from = ib__node(g, n->in[0])->shape;
@@ -400,7 +407,7 @@ void ib__walk_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
         pad_rule(w, n, dy);
         break;
     case IB_OP_reduce:
-        reduce_rule(w, n, y, dy);
+        reduce_rule(w, n, value, dy);
         break;
     case IB_OP_dot_general:
         dot_rule(w, n, y, dy);
@@ -445,6 +452,13 @@ void ib__walk_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
     default:
         break; /* sources and stop_gradient */
     }
+}
+
+void ib__walk_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
+    ib_format format = n->rounded != NO ? ib__node_format(w->g, n->rounded) : n->format;
+    ib_format before = ib__graph_set_format(w->g, format);
+    apply_rule(w, n, y, dy);
+    (void)ib__graph_set_format(w->g, before);
 }
 
 /* ---- The walk ---- */
@@ -531,6 +545,7 @@ void ib__graph_gradients(ib_graph *g, const ib_node *y, const ib_node *dy, size_
         return;
     }
     mark_needed(&w, x, nx);
+    ib_format format = ib__graph_set_format(g, IB_FORMAT_F32);
     g->backward = true;
     for (size_t i = 0; i < ny; i++) {
         if (y[i] == IB_NO_NODE) continue;
@@ -545,5 +560,6 @@ void ib__graph_gradients(ib_graph *g, const ib_node *y, const ib_node *dy, size_
         dx[i] = w.adjoint[x[i]] != IB_NO_NODE ? w.adjoint[x[i]] : ib__op_broadcast_to(g, zero(g), &shape);
     }
     g->backward = false;
+    (void)ib__graph_set_format(g, format);
     ib__walk_free(&w);
 }

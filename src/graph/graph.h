@@ -56,10 +56,24 @@ ib_shape ib__node_shape(const ib_graph *g, ib_node a);
 ib_type ib__node_type(const ib_graph *g, ib_node a);
 bool ib__node_batched(const ib_graph *g, ib_node a);
 
+/* ---- Formats. All floats are float32 words; those of a node may all be numbers of a 16-bit format. While
+ * the graph's format is a 16-bit one, each op that makes new numbers rounds its result to it once, at the end
+ * (sums and products are made in float32), and so do the ops of its gradient; constants are rounded as well.
+ * Ops that only choose or move numbers keep their format. What comes back to a node as its gradient is
+ * rounded to the node's format, contribution by contribution and sum by sum. ---- */
+typedef enum ib_format { IB_FORMAT_F32, IB_FORMAT_BF16, IB_FORMAT_F16 } ib_format;
+ib_format ib__graph_format(const ib_graph *g);
+ib_format ib__graph_set_format(ib_graph *g, ib_format format); /* gives the one before */
+ib_format ib__node_format(const ib_graph *g, ib_node a);
+/* The same numbers in another format: rounded, or as float32, in which gradients for it are added up. What is
+ * no float stays. */
+ib_node ib__op_format(ib_graph *g, ib_node a, ib_format format);
+
 /* ---- Sources ---- */
 ib_node ib__op_input(ib_graph *g, const char *name, ib_type type, const ib_shape *shape, bool batched);
 ib_node ib__op_variable(ib_graph *g, ib_variable *variable); /* the same node for the same variable */
 ib_node ib__op_constant(ib_graph *g, float value);           /* rank 0 */
+ib_node ib__op_constant_f32(ib_graph *g, float value);       /* not rounded in a 16-bit format */
 ib_node ib__op_constant_array(ib_graph *g, const float *values, const ib_shape *shape); /* copied */
 ib_node ib__op_iota(ib_graph *g, const ib_shape *shape, int axis);                      /* int32 */
 /* Uniform numbers in [0, 1) of the stream `key` (see ib_stream_at): shape[0] counts samples. */

@@ -56,6 +56,8 @@ typedef struct ib_node_data {
     ib_op op;
     ib_map_op map; /* of IB_OP_map */
     ib_type type;
+    ib_format format;
+    ib_node rounded; /* its result in the format it was built for; IB_NO_NODE: the result itself is in it */
     ib_shape shape;
     bool batched;
     bool backward; /* built by ib__graph_gradients */
@@ -150,9 +152,10 @@ struct ib_graph {
     size_t n_effects, effects_capacity;
     const char *place;
     bool backward;
-    ib_scan *scans; /* the last one first */
-    int regions;    /* how many there were */
-    int building;   /* nodes that touch any region belong to this one; 0: to the one they touch */
+    ib_format format; /* of the ops that are built */
+    ib_scan *scans;   /* the last one first */
+    int regions;      /* how many there were */
+    int building;     /* nodes that touch any region belong to this one; 0: to the one they touch */
     ib_arena arena;
     ib_error error;
 };
@@ -167,6 +170,9 @@ ib_node_data *ib__node_add(ib_graph *g, ib_op op, ib_type type, const ib_shape *
                            int n);
 /* The number of the node added last; IB_NO_NODE if added is NULL. */
 ib_node ib__node_last(const ib_graph *g, const ib_node_data *added);
+/* The same after an op that made new numbers: rounded to the graph's format. */
+ib_node ib__node_rounded(ib_graph *g, const ib_node_data *added);
+void ib__format_round(ib_format format, float *values, size_t n);
 const char *ib__op_name(const ib_node_data *node); /* "add", "convolution" */
 size_t ib__node_elements(const ib_graph *g, ib_node a);
 /* The node whose words a node has, past reshape and stop_gradient. */

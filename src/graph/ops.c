@@ -57,6 +57,28 @@ static ib_type map_type(ib_map_op op, ib_type first, ib_type second) {
     }
 }
 
+/* Does an op on numbers of the graph's format give one of them without rounding? */
+static bool stays_in_format(const ib_graph *g, ib_map_op op, const ib_node *in, int n) {
+    switch (op) {
+    case IB_MAP_copy:
+    case IB_MAP_negate:
+    case IB_MAP_abs:
+    case IB_MAP_sign:
+    case IB_MAP_floor:
+    case IB_MAP_ceil:
+    case IB_MAP_round:
+    case IB_MAP_maximum:
+    case IB_MAP_minimum:
+    case IB_MAP_select:
+        break;
+    default:
+        return false;
+    }
+    for (int i = 0; i < n; i++)
+        if (g->nodes[in[i]].type == IB_TYPE_F32 && g->nodes[in[i]].format != g->format) return false;
+    return true;
+}
+
 ib_node ib__op_map(ib_graph *g, ib_map_op op, ib_node a, ib_node b, ib_node c) {
     static const int operands[IB_MAP_COUNT] = {
 #define X(name, n, meaning) n,
@@ -89,6 +111,9 @@ ib_node ib__op_map(ib_graph *g, ib_map_op op, ib_node a, ib_node b, ib_node c) {
     if (node) {
         node->map = op;
         node->batched = batched;
+        if (type != IB_TYPE_F32 || g->format == IB_FORMAT_F32) return ib__node_last(g, node);
+        if (!stays_in_format(g, op, in, n)) return ib__node_rounded(g, node);
+        node->format = g->format;
     }
     return ib__node_last(g, node);
 }
@@ -273,6 +298,9 @@ ib_node ib__op_concatenate(ib_graph *g, const ib_node *parts, size_t n, int axis
         node->many = many;
         node->u.dims[0] = axis;
         node->batched = batched;
+        node->format = g->nodes[parts[0]].format;
+        for (size_t i = 1; i < n; i++)
+            if (g->nodes[parts[i]].format != node->format) node->format = IB_FORMAT_F32;
     }
     return ib__node_last(g, node);
 }
@@ -327,6 +355,7 @@ ib_node ib__op_pad(ib_graph *g, ib_node a, float value, const int64_t *low, cons
             node->u.range.low[i] = low[i];
             node->u.range.high[i] = high[i];
         }
+        ib__format_round(node->format, &value, 1);
         node->u.range.fill = value;
         node->batched = g->nodes[a].batched && shape.dims[0] == from.dims[0];
     }
@@ -352,8 +381,9 @@ ib_node ib__op_reduce(ib_graph *g, ib_reduce_op op, ib_node a, unsigned axes, bo
             node->u.reduce.op = op;
             node->u.reduce.axes = axes;
             node->batched = g->nodes[a].batched && !(axes & 1);
+            if (op != IB_REDUCE_SUM) node->format = g->nodes[a].format;
         }
-        r = ib__node_last(g, node);
+        r = op == IB_REDUCE_SUM ? ib__node_rounded(g, node) : ib__node_last(g, node);
     }
     return keep ? ib__op_reshape(g, r, &kept) : r;
 }
@@ -363,6 +393,9 @@ ib_node ib__op_mean(ib_graph *g, ib_node a, unsigned axes, bool keep) {
     int64_t n = 1;
     for (int i = 0; i < ib__node(g, a)->shape.rank; i++)
         if (axes >> i & 1) n *= ib__node(g, a)->shape.dims[i];
-    ib_node sum = ib__op_reduce(g, IB_REDUCE_SUM, a, axes, keep);
-    return ib__op_divide(g, sum, ib__op_constant(g, (float)n));
+    ib_format format = ib__graph_set_format(g, IB_FORMAT_F32);
+    ib_node sum = ib__op_reduce(g, IB_REDUCE_SUM, ib__op_format(g, a, IB_FORMAT_F32), axes, keep);
+    ib_node mean = ib__op_divide(g, sum, ib__op_constant(g, (float)n));
+    (void)ib__graph_set_format(g, format);
+    return format == IB_FORMAT_F32 ? mean : ib__op_format(g, mean, format);
 }

@@ -63,7 +63,7 @@ ib_node ib__op_dot_general(ib_graph *g, ib_node a, ib_node b, const ib_dot_axes 
         int first = axes->n_batch ? axes->a_batch[0] : na ? fa[0] : -1;
         node->batched = g->nodes[a].batched && first == 0;
     }
-    return ib__node_last(g, node);
+    return ib__node_rounded(g, node);
 }
 
 ib_node ib__op_matmul(ib_graph *g, ib_node a, ib_node b) {

@@ -85,7 +85,11 @@ ib_node ib__scan_carry(ib_graph *g, ib_scan *scan, ib_node init) {
         return ib__graph_fail(g, IB_INTERNAL, "scan: a carry whose first axis does not count samples");
     if (!ib__grow(&scan->carries, &scan->carries_capacity, scan->n_carries + 1, sizeof *scan->carries))
         return ib__graph_fail(g, IB_NO_MEMORY, "out of memory");
+    if (g->format != IB_FORMAT_F32) init = ib__op_format(g, init, g->format);
+    if (init == IB_NO_NODE) return init;
     ib_node in = ib__scan_input(g, g->nodes[init].type, &shape, true, scan->region);
+    if (in != IB_NO_NODE)
+        g->nodes[in].format = g->format == IB_FORMAT_F32 ? g->format : g->nodes[init].format;
     scan->carries[scan->n_carries++] = (ib_scan_carry){init, in, in, IB_NO_NODE};
     return in;
 }
@@ -112,6 +116,7 @@ ib_node ib__scan_x(ib_graph *g, ib_scan *scan, ib_node xs) {
         shape.dims[i] = from.dims[i + 1];
     ib_node in = ib__scan_input(g, g->nodes[xs].type, &shape, true, scan->region);
     if (in == IB_NO_NODE) return in;
+    g->nodes[in].format = g->nodes[xs].format;
     return ib__scan_add_slice(g, &scan->xs, &scan->n_xs, &scan->xs_capacity, xs, in) ? in : IB_NO_NODE;
 }
 
@@ -124,6 +129,8 @@ static ib_scan_carry *find_carry(const ib_scan *scan, ib_node in) {
 void ib__scan_next(ib_graph *g, ib_scan *scan, ib_node carry, ib_node next) {
     ib_scan_carry *c = find_carry(scan, carry);
     if (!c || next == IB_NO_NODE) return;
+    if (g->nodes[c->in].format != IB_FORMAT_F32) next = ib__op_format(g, next, g->nodes[c->in].format);
+    if (next == IB_NO_NODE) return;
     if (!ib__shape_equal(&g->nodes[next].shape, &g->nodes[c->in].shape) ||
         g->nodes[next].type != g->nodes[c->in].type)
         (void)ib__graph_fail(g, IB_INTERNAL, "scan: a carry changes its shape or type");
@@ -191,6 +198,7 @@ static ib_node add_result(ib_graph *g, ib_scan *scan, ib_node inner, const ib_sh
         node->u.result.final = final;
         node->u.result.index = index;
         node->batched = batched;
+        node->format = g->nodes[inner].format;
     }
     return ib__node_last(g, node);
 }

@@ -58,7 +58,7 @@ static ib_node window_node(ib_graph *g, ib_op op, const ib_shape *shape, const i
         node->u.window.groups = groups;
         node->batched = batched;
     }
-    return ib__node_last(g, node);
+    return op == IB_OP_max_pool ? ib__node_last(g, node) : ib__node_rounded(g, node);
 }
 
 /* Does the kernel fit channels in, and the window? */

@@ -74,7 +74,16 @@ static ib_node centred(ib_graph *g, ib_node x, unsigned axes) {
     return ib__op_subtract(g, x, ib__op_stop_gradient(g, ib__op_reduce(g, IB_REDUCE_MAX, x, axes, true)));
 }
 
+/* In a 16-bit format it is computed in float32 and rounded once, and has no logits any more, as Keras loses
+ * them when a loss casts it. */
 ib_node ib__softmax(ib_graph *g, ib_node x, unsigned axes) {
+    ib_format format = ib__graph_format(g);
+    if (format != IB_FORMAT_F32) {
+        (void)ib__graph_set_format(g, IB_FORMAT_F32);
+        ib_node wide = ib__softmax(g, ib__op_format(g, x, IB_FORMAT_F32), axes);
+        (void)ib__graph_set_format(g, format);
+        return ib__op_format(g, wide, format);
+    }
     ib_node e = ib__op_exp(g, centred(g, x, axes));
     ib_node y = ib__op_divide(g, e, ib__op_reduce(g, IB_REDUCE_SUM, e, axes, true));
     ib__node_set_logits(g, y, x, IB_LOGITS_SOFTMAX);
@@ -365,8 +374,15 @@ ib_status ib__activation_find(const ib_activation **out, const ib_value *config,
                     near ? "; nearest is " : "", near ? near : "");
 }
 
+/* In a 16-bit format computed in float32 and rounded once, but for what is exact anyway. */
 ib_node ib__activation_call(const ib_activation *activation, ib_graph *g, ib_node x) {
-    return activation->call(g, x);
+    ib_format format = ib__graph_format(g);
+    if (format == IB_FORMAT_F32 || activation->call == linear || activation->call == ib__op_relu)
+        return activation->call(g, x);
+    (void)ib__graph_set_format(g, IB_FORMAT_F32);
+    ib_node y = activation->call(g, ib__op_format(g, x, IB_FORMAT_F32));
+    (void)ib__graph_set_format(g, format);
+    return ib__op_format(g, y, format);
 }
 
 ib_status ib__activation_shape(const ib_activation *activation, const ib_layer *layer, ib_shape *shape,

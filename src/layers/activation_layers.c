@@ -183,6 +183,7 @@ static ib_node prelu_call(ib_layer *layer, ib_build *b, const ib_node *inputs, s
 }
 
 const ib_layer_class ib__layer_prelu = {.name = "PReLU",
+                                        .rounds = true,
                                         .settings = sizeof(settings),
                                         .configure = prelu_configure,
                                         .shape = prelu_shape,

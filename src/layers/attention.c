@@ -415,13 +415,9 @@ static void equations(unsigned axes, int rank, char scores[64], char combine[64]
     (void)snprintf(combine, 64, "%s,%s->%s", product, key, query);
 }
 
-/* The scores after softmax and mask, which gets the axes of the scores. plain: Keras's way without dropout
- * and scores. */
-static ib_node distribution(const attention *s, ib_graph *g, ib_node q, ib_node k, const char *equation,
-                            ib_node *mask, int attended_axes, bool plain) {
-    float scale = (float)(1.0 / sqrt((double)s->key_dim));
-    ib_node scores = ib__einsum(g, equation, plain ? q : ib__op_scale(g, q, scale), k);
-    if (plain) scores = ib__op_scale(g, scores, scale);
+/* Softmax over the scores that the mask leaves; it gets the axes of the scores. plain: Keras's way without
+ * dropout and scores. */
+static ib_node masked_softmax(ib_graph *g, ib_node scores, ib_node *mask, int attended_axes, bool plain) {
     ib_shape shape = ib__node_shape(g, scores);
     unsigned last = ((1u << attended_axes) - 1) << (shape.rank - attended_axes);
     if (*mask == IB_NO_NODE) return ib__softmax(g, scores, last);
@@ -430,6 +426,19 @@ static ib_node distribution(const attention *s, ib_graph *g, ib_node q, ib_node 
     float low = plain ? -0.7f * FLT_MAX : -1e9f;
     ib_node y = ib__softmax(g, ib__op_select(g, full, scores, ib__op_constant(g, low)), last);
     return plain ? y : ib__op_select(g, full, y, ib__op_constant(g, 0.0f));
+}
+
+/* The scores after softmax and mask. From the product on they are float32, in 16-bit formats too. */
+static ib_node distribution(const attention *s, ib_graph *g, ib_node q, ib_node k, const char *equation,
+                            ib_node *mask, int attended_axes, bool plain) {
+    float scale = (float)(1.0 / sqrt((double)s->key_dim));
+    ib_node scores = ib__einsum(g, equation, plain ? q : ib__op_scale(g, q, scale), k);
+    ib_format format = ib__graph_set_format(g, IB_FORMAT_F32);
+    scores = ib__op_format(g, scores, IB_FORMAT_F32);
+    if (plain) scores = ib__op_scale(g, scores, scale);
+    ib_node y = masked_softmax(g, scores, mask, attended_axes, plain);
+    (void)ib__graph_set_format(g, format);
+    return format == IB_FORMAT_F32 ? y : ib__op_format(g, y, format);
 }
 
 static void apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]) {
@@ -469,6 +478,7 @@ static void apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out
 #define ARGUMENTS "query value key attention_mask return_attention_scores use_causal_mask"
 
 const ib_layer_class ib__layer_multi_head_attention = {.name = "MultiHeadAttention",
+                                                       .rounds = true,
                                                        .settings = sizeof(attention),
                                                        .arguments = ARGUMENTS,
                                                        .configure = multi_configure,
@@ -478,6 +488,7 @@ const ib_layer_class ib__layer_multi_head_attention = {.name = "MultiHeadAttenti
                                                        .takes_masks = true};
 
 const ib_layer_class ib__layer_group_query_attention = {.name = "GroupQueryAttention",
+                                                        .rounds = true,
                                                         .settings = sizeof(attention),
                                                         .arguments = ARGUMENTS,
                                                         .configure = group_configure,

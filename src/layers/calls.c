@@ -29,6 +29,10 @@ bool ib__args_flag(const ib_args *args, const char *argument) {
     return value && value->kind == IB_BOOL && value->boolean;
 }
 
+bool ib__layer_is_operation(const ib_layer *layer) {
+    return strncmp(layer->class->name, "keras.src.", strlen("keras.src.")) == 0;
+}
+
 /* ---- Outputs ---- */
 
 static ib_status infer_one(const ib_layer *layer, const ib_args *args, const ib_shape *shapes, ib_spec *out,
@@ -59,10 +63,43 @@ ib_status ib__layer_infer(ib_layer *layer, const ib_args *args, ib_spec out[IB_O
     return status;
 }
 
+/* ---- Compute dtypes ---- */
+
+/* An operation has no policy: it gives the widest format of its inputs. */
+static ib_format format_of(const ib_layer *layer, const ib_build *b, const ib_args *args) {
+    if (ib__value_get(layer->config, "dtype") || !ib__layer_is_operation(layer)) return layer->compute;
+    ib_format format = IB_FORMAT_F32;
+    bool first = true;
+    for (size_t i = 0; i < args->n; i++) {
+        if (ib__node_type(b->g, args->flows[i].node) != IB_TYPE_F32) continue;
+        ib_format one = ib__node_format(b->g, args->flows[i].node);
+        format = first || one == format ? one : IB_FORMAT_F32;
+        first = false;
+    }
+    return format;
+}
+
+/* Inputs as the layer's ops take them: cast to its compute dtype, and to float32 if it computes in that. */
+static void cast_inputs(const ib_layer *layer, ib_build *b, ib_format format, const ib_args *args,
+                        ib_flow *out) {
+    const ib_layer_class *class = layer->class;
+    for (size_t i = 0; i < args->n; i++) {
+        out[i] = args->flows[i];
+        if (class->passes) continue;
+        if (class->casts != IB_CASTS_NONE && !ib__layer_is_operation(layer))
+            out[i].node = ib__op_format(b->g, out[i].node, format);
+        if (!class->rounds) out[i].node = ib__op_format(b->g, out[i].node, IB_FORMAT_F32);
+    }
+}
+
+/* Made in float32, and rounded once to the format of x. */
 void ib__layer_add_penalty(ib_build *b, const ib_value *regularizer, ib_node x) {
-    ib_node penalty = ib__regularizer_call(regularizer, b->g, x);
+    ib_format format = ib__node_format(b->g, x), before = ib__graph_set_format(b->g, IB_FORMAT_F32);
+    ib_node penalty = ib__regularizer_call(regularizer, b->g, ib__op_format(b->g, x, IB_FORMAT_F32));
     ib_shape shape = ib__node_shape(b->g, x);
     if (shape.rank > 0) penalty = ib__op_divide(b->g, penalty, ib__op_constant(b->g, (float)shape.dims[0]));
+    penalty = ib__op_format(b->g, ib__op_format(b->g, penalty, format), IB_FORMAT_F32);
+    (void)ib__graph_set_format(b->g, before);
     b->extra_loss = b->extra_loss == IB_NO_NODE ? penalty : ib__op_add(b->g, b->extra_loss, penalty);
 }
 
@@ -91,6 +128,29 @@ static void call_one(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow 
     ib__free(nodes);
 }
 
+static void call_in_format(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow *out, size_t n) {
+    ib_format format = format_of(layer, b, args);
+    ib_flow *given = ib__alloc(args->n + 1, sizeof *given);
+    if (!given) {
+        (void)ib__graph_fail(b->g, IB_NO_MEMORY, "out of memory");
+        return;
+    }
+    cast_inputs(layer, b, format, args, given);
+    ib_args cast = *args;
+    cast.flows = given;
+    ib_format before = ib__graph_set_format(b->g, layer->class->rounds ? format : IB_FORMAT_F32);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (ib_flow){IB_NO_NODE, IB_NO_NODE};
+    if (layer->class->apply)
+        layer->class->apply(layer, b, &cast, out);
+    else
+        call_one(layer, b, &cast, out);
+    for (size_t i = 0; format != IB_FORMAT_F32 && !layer->class->passes && i < n; i++)
+        out[i].node = ib__op_format(b->g, out[i].node, format);
+    (void)ib__graph_set_format(b->g, before);
+    ib__free(given);
+}
+
 size_t ib__layer_call(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]) {
     ib_spec *specs = ib__alloc(args->n + IB_OUTPUTS_MAX, sizeof *specs);
     ib_error err = {0};
@@ -109,12 +169,7 @@ size_t ib__layer_call(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow
         (void)ib__graph_fail(b->g, status, "%s", err.text);
         return 0;
     }
-    for (size_t i = 0; i < n; i++)
-        out[i] = (ib_flow){IB_NO_NODE, IB_NO_NODE};
-    if (layer->class->apply)
-        layer->class->apply(layer, b, args, out);
-    else
-        call_one(layer, b, args, out);
+    call_in_format(layer, b, args, out, n);
     add_activity_penalty(layer, b, out, n);
     return n;
 }
@@ -181,6 +236,17 @@ ib_status ib__layer_add_part_of(ib_layer *layer, const char *attribute, const ib
     return status == IB_OK ? own_part(layer, attribute, *out, err) : status;
 }
 
+/* A part whose config says no dtype has the policy of the layer around it. NULL: no memory. */
+static ib_value *with_policy(const ib_layer *layer, const ib_value *config) {
+    ib_value *made = config && config->kind != IB_NULL ? ib__value_copy(config) : ib__value_map();
+    if (!made || made->kind != IB_MAP || ib__value_get(made, "dtype")) return made;
+    const ib_value *dtype = ib__value_get(layer->config, "dtype");
+    if (ib__policy_format(dtype) == IB_FORMAT_F32) return made;
+    if (ib__value_set(made, "dtype", ib__value_copy(dtype))) return made;
+    ib__value_free(made);
+    return NULL;
+}
+
 ib_status ib__layer_add_part(ib_layer *layer, const char *attribute, const ib_value *serialized,
                              const char *given_name, ib_layer **out, ib_value **canonical, ib_error *err) {
     char where[512];
@@ -189,7 +255,10 @@ ib_status ib__layer_add_part(ib_layer *layer, const char *attribute, const ib_va
     const ib_value *config;
     ib_layer *part;
     ib_status status = ib__serialized_parts(serialized, "a layer", where, &class_name, &config, err);
-    if (status == IB_OK) status = ib__layer_new(&part, class_name, config, given_name, where, err);
+    ib_value *whole = status == IB_OK ? with_policy(layer, config) : NULL;
+    if (status == IB_OK && !whole) status = ib__fail_memory(err);
+    if (status == IB_OK) status = ib__layer_new(&part, class_name, whole, given_name, where, err);
+    ib__value_free(whole);
     if (status == IB_OK) status = own_part(layer, attribute, part, err);
     if (status != IB_OK) return status;
     if (out) *out = part;

@@ -124,11 +124,17 @@ static ib_node product(ib_graph *g, ib_node x, ib_node kernel, const ib_node *fa
     return ib__op_concatenate(g, parts, (size_t)gates, ib__node_shape(g, x).rank - 1);
 }
 
+/* Keras adds an LSTM's bias last. In float32 it is added outside of the steps, which is faster; in a 16-bit
+ * format, where the order shows far more, at Keras's place. */
+static bool biased_last(const ib_graph *g, int64_t gates) {
+    return gates == 4 && ib__graph_format(g) != IB_FORMAT_F32;
+}
+
 static ib_node project(const ib_layer *layer, ib_build *b, ib_node x, const ib_cell_ready *ready,
                        int64_t gates) {
     const ib_cell *s = layer->settings;
     ib_node y = product(b->g, x, ib__layer_weight(layer, b->g, "kernel"), ready->drop, gates, s->units);
-    return s->use_bias ? ib__op_add(b->g, y, bias_row(layer, b->g, 0)) : y;
+    return s->use_bias && !biased_last(b->g, gates) ? ib__op_add(b->g, y, bias_row(layer, b->g, 0)) : y;
 }
 
 /* Keras draws a factor for each gate if there is recurrent dropout and more than one gate, else one for all.
@@ -255,6 +261,7 @@ static ib_node lstm_step(ib_layer *layer, ib_build *b, const ib_cell_ready *read
     ib_node z = product(g, states[0], ib__layer_weight(layer, g, "recurrent_kernel"), ready->recurrent_drop,
                         4, s->units);
     z = ib__op_add(g, projected(layer, b, x, ready, 4), z);
+    if (s->use_bias && biased_last(g, 4)) z = ib__op_add(g, z, bias_row(layer, g, 0));
     ib_node i = ib__activation_call(s->recurrent_activation, g, columns(g, z, 0, 1, s->units));
     ib_node f = ib__activation_call(s->recurrent_activation, g, columns(g, z, 1, 1, s->units));
     ib_node candidate = ib__activation_call(s->activation, g, columns(g, z, 2, 1, s->units));
@@ -269,6 +276,7 @@ const ib_cell_class ib__cell_lstm = {"LSTMCell", lstm_states, lstm_prepare, lstm
 
 #define CELL(symbol, class_name, prefix)                                                                     \
     const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
+                                               .rounds = true,                                               \
                                                .settings = sizeof(ib_cell),                                  \
                                                .arguments = "inputs states",                                 \
                                                .configure = prefix##_configure,                              \

@@ -178,6 +178,7 @@ const ib_cell_class ib__cell_conv_lstm = {"ConvLSTMCell", states, prepare, step}
         return configure(layer, its_axes, fields, sizeof fields / sizeof *fields, config, err);              \
     }                                                                                                        \
     const ib_layer_class ib__layer_conv_lstm_cell##its_axes##d = {.name = "ConvLSTMCell",                    \
+                                                                  .rounds = true,                            \
                                                                   .settings = sizeof(ib_cell),               \
                                                                   .configure = configure_##its_axes,         \
                                                                   .build = build};

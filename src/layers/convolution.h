@@ -55,6 +55,7 @@ ib_node ib__conv_finish(const ib_layer *layer, ib_graph *g, ib_node y);
         return status == IB_OK ? check(layer, err) : status;                                                 \
     }                                                                                                        \
     const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
+                                               .rounds = true,                                               \
                                                .settings = sizeof(ib_convolution),                           \
                                                .configure = configure_##symbol,                              \
                                                .shape = its_shape,                                           \

@@ -127,6 +127,7 @@ static ib_node call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t 
 }
 
 const ib_layer_class ib__layer_dense = {.name = "Dense",
+                                        .rounds = true,
                                         .settings = sizeof(dense),
                                         .configure = configure,
                                         .shape = shape,

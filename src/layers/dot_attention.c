@@ -121,8 +121,10 @@ static ib_node scores_of(const ib_layer *layer, ib_graph *g, ib_node q, ib_node 
 static ib_node causal(ib_graph *g, ib_node scores) {
     ib_shape shape = ib__node_shape(g, scores), one = shape;
     one.dims[0] = 1;
+    ib_format format = ib__graph_set_format(g, IB_FORMAT_F32); /* places are no 16-bit numbers */
     ib_node row = ib__op_convert(g, ib__op_iota(g, &one, 1), IB_TYPE_F32);
     ib_node column = ib__op_convert(g, ib__op_iota(g, &one, 2), IB_TYPE_F32);
+    (void)ib__graph_set_format(g, format);
     return ib__op_map(g, IB_MAP_greater_equal, row, column, IB_NO_NODE);
 }
 
@@ -137,9 +139,10 @@ static void apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out
         ib_node before = causal(g, scores);
         mask = mask == IB_NO_NODE ? before : ib__op_map(g, IB_MAP_and, mask, before, IB_NO_NODE);
     }
+    float far = ib__graph_format(g) == IB_FORMAT_F16 ? -65504.0f : -1.0e9f;
     if (mask != IB_NO_NODE)
         scores =
-            ib__op_select(g, ib__op_broadcast_to(g, mask, &shape), scores, ib__op_offset(g, scores, -1.0e9f));
+            ib__op_select(g, ib__op_broadcast_to(g, mask, &shape), scores, ib__op_offset(g, scores, far));
     ib_node weights = ib__softmax(g, scores, 1u << 2);
     if (b->training && s->dropout > 0)
         weights =
@@ -153,6 +156,7 @@ static void apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out
 
 #define ATTENTION(symbol, class_name, prefix)                                                                \
     const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
+                                               .rounds = true,                                               \
                                                .settings = sizeof(attention),                                \
                                                .arguments =                                                  \
                                                    "inputs return_attention_scores use_causal_mask",         \
@@ -238,6 +242,7 @@ static ib_node dot_call(ib_layer *layer, ib_build *b, const ib_node *inputs, siz
 }
 
 const ib_layer_class ib__layer_dot = {.name = "Dot",
+                                      .rounds = true,
                                       .settings = sizeof(dot),
                                       .configure = dot_layer_configure,
                                       .shape = dot_shape,

@@ -291,6 +291,7 @@ static ib_node call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t 
 }
 
 const ib_layer_class ib__layer_einsum_dense = {.name = "EinsumDense",
+                                               .rounds = true,
                                                .settings = sizeof(einsum_dense),
                                                .configure = configure,
                                                .shape = shape,

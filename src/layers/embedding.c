@@ -60,6 +60,7 @@ static int64_t count_rows(const ib_layer *layer) {
 }
 
 const ib_layer_class ib__layer_embedding = {.name = "Embedding",
+                                            .casts = IB_CASTS_NONE,
                                             .settings = sizeof(embedding),
                                             .configure = configure,
                                             .infer = infer,
@@ -129,6 +130,7 @@ static void reversible_apply(ib_layer *layer, ib_build *b, const ib_args *args, 
 }
 
 const ib_layer_class ib__layer_reversible_embedding = {.name = "ReversibleEmbedding",
+                                                       .casts = IB_CASTS_NONE,
                                                        .settings = sizeof(embedding),
                                                        .arguments = "inputs reverse",
                                                        .configure = reversible_configure,
@@ -163,6 +165,7 @@ static void masking_apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_
 }
 
 const ib_layer_class ib__layer_masking = {.name = "Masking",
+                                          .rounds = true,
                                           .settings = sizeof(double),
                                           .configure = masking_configure,
                                           .shape = ib__layer_same_shape,

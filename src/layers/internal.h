@@ -40,6 +40,9 @@ ib_status ib__layer_configure_plain(ib_layer *layer, const ib_value *config, ib_
 ib_status ib__layer_same_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
                                ib_error *err);
 
+/* Is it an operation of keras.ops? */
+bool ib__layer_is_operation(const ib_layer *layer);
+
 /* Masks of outputs: the first input's; where any input's is set, if all have one. */
 ib_node ib__mask_first(ib_layer *layer, ib_build *b, const ib_flow *inputs, size_t n, ib_node output);
 ib_node ib__mask_any(ib_layer *layer, ib_build *b, const ib_flow *inputs, size_t n, ib_node output);

@@ -109,6 +109,7 @@ ib_status ib__layer_new_of(ib_layer **out, const ib_layer_class *class, const ib
     }
     const ib_value *trainable = layer ? ib__value_get(layer->config, "trainable") : NULL;
     if (trainable) layer->trainable = trainable->boolean;
+    if (status == IB_OK) layer->compute = ib__policy_format(ib__value_get(layer->config, "dtype"));
     ib__value_free(named);
     if (status != IB_OK) {
         ib__layer_free(layer);
@@ -192,9 +193,16 @@ ib_node ib__weight_node(ib_graph *g, ib_weight *weight) {
     return assigned == IB_NO_NODE ? variable : ib__op_instead(g, assigned, variable);
 }
 
+/* Cast as Keras does on access; while the layer computes in float32, to that once more. */
 ib_node ib__layer_weight(const ib_layer *layer, ib_graph *g, const char *name) {
-    for (size_t i = 0; i < layer->n_weights; i++)
-        if (strcmp(layer->weights[i].name, name) == 0) return ib__weight_node(g, &layer->weights[i]);
+    for (size_t i = 0; i < layer->n_weights; i++) {
+        if (strcmp(layer->weights[i].name, name) != 0) continue;
+        ib_node weight = ib__weight_node(g, &layer->weights[i]);
+        if (layer->compute == IB_FORMAT_F32 || layer->class->casts != IB_CASTS_ALL) return weight;
+        weight = ib__op_format(g, weight, layer->compute);
+        bool whole = ib__graph_format(g) == IB_FORMAT_F32;
+        return whole ? ib__op_format(g, weight, IB_FORMAT_F32) : weight;
+    }
     return IB_NO_NODE;
 }
 

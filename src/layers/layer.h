@@ -69,6 +69,13 @@ typedef struct ib_build {
     ib_node extra_loss; /* IB_NO_NODE: none yet */
 } ib_build;
 
+/* What Keras casts to a layer's compute dtype (its "autocast"). */
+typedef enum ib_casts {
+    IB_CASTS_ALL,    /* inputs and weights */
+    IB_CASTS_INPUTS, /* weights are used as they are */
+    IB_CASTS_NONE    /* inputs, too */
+} ib_casts;
+
 /* A class has `shape` and `call` if every call takes tensors alone and gives one float32 tensor; others have
  * `infer` and `apply` instead. */
 typedef struct ib_layer_class {
@@ -100,6 +107,10 @@ typedef struct ib_layer_class {
     bool many_inputs;   /* the first argument is a list of tensors, as of Add */
     bool takes_masks;   /* its inputs have no masks any more after the call, as of MultiHeadAttention */
     bool mixes_samples; /* while training, what comes out for a sample depends on the others */
+    /* With a compute dtype of 16 bits: rounds, each op's result is rounded to it; else the layer computes in
+     * float32 and its outputs are rounded. passes: it only calls layers, whose own policies hold. */
+    bool rounds, passes;
+    ib_casts casts;
 } ib_layer_class;
 
 /* A layer inside of a layer. attribute: its HDF5 group within the layer's ("forward_layer", "cell"). */
@@ -117,6 +128,7 @@ struct ib_layer {
     bool trainable;    /* false: frozen (BatchNormalization then infers) */
     bool unpenalized;  /* its activity_regularizer is not for its outputs */
     bool built;
+    ib_format compute; /* the compute dtype of its policy; of an operation: not known, its inputs' */
     void *settings;
     ib_weight *weights;
     size_t n_weights, weights_capacity;
@@ -190,6 +202,9 @@ ib_status ib__layer_add_part_of(ib_layer *layer, const char *attribute, const ib
 ib_status ib__layer_add_weight(ib_layer *layer, const char *name, const ib_shape *shape, bool trainable,
                                const ib_value *initializer, const ib_value *regularizer,
                                const ib_value *constraint, ib_weight **out, ib_error *err);
+
+/* The compute dtype of a policy, as "mixed_float16" or serialized; float32 for every other dtype. */
+ib_format ib__policy_format(const ib_value *dtype);
 
 /* "Conv2D" -> "conv2d", "MaxPooling2D" -> "max_pooling2d", as Keras names layers. out: at least 128 bytes. */
 void ib__snake_case(char *out, size_t size, const char *class_name);

@@ -63,6 +63,7 @@ static ib_node merge(ib_graph *g, const ib_node *inputs, size_t n, binary *op) {
         return merge(b->g, inputs, n, op);                                                                   \
     }                                                                                                        \
     const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
+                                               .rounds = true,                                               \
                                                .configure = ib__layer_configure_plain,                       \
                                                .shape = merged_shape,                                        \
                                                .call = symbol##_call,                                        \
@@ -135,6 +136,7 @@ static void merge_product(ib_graph *g, const ib_args *args, ib_flow *out) {
         out->mask = ib__mask_any(layer, b, args->flows, args->n, out->node);                                 \
     }                                                                                                        \
     const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
+                                               .rounds = true,                                               \
                                                .configure = ib__layer_configure_plain,                       \
                                                .shape = merged_shape,                                        \
                                                .apply = symbol##_apply,                                      \
@@ -150,6 +152,7 @@ static ib_node average_call(ib_layer *layer, ib_build *b, const ib_node *inputs,
 }
 
 const ib_layer_class ib__layer_average = {.name = "Average",
+                                          .rounds = true,
                                           .configure = ib__layer_configure_plain,
                                           .shape = merged_shape,
                                           .call = average_call,
@@ -217,6 +220,7 @@ static ib_node concatenate_mask(ib_layer *layer, ib_build *b, const ib_flow *inp
 }
 
 const ib_layer_class ib__layer_concatenate = {.name = "Concatenate",
+                                              .rounds = true,
                                               .settings = sizeof(int64_t),
                                               .configure = concatenate_configure,
                                               .shape = concatenate_shape,

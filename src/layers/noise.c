@@ -102,7 +102,7 @@ static ib_node drop(const ib_layer *layer, ib_build *b, ib_node x, const int64_t
     if (!b->training || !(rate > 0.0f)) return x;
     if (rate >= 1.0f) return ib__op_scale(g, x, 0.0f);
     ib_node u = draw(layer, b, s->seed, "dropout", x, dims);
-    ib_node keep = ib__op_map(g, IB_MAP_greater_equal, u, ib__op_constant(g, rate), IB_NO_NODE);
+    ib_node keep = ib__op_map(g, IB_MAP_greater_equal, u, ib__op_constant_f32(g, rate), IB_NO_NODE);
     ib_node scaled = ib__op_scale(g, x, (float)(1.0 / (1.0 - s->rate)));
     return ib__op_select(g, keep, scaled, ib__op_constant(g, 0.0f));
 }
@@ -122,6 +122,7 @@ static ib_node dropout_call(ib_layer *layer, ib_build *b, const ib_node *inputs,
 }
 
 const ib_layer_class ib__layer_dropout = {.name = "Dropout",
+                                          .rounds = true,
                                           .settings = sizeof(noise),
                                           .configure = configure,
                                           .shape = noise_shape_fits,
@@ -163,6 +164,7 @@ static ib_node spatial_call(ib_layer *layer, ib_build *b, const ib_node *inputs,
         return status == IB_OK ? ib__layer_check_rank(layer, &inputs[0], rank_, err) : status;               \
     }                                                                                                        \
     const ib_layer_class ib__layer_##symbol = {.name = name_,                                                \
+                                               .rounds = true,                                               \
                                                .settings = sizeof(noise),                                    \
                                                .configure = configure_,                                      \
                                                .shape = symbol##_shape,                                      \
@@ -295,6 +297,7 @@ static ib_node activity_call(ib_layer *layer, ib_build *b, const ib_node *inputs
 }
 
 const ib_layer_class ib__layer_activity_regularization = {.name = "ActivityRegularization",
+                                                          .rounds = true,
                                                           .configure = activity_configure,
                                                           .shape = ib__layer_same_shape,
                                                           .call = activity_call,

@@ -277,6 +277,7 @@ static void batch_apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_fl
 }
 
 const ib_layer_class ib__layer_batch_normalization = {.name = "BatchNormalization",
+                                                      .casts = IB_CASTS_INPUTS,
                                                       .settings = sizeof(settings),
                                                       .configure = batch_configure,
                                                       .shape = shape,
@@ -337,6 +338,7 @@ static ib_node layer_call(ib_layer *layer, ib_build *b, const ib_node *inputs, s
 }
 
 const ib_layer_class ib__layer_layer_normalization = {.name = "LayerNormalization",
+                                                      .casts = IB_CASTS_NONE,
                                                       .settings = sizeof(settings),
                                                       .configure = layer_configure,
                                                       .shape = shape,
@@ -430,6 +432,7 @@ static ib_node group_call(ib_layer *layer, ib_build *b, const ib_node *inputs, s
 }
 
 const ib_layer_class ib__layer_group_normalization = {.name = "GroupNormalization",
+                                                      .casts = IB_CASTS_NONE,
                                                       .settings = sizeof(settings),
                                                       .configure = group_configure,
                                                       .shape = group_shape,

@@ -20,7 +20,8 @@ ib_node ib__dropout_factor(const ib_layer *layer, ib_build *b, int64_t seed, con
                            const ib_shape *shape) {
     ib_stream stream = ib__stream(seed >= 0 ? (uint64_t)seed : b->seed, layer->path, purpose);
     ib_node u = ib__op_uniform(b->g, stream.key, shape);
-    ib_node keep = ib__op_map(b->g, IB_MAP_greater_equal, u, ib__op_constant(b->g, (float)rate), IB_NO_NODE);
+    ib_node keep =
+        ib__op_map(b->g, IB_MAP_greater_equal, u, ib__op_constant_f32(b->g, (float)rate), IB_NO_NODE);
     float scale = rate < 1 ? (float)(1.0 / (1.0 - rate)) : 0.0f;
     return ib__op_select(b->g, keep, ib__op_constant(b->g, scale), ib__op_constant(b->g, 0.0f));
 }
@@ -265,6 +266,7 @@ static ib_status rnn_configure(ib_layer *layer, const ib_value *config, ib_error
 }
 
 const ib_layer_class ib__layer_rnn = {.name = "RNN",
+                                      .rounds = true,
                                       .settings = sizeof(rnn),
                                       .arguments = "sequences initial_state",
                                       .configure = rnn_configure,
@@ -348,6 +350,7 @@ static ib_status configure_with_cell(ib_layer *layer, const ib_value *config, co
         return configure_with_cell(layer, config, fields, sizeof fields / sizeof *fields, &cell_class, err); \
     }                                                                                                        \
     const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
+                                               .rounds = true,                                               \
                                                .settings = sizeof(rnn),                                      \
                                                .arguments = "sequences initial_state",                       \
                                                .configure = symbol##_configure,                              \

@@ -73,6 +73,7 @@ static ib_node rescaling_call(ib_layer *layer, ib_build *b, const ib_node *input
 }
 
 const ib_layer_class ib__layer_rescaling = {.name = "Rescaling",
+                                            .rounds = true,
                                             .settings = sizeof(rescaling),
                                             .configure = rescaling_configure,
                                             .shape = rescaling_shape,

@@ -124,5 +124,9 @@ static void apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out
     out[0] = now;
 }
 
-const ib_layer_class ib__layer_sequential = {
-    .name = "Sequential", .settings = 1, .configure = configure, .infer = infer, .apply = apply};
+const ib_layer_class ib__layer_sequential = {.name = "Sequential",
+                                             .passes = true,
+                                             .settings = 1,
+                                             .configure = configure,
+                                             .infer = infer,
+                                             .apply = apply};

@@ -292,29 +292,46 @@ ib_status ib__read_null(const ib_field *field, const ib_value *value, const char
 
 /* The name of a dtype given as text, as {"name": ...} or as a serialized DTypePolicy. */
 static const char *dtype_name(const ib_value *value) {
-    if (value->kind == IB_NULL) return "float32";
+    if (!value || value->kind == IB_NULL) return "float32";
     if (value->kind == IB_STRING) return value->string;
     const ib_value *config = ib__value_get(value, "config");
     const ib_value *name = ib__value_get(config ? config : value, "name");
     return ib__value_is(name, IB_STRING) ? name->string : NULL;
 }
 
-static ib_status check_dtype(const ib_value *value, const char *where, ib_error *err) {
+/* The policies that are supported, in the order of ib_format. */
+static const char *const policies[] = {"float32", "mixed_bfloat16", "mixed_float16"};
+enum { POLICIES = sizeof policies / sizeof *policies };
+
+/* n: how many of the policies are allowed. */
+static ib_status check_dtype(const ib_value *value, size_t n, const char *where, ib_error *err) {
     const char *name = dtype_name(value);
     if (!name) return refuse(value, where, "a dtype", err);
-    if (strcmp(name, "float32") != 0)
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, policies[i]) == 0) return IB_OK;
+    if (n == 1)
         return ib__fail(err, IB_UNSUPPORTED, where, "dtype \"%.60s\" is not supported yet, only float32",
                         name);
-    return IB_OK;
+    const char *near = ib__nearest(name, policies, n);
+    return ib__fail(err, IB_UNSUPPORTED, where,
+                    "dtype \"%.60s\" is not supported, only float32, mixed_bfloat16 and mixed_float16%s%s",
+                    name, near ? "; nearest is " : "", near ? near : "");
+}
+
+ib_format ib__policy_format(const ib_value *dtype) {
+    const char *name = dtype_name(dtype);
+    for (size_t i = 0; name && i < POLICIES; i++)
+        if (strcmp(name, policies[i]) == 0) return (ib_format)i;
+    return IB_FORMAT_F32;
 }
 
 ib_status ib__read_dtype(const ib_field *field, const ib_value *value, const char *where, void *out,
                          ib_value **canonical, ib_error *err) {
     (void)field, (void)out;
-    ib_status status = check_dtype(value, where, err);
+    ib_status status = check_dtype(value, POLICIES, where, err);
     if (status != IB_OK) return status;
     ib_value *config = ib__value_map();
-    if (!ib__value_set(config, "name", ib__value_string("float32"))) {
+    if (!ib__value_set(config, "name", ib__value_string(dtype_name(value)))) {
         ib__value_free(config);
         return ib__fail_memory(err);
     }
@@ -325,7 +342,7 @@ ib_status ib__read_dtype(const ib_field *field, const ib_value *value, const cha
 ib_status ib__read_dtype_text(const ib_field *field, const ib_value *value, const char *where, void *out,
                               ib_value **canonical, ib_error *err) {
     (void)field, (void)out;
-    ib_status status = check_dtype(value, where, err);
+    ib_status status = check_dtype(value, 1, where, err);
     if (status != IB_OK) return status;
     *canonical = ib__value_string("float32");
     return *canonical ? IB_OK : ib__fail_memory(err);

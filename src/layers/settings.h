@@ -41,8 +41,8 @@ ib_read_fn ib__read_name;          /* stores nothing: text */
 ib_read_fn ib__read_flag;          /* stores nothing: a boolean that the caller reads himself */
 ib_read_fn ib__read_anything;      /* stores nothing, checks nothing */
 ib_read_fn ib__read_null;          /* stores nothing; anything but null (or false) is not supported yet */
-ib_read_fn ib__read_dtype;         /* stores nothing; float32 only, written as a DTypePolicy */
-ib_read_fn ib__read_dtype_text;    /* the same, written as text */
+ib_read_fn ib__read_dtype;         /* stores nothing; a policy, written as a DTypePolicy */
+ib_read_fn ib__read_dtype_text;    /* float32 only, written as text */
 
 /* Readers of serialized Keras objects; they store nothing (layer->config keeps the canonical value), but
  * ib__read_activation stores a const ib_activation *. */

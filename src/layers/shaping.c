@@ -66,6 +66,7 @@ static ib_node flatten_call(ib_layer *layer, ib_build *b, const ib_node *inputs,
 }
 
 const ib_layer_class ib__layer_flatten = {.name = "Flatten",
+                                          .rounds = true,
                                           .settings = sizeof(int),
                                           .configure = flatten_configure,
                                           .shape = flatten_shape,
@@ -139,6 +140,7 @@ static ib_node reshape_call(ib_layer *layer, ib_build *b, const ib_node *inputs,
 }
 
 const ib_layer_class ib__layer_reshape = {.name = "Reshape",
+                                          .rounds = true,
                                           .settings = sizeof(ib_shape),
                                           .configure = reshape_configure,
                                           .shape = reshape_shape,
@@ -183,6 +185,7 @@ static ib_node permute_call(ib_layer *layer, ib_build *b, const ib_node *inputs,
 }
 
 const ib_layer_class ib__layer_permute = {.name = "Permute",
+                                          .rounds = true,
                                           .settings = sizeof(ib_shape),
                                           .configure = permute_configure,
                                           .shape = permute_shape,
@@ -196,6 +199,7 @@ static ib_node identity_call(ib_layer *layer, ib_build *b, const ib_node *inputs
 }
 
 const ib_layer_class ib__layer_identity = {.name = "Identity",
+                                           .rounds = true,
                                            .configure = ib__layer_configure_plain,
                                            .shape = ib__layer_same_shape,
                                            .call = identity_call,

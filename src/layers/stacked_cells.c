@@ -137,6 +137,7 @@ void ib__cell_apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow o
 }
 
 const ib_layer_class ib__layer_stacked_rnn_cells = {.name = "StackedRNNCells",
+                                                    .rounds = true,
                                                     .settings = 1,
                                                     .arguments = "inputs states",
                                                     .configure = configure,

@@ -39,6 +39,7 @@ ib_read_fn ib__read_pool_strides;
         return ib__layer_configure(layer, fields, sizeof fields / sizeof *fields, config, err);              \
     }                                                                                                        \
     const ib_layer_class ib__layer_##symbol = {.name = class_name,                                           \
+                                               .rounds = true,                                               \
                                                .settings = sizeof(settings_type),                            \
                                                .configure = symbol##_configure,                              \
                                                .shape = its_shape,                                           \

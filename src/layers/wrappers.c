@@ -217,6 +217,7 @@ static void bidirectional_apply(ib_layer *layer, ib_build *b, const ib_args *arg
 }
 
 const ib_layer_class ib__layer_bidirectional = {.name = "Bidirectional",
+                                                .rounds = true,
                                                 .settings = sizeof(bidirectional),
                                                 .arguments = "sequences initial_state",
                                                 .configure = bidirectional_configure,
@@ -355,6 +356,7 @@ static void distributed_apply(ib_layer *layer, ib_build *b, const ib_args *args,
 }
 
 const ib_layer_class ib__layer_time_distributed = {.name = "TimeDistributed",
+                                                   .passes = true,
                                                    .settings = 1,
                                                    .configure = distributed_configure,
                                                    .infer = distributed_infer,

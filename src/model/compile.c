@@ -207,6 +207,46 @@ static ib_status build_optimizer(ib_model *model, ib_optimizer *optimizer, ib_er
     return status;
 }
 
+/* Is mixed_float16 the model's policy? A Functional model's config does not say it: then, if it is a layer's.
+ */
+static bool is_float16(const ib_model *model) {
+    const ib_value *policy = ib__value_get(ib__value_get(model->config, "config"), "dtype");
+    if (policy) return ib__policy_format(policy) == IB_FORMAT_F16;
+    for (size_t i = 0; i < model->n_layers; i++)
+        if (model->layers[i]->compute == IB_FORMAT_F16) return true;
+    return false;
+}
+
+static bool scales_loss(const ib_value *optimizer) {
+    const ib_value *name = ib__value_get(optimizer, "class_name");
+    if (!name) name = optimizer;
+    if (ib__value_is(name, IB_MAP) && name->count == 1)
+        return ib__name_means(name->keys[0], "LossScaleOptimizer");
+    return ib__value_is(name, IB_STRING) && ib__name_means(name->string, "LossScaleOptimizer");
+}
+
+/* The optimizer to compile with, in *out, which is the caller's: the given one, Keras's default, or, as Keras
+ * does for the policy mixed_float16, either of them inside of a LossScaleOptimizer. */
+static ib_status choose_optimizer(const compiling *c, const ib_value *compile, ib_value **out) {
+    const ib_value *given = ib__value_get(compile, "optimizer"),
+                   *automatic = ib__value_get(compile, "auto_scale_loss");
+    if (automatic && automatic->kind != IB_BOOL)
+        return ib__fail(c->err, IB_BAD_INPUT, c->where, "auto_scale_loss: expected true or false, found %s",
+                        ib__kind_name(automatic->kind));
+    *out = given ? ib__value_copy(given) : ib__value_string("rmsprop");
+    bool wraps = is_float16(c->model) && (!automatic || automatic->boolean) && *out && !scales_loss(*out);
+    if (!*out) return ib__fail_memory(c->err);
+    if (!wraps) return IB_OK;
+    ib_value *config = ib__value_map();
+    bool good = ib__value_set(config, "inner_optimizer", *out);
+    *out = NULL;
+    if (good && ib__value_set(config, "name", ib__value_string("loss_scale_optimizer")))
+        *out = ib__serialized("keras.optimizers", "LossScaleOptimizer", config);
+    else
+        ib__value_free(config);
+    return *out ? IB_OK : ib__fail_memory(c->err);
+}
+
 /* Keras's compile_config. NULL: no memory. */
 static ib_value *compile_config(const ib_model *model, const ib_optimizer *optimizer,
                                 const ib_value *compile) {
@@ -234,13 +274,13 @@ ib_status ib__model_compile(ib_model *model, const ib_value *compile, const char
     if (status != IB_OK) return status;
     compiling c = {model, where, err};
     char at[256];
-    const ib_value *given = ib__value_get(compile, "optimizer");
-    ib_value *rmsprop = given ? NULL : ib__value_string("rmsprop"); /* Keras's default */
+    ib_value *chosen = NULL;
     ib_optimizer *optimizer = NULL;
     ib_value *whole = NULL;
     ib__model_forget_ends(model);
     snprintf(at, sizeof at, "%.240s.optimizer", where);
-    status = ib__optimizer_new(&optimizer, given ? given : rmsprop, at, err);
+    status = choose_optimizer(&c, compile, &chosen);
+    if (status == IB_OK) status = ib__optimizer_new(&optimizer, chosen, at, err);
     if (status == IB_OK) status = read_losses(&c, ib__value_get(compile, "loss"), model->ends);
     if (status == IB_OK) status = read_weights(&c, ib__value_get(compile, "loss_weights"), model->ends);
     if (status == IB_OK)
@@ -253,7 +293,7 @@ ib_status ib__model_compile(ib_model *model, const ib_value *compile, const char
         whole = compile_config(model, optimizer, compile);
         if (!whole) status = ib__fail_memory(err);
     }
-    ib__value_free(rmsprop);
+    ib__value_free(chosen);
     if (status != IB_OK) {
         ib__model_forget_ends(model);
         ib__optimizer_free(optimizer);

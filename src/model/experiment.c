@@ -17,6 +17,7 @@
 
 #include "base/file.h"
 #include "base/nearest.h"
+#include "layers/settings.h"
 #include "model/config.h"
 
 typedef struct builder {
@@ -24,6 +25,7 @@ typedef struct builder {
     const char *where;
     ib_error *err;
     ib_value *layers; /* Keras's list, being made */
+    ib_value *policy; /* the dtype of layers that say none, or NULL: float32 */
 } builder;
 
 static const char *text_of(const ib_value *value) {
@@ -131,10 +133,23 @@ static ib_status take_apart(builder *b, const ib_value *entry, part *out) {
     return IB_OK;
 }
 
-/* {module, class_name, config (name first), registered_name}; NULL: no memory. */
-static ib_value *layer_entry(const part *p, const char *name) {
+/* Layers whose config holds the dtype of what they give, or float32 alone: a model's policy is not theirs. */
+static bool has_own_dtype(const char *class_name) {
+    static const char *const names[] = {"CategoryEncoding", "Discretization",   "Hashing",
+                                        "HashedCrossing",   "IntegerLookup",    "SpatialDropout1D",
+                                        "SpatialDropout2D", "SpatialDropout3D", "Pipeline"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(class_name, names[i]) == 0) return true;
+    return false;
+}
+
+/* {module, class_name, config (name first), registered_name}; policy: of layers that say no dtype, or NULL.
+ * NULL: no memory. */
+static ib_value *layer_entry(const part *p, const char *name, const ib_value *policy) {
     ib_value *entry = ib__value_map(), *config = ib__value_map();
     bool good = ib__value_set(config, "name", ib__value_string(name));
+    if (good && policy && !ib__value_get(p->config, "dtype") && !has_own_dtype(p->class_name))
+        good = ib__value_set(config, "dtype", ib__value_copy(policy));
     for (size_t i = 0; good && p->config && i < p->config->count; i++) {
         const char *key = p->config->keys[i];
         if (strcmp(key, "name") != 0 && strcmp(key, "inputs") != 0)
@@ -209,7 +224,7 @@ static bool is_input(const char *class_name) {
 static ib_status add_layer(builder *b, const part *p, ib_value **out) {
     char name[160];
     next_name(name, sizeof name, p->class_name, b->layers);
-    ib_value *entry = layer_entry(p, p->name ? p->name->string : name);
+    ib_value *entry = layer_entry(p, p->name ? p->name->string : name, b->policy);
     *out = entry;
     return ib__value_add(b->layers, entry) ? IB_OK : ib__fail_memory(b->err);
 }
@@ -473,7 +488,8 @@ static ib_value *new_root(builder *b, bool graph, const char *name, ib_value **c
     *config = ib__value_map();
     b->layers = ib__value_list();
     bool good = ib__value_set(*config, "name", ib__value_string(name)) &&
-                ib__value_set(*config, "trainable", ib__value_bool(true));
+                ib__value_set(*config, "trainable", ib__value_bool(true)) &&
+                (graph || !b->policy || ib__value_set(*config, "dtype", ib__value_copy(b->policy)));
     if (!good || !ib__value_set(*config, "layers", b->layers)) {
         if (!good) ib__value_free(b->layers);
         ib__value_free(*config);
@@ -492,6 +508,17 @@ static ib_value *new_root(builder *b, bool graph, const char *name, ib_value **c
     return NULL;
 }
 
+/* Keras's global policy while the model is made. */
+static ib_status read_policy(builder *b, const ib_value *given) {
+    static const ib_field field = {.key = "dtype_policy"};
+    char where[512];
+    if (given->line)
+        (void)snprintf(where, sizeof where, "%.400s, line %d, dtype_policy", b->where, given->line);
+    else
+        (void)snprintf(where, sizeof where, "%.400s, dtype_policy", b->where);
+    return ib__read_dtype(&field, given, where, NULL, &b->policy, b->err);
+}
+
 static ib_status in_place(builder *b, const ib_value *entry, ib_model **out) {
     const ib_value *list = ib__value_get(entry, "sequential"), *graph = ib__value_get(entry, "functional");
     const ib_value *name = ib__value_get(entry, "name");
@@ -499,13 +526,19 @@ static ib_status in_place(builder *b, const ib_value *entry, ib_model **out) {
     if (name && (name->kind != IB_STRING || !name->string[0]))
         return fail(b, name, IB_BAD_INPUT, "name: expected text");
     ib_value *config = NULL;
+    const ib_value *policy = ib__value_get(entry, "dtype_policy");
+    ib_status status = policy ? read_policy(b, policy) : IB_OK;
+    if (status != IB_OK) return status;
     ib_value *root = new_root(b, graph, name ? name->string : graph ? "functional" : "sequential", &config);
-    if (!root) return ib__fail_memory(b->err);
+    if (!root) {
+        ib__value_free(b->policy);
+        return ib__fail_memory(b->err);
+    }
     ib_read_options options = {.list = graph ? "functional.layers" : "sequential"};
-    ib_status status =
-        graph ? functional(b, graph, config, &options.added) : sequential(b, list, &options.added);
+    status = graph ? functional(b, graph, config, &options.added) : sequential(b, list, &options.added);
     if (status == IB_OK) status = ib__model_read(out, root, b->where, &options, b->err);
     ib__value_free(root);
+    ib__value_free(b->policy);
     return status;
 }
 
@@ -537,7 +570,8 @@ static ib_status from_file(builder *b, const ib_value *file, bool keras, const c
 
 ib_status ib__model_from_experiment(ib_model **out, const ib_value *entry, const ib_shape *input,
                                     const char *folder, const char *where, ib_error *err) {
-    static const char *const known[] = {"sequential", "functional", "keras", "config", "name"};
+    static const char *const known[] = {"sequential", "functional", "keras",
+                                        "config",     "name",       "dtype_policy"};
     builder b = {.input = input, .where = where, .err = err};
     *out = NULL;
     const char *expected = "expected one of sequential, functional, keras, config";
@@ -549,6 +583,9 @@ ib_status ib__model_from_experiment(ib_model **out, const ib_value *entry, const
         kinds += ib__value_get(entry, known[i]) != NULL;
     if (kinds != 1) return fail(&b, entry, IB_BAD_INPUT, expected);
     const ib_value *keras = ib__value_get(entry, "keras"), *config = ib__value_get(entry, "config");
+    const ib_value *policy = ib__value_get(entry, "dtype_policy");
+    if (policy && (keras || config))
+        return fail(&b, policy, IB_BAD_INPUT, "dtype_policy: a file says the policies of its layers itself");
     if (keras) return from_file(&b, keras, true, folder, out);
     if (config) return from_file(&b, config, false, folder, out);
     return in_place(&b, entry, out);

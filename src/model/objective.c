@@ -19,8 +19,9 @@ ib_node ib__model_objective(ib_model *model, ib_build *b, const ib_flow *outputs
         if (each) each[i] = IB_NO_NODE;
         if (!end->loss) continue;
         ib__graph_place(g, model->n_outputs > 1 ? end->name : "loss");
+        ib_node output = ib__op_format(g, outputs[i].node, IB_FORMAT_F32); /* losses cast what they get */
         ib_node loss =
-            ib__loss_call_masked(end->loss, g, targets[i], outputs[i].node, weights ? weights[i] : IB_NO_NODE,
+            ib__loss_call_masked(end->loss, g, targets[i], output, weights ? weights[i] : IB_NO_NODE,
                                  mask_values(g, outputs[i].mask));
         if (each) each[i] = loss;
         if (model->loss_weighted) loss = ib__op_scale(g, loss, (float)end->loss_weight);

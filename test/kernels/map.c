@@ -16,7 +16,7 @@ static const struct op {
 #include "kernels/map/map.list"
 #undef X
 };
-enum { OPS = IB_MAP_int_equal + 1, MOST = 70, ROUNDS = 40000 };
+enum { OPS = IB_MAP_to_float16 + 1, MOST = 70, ROUNDS = 40000 };
 
 static bool gives_words(ib_map_op op) {
     return (op >= IB_MAP_equal && op <= IB_MAP_is_finite) || op == IB_MAP_float_to_int ||
@@ -25,7 +25,26 @@ static bool gives_words(ib_map_op op) {
 
 static float operand(ib_map_op op, int which) {
     if (op == IB_MAP_select && which == 0) return ib__float_of(random_word() & 1 ? 0xffffffffu : 0);
-    return awkward_number();
+    float x = awkward_number();
+    /* Half way between two 16-bit numbers, and just beside that. */
+    if ((op == IB_MAP_to_bfloat16 || op == IB_MAP_to_float16) && random_word() & 1) {
+        uint32_t cut = op == IB_MAP_to_bfloat16 ? 0xffff8000u : 0xfffff000u;
+        if (random_word() % 4 == 0) x = ordinary_number() * 0x1p-14f;
+        if (random_word() % 4 == 0) x = 65504.0f + (float)(random_word() % 64);
+        x = ib__float_of((ib__word_of(x) & cut) + random_word() % 3 - 1);
+    }
+    return x;
+}
+
+/* x to the nearest number of so many binary digits that is a multiple of the smallest one, infinite where it
+ * is above the largest. */
+static float to_format(float x, int digits, double smallest, double largest) {
+    int exponent;
+    if (isnan(x) || isinf(x) || x == 0.0f) return x;
+    (void)frexp((double)x, &exponent);
+    double place = fmax(ldexp(1.0, exponent - digits), smallest);
+    double rounded = nearbyint((double)x / place) * place;
+    return copysignf(fabs(rounded) > largest ? INFINITY : (float)fabs(rounded), x);
 }
 
 static uint32_t predicate(bool holds) {
@@ -120,6 +139,10 @@ static float expected_of(ib_map_op op, float a, float b, float c) {
         return (float)(wa >= 0x80000000u ? (double)wa - 0x1p32 : (double)wa);
     case IB_MAP_float_to_int:
         return ib__float_of(expected_int(a));
+    case IB_MAP_to_bfloat16:
+        return to_format(a, 8, 0x1p-133, 0x1.fep127);
+    case IB_MAP_to_float16:
+        return to_format(a, 11, 0x1p-24, 65504.0);
     case IB_MAP_int_equal:
         return ib__float_of(predicate((wa ^ wb) == 0));
     default:

@@ -4,6 +4,11 @@
  * gradients for inputs and weights, training mode, state, penalties and the config's text must agree; every
  * instruction set of this machine and one and three threads must give the same bits. Cases with layers or
  * settings that are not supported must be refused by name; they are counted.
+ *
+ * The cases of mixed/ are of mixed precision: Keras's numbers themselves are rounded to 16 bits there, so the
+ * tolerance is a few units of that, or Keras's own distance from float32 where that is more (sums that
+ * cancel); where its numbers are of the 16-bit format, ours must be, too, and most of the outputs must be the
+ * very same numbers.
  */
 #include <dirent.h>
 #include <stdlib.h>
@@ -12,10 +17,11 @@
 
 #include "model/model.h"
 
-enum { CASES_MAX = 1000, INPUTS_MAX = 8, ARRAYS_MAX = 128, CALLS_MAX = 4 };
+enum { CASES_MAX = 1000, INPUTS_MAX = 16, ARRAYS_MAX = 128, CALLS_MAX = 4 };
 
 typedef struct problem {
-    const char *name;
+    const char *folder, *name;
+    ib_format format; /* of the case's policy */
     char path[256];
     ib_zip *zip;
     ib_value *meta;
@@ -25,6 +31,7 @@ typedef struct problem {
     ib_tensor x[INPUTS_MAX], g[INPUTS_MAX]; /* inputs; cotangents of outputs (data NULL: none) */
     ib_pool *pool;
     size_t compared;
+    size_t outputs, equal; /* mixed precision: numbers that were compared, and that are Keras's own */
     double worst;
 } problem;
 
@@ -52,13 +59,14 @@ static void open_case(problem *p, const char *name) {
     ib_error err = {0};
     ib_tensor meta;
     p->name = name;
-    (void)snprintf(p->path, sizeof p->path, "test/golden/layers/%s.npz", name);
+    (void)snprintf(p->path, sizeof p->path, "test/golden/%s/%s.npz", p->folder, name);
     if (ib__zip_open(&p->zip, p->path, &err) != IB_OK) fail_msg("%s: %s", err.where, err.text);
     assert_true(array(p, "meta", &meta));
     size_t n = (size_t)ib__shape_elements(&meta.shape);
     if (ib__json_parse(&p->meta, meta.data, n, p->path, &err) != IB_OK)
         fail_msg("%s: %s", err.where, err.text);
     ib__tensor_free(&meta);
+    p->format = ib__policy_format(ib__value_get(p->meta, "policy"));
     for (size_t i = 0; i < INPUTS_MAX; i++) {
         char key[32];
         (void)snprintf(key, sizeof key, "x%zu", i);
@@ -128,7 +136,7 @@ static void check_config(const problem *p, const char *path) {
 /* IB_UNSUPPORTED: the case is refused. */
 static ib_status load(problem *p, ib_error *err) {
     char path[256];
-    (void)snprintf(path, sizeof path, "test/golden/layers/%s.keras", p->name);
+    (void)snprintf(path, sizeof path, "test/golden/%s/%s.keras", p->folder, p->name);
     ib_status status = ib__keras_load(&p->model, path, false, err);
     if (status != IB_OK) return status;
     check_config(p, path);
@@ -180,6 +188,8 @@ typedef struct mode {
 } mode;
 
 static double tolerance_of(const problem *p, bool gradients) {
+    if (p->format != IB_FORMAT_F32)
+        return (gradients ? 6 : 3) * (p->format == IB_FORMAT_BF16 ? 0x1p-8 : 0x1p-11);
     double own = golden_float32_error(p->meta, gradients ? "gradients" : "y");
     return fmax(gradients ? 5e-6 : 2e-6, 10 * own);
 }
@@ -190,6 +200,7 @@ static void expect(problem *p, mode *m, const char *key, ib_node node, bool grad
     assert_true(m->n < ARRAYS_MAX);
     if (ib__node_type(m->g, node) != IB_TYPE_F32) node = ib__op_convert(m->g, node, IB_TYPE_F32);
     expected e = {.node = node, .tolerance = tolerance_of(p, gradient)};
+    if (p->format != IB_FORMAT_F32) e.tolerance = fmax(e.tolerance, 1.5 * golden_float32_error(p->meta, key));
     (void)snprintf(e.key, sizeof e.key, "%s", key);
     m->outputs[m->n++] = e;
     ib__graph_output(m->g, node);
@@ -262,6 +273,25 @@ static void put(ib_plan *plan, ib_node to, ib_type type, const ib_tensor *from) 
             ((int32_t *)ib__plan_input(plan, to))[i] = (int32_t)ib__tensor_at(from, i);
 }
 
+/* A 16-bit format's numbers must be numbers of it here, too. */
+static void compare_format(problem *p, const char *key, const float *found, const ib_tensor *truth) {
+    ib_map_op op = p->format == IB_FORMAT_BF16 ? IB_MAP_to_bfloat16 : IB_MAP_to_float16;
+    ib_map_fn *to_format = ib__kernels_for(IB_ISA_REF)->map[op];
+    size_t n = (size_t)ib__shape_elements(&truth->shape), equal = 0, rounded = 0, ours = 0;
+    for (size_t i = 0; i < n; i++) {
+        float keras = (float)ib__tensor_at(truth, i), a, b;
+        to_format(&a, &keras, NULL, NULL, 1);
+        to_format(&b, &found[i], NULL, NULL, 1);
+        rounded += a == keras || isnan(a);
+        ours += b == found[i] || isnan(b);
+        equal += keras == found[i];
+    }
+    if (rounded == n && ours != n) fail_msg("%s: %s is not rounded as in Keras", p->name, key);
+    if (key[0] != 'y') return;
+    p->outputs += n;
+    p->equal += equal;
+}
+
 static void compare(problem *p, const char *key, const float *found, const ib_shape *shape,
                     double tolerance) {
     ib_tensor truth;
@@ -274,6 +304,7 @@ static void compare(problem *p, const char *key, const float *found, const ib_sh
     }
     double e = golden_error(found, &truth);
     if (!(e <= tolerance)) fail_msg("%s: %s differs by %g, allowed %g", p->name, key, e, tolerance);
+    if (p->format != IB_FORMAT_F32) compare_format(p, key, found, &truth);
     p->worst = fmax(p->worst, e);
     p->compared++;
     ib__tensor_free(&truth);
@@ -341,15 +372,22 @@ static void run_mode(problem *p, bool training, ib_isa isa, ib_buf *bits) {
 
 /* ---- Cases ---- */
 
-static bool run_case(const char *name, ib_pool *pools[2], size_t *compared, double *worst) {
-    problem p = {0};
+/* What the cases of a folder gave together. */
+typedef struct totals {
+    size_t same, refused, compared, outputs, equal;
+    double worst;
+} totals;
+
+static void run_case(const char *folder, const char *name, ib_pool *pools[2], totals *t) {
+    problem p = {.folder = folder};
     ib_error err = {0};
     open_case(&p, name);
     ib_status status = load(&p, &err);
     if (status == IB_UNSUPPORTED) {
         print_message("  %-48s refused: %s: %s\n", name, err.where, err.text);
         close_case(&p);
-        return false;
+        t->refused++;
+        return;
     }
     if (status != IB_OK) fail_msg("%s: %s: %s", name, err.where, err.text);
     bool differs = ib__value_get(p.meta, "training_differs")->boolean;
@@ -371,27 +409,30 @@ static bool run_case(const char *name, ib_pool *pools[2], size_t *compared, doub
         ib__buf_free(&bits);
     }
     if (p.compared == 0) fail_msg("%s: nothing was compared", name);
-    *compared += p.compared;
-    *worst = fmax(*worst, p.worst);
+    t->same++;
+    t->compared += p.compared;
+    t->outputs += p.outputs;
+    t->equal += p.equal;
+    t->worst = fmax(t->worst, p.worst);
+    if (getenv("CASE")) print_message("  %-48s %.1e, %zu of %zu\n", name, p.worst, p.equal, p.outputs);
     ib__buf_free(&first);
     close_case(&p);
-    return true;
 }
 
 static int by_name(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* All cases, or those whose names begin with the variable CASE. */
-static void test_golden(void **state) {
-    (void)state;
-    char *names[CASES_MAX];
-    size_t n = 0, same = 0, compared = 0;
-    double worst = 0;
+/* All cases of a folder, or those whose names begin with the variable CASE. */
+static totals run_folder(const char *folder) {
+    char *names[CASES_MAX], path[64];
+    size_t n = 0;
+    totals t = {0};
     const char *only = getenv("CASE");
-    DIR *folder = opendir("test/golden/layers");
-    assert_non_null(folder);
-    for (struct dirent *entry; (entry = readdir(folder));) {
+    (void)snprintf(path, sizeof path, "test/golden/%s", folder);
+    DIR *listing = opendir(path);
+    assert_non_null(listing);
+    for (struct dirent *entry; (entry = readdir(listing));) {
         size_t length = strlen(entry->d_name);
         if (length < 5 || strcmp(entry->d_name + length - 4, ".npz") != 0) continue;
         if (only && strncmp(entry->d_name, only, strlen(only)) != 0) continue;
@@ -399,23 +440,38 @@ static void test_golden(void **state) {
         names[n] = strdup(entry->d_name);
         names[n++][length - 4] = '\0';
     }
-    closedir(folder);
+    closedir(listing);
     qsort(names, n, sizeof *names, by_name);
     ib_pool *pools[2];
     assert_int_equal(ib__pool_new(&pools[0], 1, NULL), IB_OK);
     assert_int_equal(ib__pool_new(&pools[1], 3, NULL), IB_OK);
     for (size_t i = 0; i < n; i++) {
-        same += run_case(names[i], pools, &compared, &worst);
+        run_case(folder, names[i], pools, &t);
         free(names[i]);
     }
     ib__pool_free(pools[0]);
     ib__pool_free(pools[1]);
-    print_message("layers: %zu cases agree with Keras (%zu arrays, worst %.1e), %zu refused by name\n", same,
-                  compared, worst, n - same);
-    if (!only) assert_true(same >= 703);
+    print_message("%s: %zu cases agree with Keras (%zu arrays, worst %.1e), %zu refused by name\n", folder,
+                  t.same, t.compared, t.worst, t.refused);
+    return t;
+}
+
+static void test_golden(void **state) {
+    (void)state;
+    totals t = run_folder("layers");
+    if (!getenv("CASE")) assert_true(t.same >= 703);
+}
+
+static void test_mixed(void **state) {
+    (void)state;
+    totals t = run_folder("mixed");
+    if (getenv("CASE")) return;
+    print_message("mixed: %zu of %zu numbers are Keras's own\n", t.equal, t.outputs);
+    assert_true(t.same >= 86 && t.outputs > 0);
+    assert_true((double)t.equal >= 0.8 * (double)t.outputs);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_mixed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,6 +54,27 @@ V16_FN p16 is_finite(w16 a) {
     return p16_not(w16_eq(w16_and(a, exponent), exponent));
 }
 
+/* As in map_ref.c. */
+V16_FN w16 keep_upper(w16 a, int dropped) {
+    w16 odd = w16_and(w16_shift_right(a, dropped), w16_set(1));
+    w16 sum = w16_add(w16_add(a, w16_set((1u << (dropped - 1)) - 1)), odd);
+    return w16_and_not(sum, w16_set((1u << dropped) - 1));
+}
+
+V16_FN v16 to_bfloat16(v16 x) {
+    return v16_select(v16_is_nan(x), x, w16_floats(keep_upper(v16_words(x), 16)));
+}
+
+V16_FN v16 to_float16(v16 x) {
+    w16 sign = w16_and(v16_words(x), w16_set(0x80000000u));
+    v16 size = w16_floats(w16_xor(v16_words(x), sign)), half = v16_set(0.5f);
+    v16 small = v16_sub(v16_add(size, half), half);
+    v16 large = w16_floats(keep_upper(v16_words(size), 13));
+    large = v16_select(v16_le(v16_set(0x1p16f), large), w16_floats(w16_set(0x7f800000u)), large);
+    v16 rounded = v16_select(v16_lt(size, v16_set(0x1p-14f)), small, large);
+    return v16_select(v16_is_nan(x), x, w16_floats(w16_or(v16_words(rounded), sign)));
+}
+
 FLOATS(copy, A)
 WORDS(negate, w16_xor(AW, w16_set(0x80000000u)))
 WORDS(abs, w16_and(AW, w16_set(0x7fffffffu)))
@@ -83,3 +104,5 @@ PREDICATE(is_finite, is_finite(AW))
 FLOATS(int_to_float, w16_to_float(AW))
 WORDS(float_to_int, int_toward_zero(A))
 PREDICATE(int_equal, w16_eq(AW, BW))
+FLOATS(to_bfloat16, to_bfloat16(A))
+FLOATS(to_float16, to_float16(A))

@@ -52,6 +52,27 @@ static uint32_t int_toward_zero(float x) {
     return (uint32_t)(int32_t)x;
 }
 
+/* A 16-bit number is a float32 whose last bits are 0: adding just under half of the last kept place, or half
+ * if that place is odd, carries as rounding to nearest even does. NaN stays. */
+static uint32_t keep_upper(uint32_t word, unsigned dropped) {
+    uint32_t half = UINT32_C(1) << (dropped - 1), odd = word >> dropped & 1;
+    return (word + (half - 1 + odd)) & ~(2 * half - 1);
+}
+
+static uint32_t to_bfloat16(float x) {
+    return x != x ? ib__word_of(x) : keep_upper(ib__word_of(x), 16);
+}
+
+/* Below 2^-14 the places of float16 are 2^-24 apart, as those of float32 between 1/2 and 1. From 65520 on the
+ * rounded number is 65536 or more, which float16 does not have. */
+static uint32_t to_float16(float x) {
+    uint32_t sign = ib__word_of(x) & 0x80000000u, size = ib__word_of(x) ^ sign;
+    if (x != x) return ib__word_of(x);
+    if (size < 0x38800000u) return sign | ib__word_of((ib__float_of(size) + 0.5f) - 0.5f);
+    uint32_t rounded = keep_upper(size, 13);
+    return sign | (rounded >= 0x47800000u ? 0x7f800000u : rounded);
+}
+
 WORDS(copy, W(a))
 WORDS(negate, W(a) ^ 0x80000000u)
 WORDS(abs, W(a) & 0x7fffffffu)
@@ -81,3 +102,5 @@ PREDICATE(is_finite, (W(a) & 0x7f800000u) != 0x7f800000u)
 FLOATS(int_to_float, (float)int_of(W(a)))
 WORDS(float_to_int, int_toward_zero(F(a)))
 PREDICATE(int_equal, W(a) == W(b))
+WORDS(to_bfloat16, to_bfloat16(F(a)))
+WORDS(to_float16, to_float16(F(a)))

@@ -455,11 +455,15 @@ static void where_apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_fl
 
 CLASS(op_where, "numpy.Where", "condition x1 x2", false, ib__operation_configure, where_infer, where_apply)
 
-static const ib_type cast_types[] = {IB_TYPE_F32, IB_TYPE_I32, IB_TYPE_I32, IB_TYPE_PRED};
+static const ib_type cast_types[] = {IB_TYPE_F32,  IB_TYPE_I32, IB_TYPE_I32,
+                                     IB_TYPE_PRED, IB_TYPE_F32, IB_TYPE_F32};
+/* The format of float casts; the others' is not asked for. */
+static const ib_format cast_formats[] = {IB_FORMAT_F32, IB_FORMAT_F32,  IB_FORMAT_F32,
+                                         IB_FORMAT_F32, IB_FORMAT_BF16, IB_FORMAT_F16};
 static const ib_field cast_fields[] = {IB_OPERATION_NAME,
                                        {.key = "dtype",
                                         .read = ib__read_choice,
-                                        .choices = "float32 int32 int64 bool",
+                                        .choices = "float32 int32 int64 bool bfloat16 float16",
                                         .offset = offsetof(ib_operation, count)}};
 IB_OPERATION_CONFIGURE(cast, cast_fields)
 
@@ -473,10 +477,17 @@ static ib_status cast_infer(const ib_layer *layer, const ib_args *args, ib_spec 
 
 static void cast_apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]) {
     const ib_operation *s = layer->settings;
-    out->node = ib__op_convert(b->g, ib__operand(b->g, args, "x"), cast_types[s->count]);
+    ib_node x = ib__op_convert(b->g, ib__operand(b->g, args, "x"), cast_types[s->count]);
+    out->node = ib__op_format(b->g, x, cast_formats[s->count]);
 }
 
-CLASS(op_cast, "core.Cast", "x", false, cast_configure, cast_infer, cast_apply)
+const ib_layer_class ib__layer_op_cast = {.name = "keras.src.ops.core.Cast",
+                                          .passes = true,
+                                          .settings = sizeof(ib_operation),
+                                          .arguments = "x",
+                                          .configure = cast_configure,
+                                          .infer = cast_infer,
+                                          .apply = cast_apply};
 
 /* ---- ZerosLike and OnesLike; without a dtype, the tensor's ---- */
 
