@@ -306,6 +306,11 @@ enum { POLICIES = sizeof policies / sizeof *policies };
 /* n: how many of the policies are allowed. */
 static ib_status check_dtype(const ib_value *value, size_t n, const char *where, ib_error *err) {
     const char *name = dtype_name(value);
+    const ib_value *class_name = ib__value_get(value, "class_name");
+    if (ib__value_is(class_name, IB_STRING) && strcmp(class_name->string, "DTypePolicy") != 0 &&
+        strcmp(class_name->string, "FloatDTypePolicy") != 0)
+        return ib__fail(err, IB_UNSUPPORTED, where, "%.60s is not supported, only DTypePolicy",
+                        class_name->string);
     if (!name) return refuse(value, where, "a dtype", err);
     for (size_t i = 0; i < n; i++)
         if (strcmp(name, policies[i]) == 0) return IB_OK;

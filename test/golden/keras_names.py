@@ -11,14 +11,14 @@ import types
 
 import keras
 
-SPACES = "layers losses metrics optimizers optimizers.schedules initializers regularizers constraints activations".split()
+SPACES = "layers losses metrics optimizers optimizers.schedules initializers regularizers constraints activations dtype_policies mixed_precision".split()
 BASES = set(
     "Layer Wrapper InputSpec Loss Metric Optimizer LearningRateSchedule Initializer Regularizer Constraint "
-    "get serialize deserialize".split()
+    "get serialize deserialize dtype_policy global_policy set_dtype_policy set_global_policy".split()
 )
 CODE = {"Lambda", "JaxLayer", "FlaxLayer", "TFSMLayer", "TorchModuleWrapper"}
 # Functions that make a layer, and the one that pairs optimizers with variables.
-ALIASES = {"Input": "InputLayer", "OptimizerMap": "MultiOptimizer"}
+ALIASES = {"Input": "InputLayer", "OptimizerMap": "MultiOptimizer", "Policy": "DTypePolicy"}
 
 
 def kind(name, thing, space, first):

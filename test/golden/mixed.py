@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Golden cases of mixed precision: small models under the policies mixed_bfloat16 and mixed_float16.
+"""Golden cases of mixed precision: small models and two runs under the policies mixed_bfloat16 and mixed_float16.
 
-    python test/golden/mixed.py [NAME ...]       (Keras 3.15 on TensorFlow; writes into mixed/)
+    python test/golden/mixed.py [NAME ...]       (Keras 3.15 on TensorFlow; writes into mixed/ and training/)
 
 Truth is what Keras gives under the policy, in the form of the cases of layers/.
 """
@@ -219,9 +219,110 @@ def write(case, policy):
     np.savez_compressed(HERE / f"{name}.npz", **out)
 
 
+# ---- Training ----
+
+
+def convnet():
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            L.Conv2D(4, 3, use_bias=False),
+            L.BatchNormalization(),
+            L.ReLU(),
+            L.MaxPooling2D(),
+            L.Flatten(),
+            L.Dense(8, activation="gelu"),
+            L.LayerNormalization(),
+            L.Dense(3, dtype="float32"),
+            L.Activation("softmax", dtype="float32"),
+        ],
+        name="convnet",
+    )
+
+
+def regression():
+    return keras.Sequential(
+        [keras.Input((5,)), L.Dense(16, activation="relu"), L.Dense(12, activation="tanh"), L.Dense(1)], name="regression"
+    )
+
+
+def images(samples):
+    x = np.random.normal(0, 1, (samples, 6, 6, 1)).astype("float32")
+    return x, (x[:, :3].mean((1, 2, 3)) > 0.05).astype("int32") + (x[:, 3:].mean((1, 2, 3)) > 0.05)
+
+
+def numbers(samples):
+    x = np.random.normal(0, 4, (samples, 5)).astype("float32")
+    return x, (x @ np.array([2.0, -1, 0.5, 1, 3])[:, None]).astype("float32")
+
+
+# name: (policy, model, data, compile, epochs). The first gradients of mixed-float16, times 2^15, are infinite.
+RUNS = {
+    "mixed-bfloat16": ("mixed_bfloat16", convnet, images, lambda: {"optimizer": keras.optimizers.SGD(0.1, momentum=0.9), "loss": "sparse_categorical_crossentropy"}, 4),
+    "mixed-float16": ("mixed_float16", regression, numbers, lambda: {"optimizer": keras.optimizers.SGD(0.003, momentum=0.5), "loss": "mse"}, 4),
+}
+
+
+def train(name, policy, batch=16, samples=72):
+    make, data, settings, epochs = RUNS[name][1:]
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(zlib.crc32(name.encode()))
+    keras.config.set_dtype_policy(policy)
+    x, y = data(samples)
+    model = make()
+    model.compile(**settings(), jit_compile=False)
+    if policy != "float32":
+        model.save(HERE.parent / "training" / f"{name}.keras")
+    out, losses, scales = {"x0": x, "y0": y}, [], []
+    for _ in range(epochs):
+        for first in range(0, samples, batch):
+            model.reset_metrics()
+            losses.append(model.train_on_batch(x[first : first + batch], y[first : first + batch]))
+            scales.append(float(getattr(model.optimizer, "dynamic_scale", 0)))
+    out["batch_loss"] = np.array(losses, "float64").reshape(-1)
+    for w in model.weights:
+        out[f"final/{w.path}"] = w.numpy()
+    for i, v in enumerate(model.optimizer.variables):
+        out[f"optimizer/{i}"] = np.asarray(v.numpy())
+    return model, out, scales
+
+
+def distance(a, b):
+    return float(np.max(np.abs(a - b), initial=0) / max(1.0, np.max(np.abs(b), initial=0)))
+
+
+def path_of(variable, model):
+    """The path without the scopes of the moment: the model's name, an optimizer around the variable's own."""
+    return variable.path.replace(f"/{model.name}_", "/").replace("loss_scale_optimizer/sgd", "sgd")
+
+
+def write_run(name):
+    """Allowed is 20 times float32_gap: twice Keras's own distance from a run in float32, not more than 2 %."""
+    exact = train(name, "float32")[1]
+    model, out, scales = train(name, RUNS[name][0])
+    gap = {k: min(2 * distance(exact[k], v), 0.02) / 20 for k, v in out.items() if k.startswith(("batch_loss", "final/"))}
+    meta = {
+        "batch_size": 16,
+        "epochs_run": RUNS[name][4],
+        "steps": len(scales),
+        "class_weight": None,
+        "callbacks": [],
+        "weights": [{"path": w.path, "float32_gap": gap[f"final/{w.path}"]} for w in model.weights],
+        "optimizer_variables": [{"path": path_of(v, model)} for v in model.optimizer.variables],
+        "float32_gap": {"loss": gap["batch_loss"], "final_weights": max(gap.values())},
+        "scales": scales,
+    }
+    print(name, gap, scales, out["batch_loss"])
+    out["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    np.savez_compressed(HERE.parent / "training" / f"{name}.npz", **out)
+
+
 if __name__ == "__main__":
     HERE.mkdir(exist_ok=True)
+    wanted = sys.argv[1:]
     for case in CASES:
-        if len(sys.argv) == 1 or case in sys.argv[1:]:
-            for policy in POLICIES:
-                write(case, policy)
+        for policy in POLICIES if not wanted or case in wanted else ():
+            write(case, policy)
+    for name in RUNS:
+        if not wanted or name in wanted:
+            write_run(name)

@@ -116,6 +116,45 @@ static void arguments(void **state) {
     ib__model_free(model);
 }
 
+/* A model's policy is that of the layers that say none, and of those inside of them; with mixed_float16 the
+ * loss is scaled. */
+static void policies(void **state) {
+    (void)state;
+    static const char *const text = "dtype_policy: %s\n"
+                                    "sequential:\n"
+                                    "  - Dense: {units: 4}\n"
+                                    "  - Reshape: {target_shape: [2, 2]}\n"
+                                    "  - Bidirectional: {layer: {LSTM: {units: 3}}}\n"
+                                    "  - Dense: {units: 2, dtype: float32}\n";
+    static const struct {
+        const char *policy;
+        ib_format format;
+        const char *optimizer;
+        bool automatic;
+    } cases[] = {{"float32", IB_FORMAT_F32, "adam", true},
+                 {"mixed_bfloat16", IB_FORMAT_BF16, "adam", true},
+                 {"mixed_float16", IB_FORMAT_F16, "loss_scale_optimizer", true},
+                 {"mixed_float16", IB_FORMAT_F16, "adam", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char yaml[512];
+        (void)snprintf(yaml, sizeof yaml, text, cases[i].policy);
+        ib_model *model = build(yaml, row);
+        ib_error err = {0};
+        assert_int_equal(model->n_layers, 5);
+        assert_int_equal(model->layers[1]->compute, cases[i].format);
+        assert_int_equal(model->layers[3]->parts[0].layer->compute, cases[i].format);
+        assert_int_equal(model->layers[4]->compute, IB_FORMAT_F32);
+        (void)snprintf(yaml, sizeof yaml, "{optimizer: adam, loss: mse, auto_scale_loss: %s}",
+                       cases[i].automatic ? "true" : "false");
+        ib_value *compile = parse(yaml);
+        if (ib__model_compile(model, compile, "compile", &err) != IB_OK)
+            fail_msg("%s: %s", err.where, err.text);
+        assert_string_equal(ib__optimizer_name(model->optimizer), cases[i].optimizer);
+        ib__value_free(compile);
+        ib__model_free(model);
+    }
+}
+
 static void mistakes(void **state) {
     (void)state;
     static const struct {
@@ -132,6 +171,13 @@ static void mistakes(void **state) {
         {"sequential:\n  - Dense: {units: 3}\n  - Input: {shape: [3]}", "line 3", "first layer"},
         {"sequential: [{Dense: {units: 3, name: x}}, {Dense: {units: 3, name: x}}]", "sequential[1]",
          "stands twice"},
+        {"dtype_policy: mixed_flaot16\nsequential:\n  - Dense: {units: 3}", "line 1, dtype_policy",
+         "nearest is mixed_float16"},
+        {"dtype_policy: float16\nsequential:\n  - Dense: {units: 3}", "dtype_policy",
+         "only float32, mixed_bfloat16"},
+        {"dtype_policy: mixed_float16\nsequential:\n  - Dense: {units: 3, dtype: bfloat16}",
+         "sequential[0] dense, dtype", "\"bfloat16\" is not supported"},
+        {"{keras: x.keras, dtype_policy: mixed_float16}", "line 1", "a file says"},
         {"{keras: /nowhere/x.keras}", "/nowhere/x.keras", "opened"},
         {"functional: {layers: [{Dense: {units: 3, inputs: nothing}}]}", "functional.layers[0]",
          "no layer \"nothing\""},
@@ -159,6 +205,7 @@ static void mistakes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(sequential), cmocka_unit_test(functional),
-                                       cmocka_unit_test(arguments), cmocka_unit_test(mistakes)};
+                                       cmocka_unit_test(arguments), cmocka_unit_test(policies),
+                                       cmocka_unit_test(mistakes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

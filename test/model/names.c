@@ -12,6 +12,7 @@
 #include "constraints/constraint.h"
 #include "layers/activation.h"
 #include "layers/layer.h"
+#include "layers/settings.h"
 #include "losses/loss.h"
 #include "metrics/metric.h"
 #include "model/model.h"
@@ -89,6 +90,23 @@ static ib_status make_activation(const ib_value *config, ib_error *err) {
     return ib__activation_find(&activation, config, "activation", err);
 }
 
+/* keras.mixed_precision has the policies and an optimizer. */
+static ib_status make_policy(const ib_value *config, ib_error *err) {
+    static const ib_field field = {.key = "dtype"};
+    ib_value *value = ib__value_copy(config), *complete = NULL, *settings = ib__value_get(value, "config");
+    if (ib__value_is(settings, IB_MAP))
+        assert_true(ib__value_set(settings, "name", ib__value_string("mixed_float16")));
+    ib_status status = ib__read_dtype(&field, value, "dtype", NULL, &complete, err);
+    ib__value_free(complete);
+    ib__value_free(value);
+    return status;
+}
+
+static ib_status make_mixed(const ib_value *config, ib_error *err) {
+    ib_error other = {0};
+    return make_policy(config, &other) == IB_OK ? IB_OK : make_optimizer(config, err);
+}
+
 static space spaces[] = {{.key = "layers", .make = make_layer},
                          {.key = "losses", .group = "losses", .make = make_loss},
                          {.key = "metrics", .group = "metrics", .make = make_metric},
@@ -97,7 +115,9 @@ static space spaces[] = {{.key = "layers", .make = make_layer},
                          {.key = "initializers", .group = "initializers", .make = make_initializer},
                          {.key = "regularizers", .group = "regularizers", .make = make_regularizer},
                          {.key = "constraints", .group = "constraints", .make = make_constraint},
-                         {.key = "activations", .make = make_activation}};
+                         {.key = "activations", .make = make_activation},
+                         {.key = "dtype_policies", .make = make_policy},
+                         {.key = "mixed_precision", .make = make_mixed}};
 enum { SPACES = sizeof spaces / sizeof *spaces };
 
 /* Whether the code knows the name: what it says about missing settings is said of known ones only. */
