@@ -163,6 +163,7 @@ static void audit_block(void *context, size_t block, size_t worker) {
         seen *s = &a->seen[worker * e->n_fields + i];
         ib_tensor t = {e->fields[i].dtype, e->fields[i].shape, a->buffers[worker][i]};
         size_t each = (size_t)ib__shape_elements(&t.shape);
+        if (t.dtype == IB_TEXT) continue;
         tally_values(&s->t, t.dtype, t.data, n * each);
         if (each == 1) count_classes(s, &t, n);
     }
@@ -183,7 +184,7 @@ static ib_field_audit *collect(const auditing *a, size_t workers) {
     ib_field_audit *out = calloc(e->n_fields + 1, sizeof *out);
     for (size_t i = 0; out != NULL && i < e->n_fields; i++) {
         size_t each = (size_t)ib__shape_elements(&e->fields[i].shape);
-        bool classes = each == 1;
+        bool classes = each == 1 && e->fields[i].dtype != IB_TEXT;
         out[i].values = a->b.part->count * each;
         out[i].low = HUGE_VAL;
         out[i].high = -HUGE_VAL;
@@ -278,7 +279,7 @@ static bool look_at(looking *l, const ib_elements *e, void *const *block, size_t
     for (size_t i = 0; i < e->n_fields; i++) {
         ib_tensor t = {e->fields[i].dtype, e->fields[i].shape, block[i]};
         size_t each = (size_t)ib__shape_elements(&t.shape);
-        if (l->field == SIZE_MAX ? t.dtype < IB_F16 : i != l->field) continue;
+        if (l->field == SIZE_MAX ? t.dtype < IB_F16 || t.dtype == IB_TEXT : i != l->field) continue;
         for (size_t k = 0; k < n * each; k++) {
             double x = ib__tensor_at(&t, k);
             if (!l->wrong(x, l->limit)) continue;

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/value.h"
+#include "numerics/texts.h"
 
 #define FILE_LIMIT ((size_t)1 << 40)
 #define COLUMNS_MAX 1000000
@@ -45,7 +46,8 @@ typedef struct table {
     const ib_csv_options *options;
     column *columns;
     size_t count, capacity, features, rows;
-    float *x;
+    float *x;       /* or */
+    int32_t *texts; /* with the same capacity */
     double *y;
     size_t x_capacity, y_capacity;
     bool whole_labels;
@@ -255,8 +257,28 @@ static ib_status take_number(table *t, const field *f, double *out) {
     return IB_OK;
 }
 
+static ib_status take_text(table *t, const field *f, int32_t *out) {
+    if (ib__utf8_check(f->text.data, f->text.length) != f->text.length)
+        return fail_at(&t->r, f->line, f->column, "expected UTF-8, found another byte%s", "");
+    return ib__text_number(out, f->text.data, f->text.length, t->r.err);
+}
+
+static ib_status take_feature(table *t, const field *f, size_t at) {
+    double value = 0;
+    if (t->options->texts) return take_text(t, f, &t->texts[at]);
+    ib_status status = take_number(t, f, &value);
+    if (status == IB_OK) t->x[at] = (float)value;
+    return status;
+}
+
 static ib_status take_label(table *t, const field *f) {
     double value = 0;
+    int32_t text = 0;
+    if (t->options->text_label) {
+        ib_status status = take_text(t, f, &text);
+        t->y[t->rows] = text;
+        return status;
+    }
     ib_status status = take_number(t, f, &value);
     if (status != IB_OK) return status;
     bool whole = value == floor(value) && value >= -2147483648.0 && value <= 2147483647.0;
@@ -275,7 +297,8 @@ static ib_status fail_ragged(const table *t, size_t line, size_t found, const ch
 
 static ib_status read_row(table *t, field *f) {
     size_t line = t->r.line;
-    if (!ib__grow(&t->x, &t->x_capacity, (t->rows + 1) * t->features, sizeof *t->x) ||
+    void *x = t->options->texts ? (void *)&t->texts : (void *)&t->x;
+    if (!ib__grow(x, &t->x_capacity, (t->rows + 1) * t->features, sizeof *t->x) ||
         !ib__grow(&t->y, &t->y_capacity, t->rows + 1, sizeof *t->y))
         return ib__fail_memory(t->r.err);
     f->last = false;
@@ -286,11 +309,7 @@ static ib_status read_row(table *t, field *f) {
         bool missing = f->last && f->text.length == 0 && i + 1 < t->count;
         if (status == IB_OK && missing) return fail_ragged(t, line, i + (i > 0), "");
         if (status == IB_OK && c->is_label) status = take_label(t, f);
-        if (status == IB_OK && c->is_feature) {
-            double value = 0;
-            status = take_number(t, f, &value);
-            if (status == IB_OK) t->x[t->rows * t->features + c->slot] = (float)value;
-        }
+        if (status == IB_OK && c->is_feature) status = take_feature(t, f, t->rows * t->features + c->slot);
         if (status != IB_OK) return status;
     }
     if (!f->last) return fail_ragged(t, line, t->count, " and more");
@@ -315,14 +334,17 @@ static ib_status make_tensors(const table *t, ib_tensor *x, ib_tensor *y) {
     ib_shape shape = {2, {(int64_t)t->rows, (int64_t)t->features}}, flat = {1, {(int64_t)t->rows}};
     bool whole =
         t->options->labels == IB_LABELS_INT || (t->options->labels == IB_LABELS_AUTO && t->whole_labels);
-    ib_status status = ib__tensor_new(&made, IB_F32, &shape, t->r.err);
+    whole = whole || t->options->text_label;
+    ib_dtype label = t->options->text_label ? IB_TEXT : whole ? IB_I32 : IB_F32;
+    ib_status status = ib__tensor_new(&made, t->options->texts ? IB_TEXT : IB_F32, &shape, t->r.err);
     if (status == IB_OK && t->options->label != NULL)
-        status = ib__tensor_new(&labels, whole ? IB_I32 : IB_F32, &flat, t->r.err);
+        status = ib__tensor_new(&labels, label, &flat, t->r.err);
     if (status != IB_OK) {
         ib__tensor_free(&made);
         return status;
     }
-    memcpy(made.data, t->x, t->rows * t->features * sizeof *t->x);
+    memcpy(made.data, t->options->texts ? (const void *)t->texts : t->x,
+           t->rows * t->features * sizeof *t->x);
     for (size_t i = 0; t->options->label != NULL && i < t->rows; i++) {
         if (whole)
             ((int32_t *)labels.data)[i] = (int32_t)t->y[i];
@@ -353,6 +375,7 @@ ib_status ib__csv_parse(ib_tensor *x, ib_tensor *y, const char *text, size_t len
         free(t.columns[i].name);
     free(t.columns);
     free(t.x);
+    free(t.texts);
     free(t.y);
     return status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tables of numbers in CSV (RFC 4180): feature columns into float32, a label column into float32 or int32.
+ * Tables in CSV (RFC 4180): feature columns into float32 or texts, a label column into float32, int32 or
+ * texts.
  */
 #ifndef IB_DATA_CSV_H
 #define IB_DATA_CSV_H
@@ -21,13 +22,15 @@ typedef struct ib_csv_options {
     const char *const *features; /* in this order; NULL: all but the label, in the order of the file */
     size_t feature_count;
     ib_labels labels;
+    bool texts, text_label; /* features, the label, are texts: UTF-8, also empty ones */
 } ib_csv_options;
 
 /* Reads a whole text: x becomes float32 (rows, features), y (when there is a label) (rows,). A UTF-8 mark at
  * the beginning, CRLF, quoted fields, blanks around fields and empty lines at the end are fine. Refused with
  * "name:line:column": rows of another length than the first, missing values, what is no finite number, quotes
  * that do not close, names that stand twice, a table without rows. Columns that are not asked for may hold
- * anything. Numbers are rounded to double, then to float32, as NumPy's astype does. *x, *y: yours. */
+ * anything. Numbers are rounded to double, then to float32, as NumPy's astype does. *x, *y:
+ * yours; with texts the caller holds their table (numerics/texts.h). */
 ib_status ib__csv_parse(ib_tensor *x, ib_tensor *y, const char *text, size_t length, const char *name,
                         const ib_csv_options *options, ib_error *err);
 ib_status ib__csv_read(ib_tensor *x, ib_tensor *y, const char *path, const ib_csv_options *options,

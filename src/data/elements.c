@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "numerics/texts.h"
+
 ib_elements *ib__elements_new(const ib_elements_class *class) {
     ib_elements *e = calloc(1, class->size);
     if (e != NULL) e->class = class;
@@ -17,8 +19,10 @@ ib_elements *ib__elements_new(const ib_elements_class *class) {
 void ib__elements_free(ib_elements *e) {
     if (e == NULL) return;
     if (e->class->free != NULL) e->class->free(e);
-    for (size_t i = 0; i < e->n_fields; i++)
+    for (size_t i = 0; i < e->n_fields; i++) {
+        if (e->fields[i].dtype == IB_TEXT) ib__texts_release();
         free(e->fields[i].name);
+    }
     for (size_t i = 0; i < e->n_files; i++) {
         free(e->files[i].place);
         free(e->files[i].path);
@@ -33,6 +37,7 @@ bool ib__elements_add_field(ib_elements *e, const char *name, ib_dtype dtype, co
     if (grown == NULL) return false;
     e->fields = grown;
     grown[e->n_fields] = (ib_data_field){strdup(name), dtype, *shape};
+    if (dtype == IB_TEXT) ib__texts_hold();
     return grown[e->n_fields++].name != NULL;
 }
 

@@ -51,7 +51,8 @@ struct ib_elements {
 ib_elements *ib__elements_new(const ib_elements_class *class);
 void ib__elements_free(ib_elements *e); /* NULL is fine */
 
-/* Adds a field or a file (name, place and path are copied). false: no memory. */
+/* Adds a field or a file (name, place and path are copied). false: no memory. Elements hold the table of
+ * texts for each field of type IB_TEXT. */
 bool ib__elements_add_field(ib_elements *e, const char *name, ib_dtype dtype, const ib_shape *shape);
 bool ib__elements_add_file(ib_elements *e, const char *place, const char *path, const ib_digest *digest);
 

@@ -62,6 +62,24 @@ static ib_status check_output(const ib_mapping *m, const ib_entry *q) {
     return out->shape.rank > 0 ? IB_OK : ib__entry_fail(q, q->map, "", "expected layers that keep the batch");
 }
 
+/* The list with an input of texts in front, which says what a Hashing takes. NULL: no memory. */
+static ib_value *with_text_input(const ib_value *list, const ib_shape *input) {
+    ib_value *out = ib__value_list(), *config = ib__value_map(), *entry = ib__value_map();
+    ib_value *dims = ib__value_list();
+    bool good = out != NULL && entry != NULL;
+    for (int i = 1; i < input->rank; i++)
+        good = ib__value_add(dims, ib__value_int(input->dims[i])) && good;
+    good = ib__value_set(config, "shape", dims) && good;
+    good = ib__value_set(config, "dtype", ib__value_string("string")) && good;
+    good = ib__value_set(entry, "Input", config) && good;
+    good = ib__value_add(out, entry) && good;
+    for (size_t i = 0; good && i < list->count; i++)
+        good = ib__value_add(out, ib__value_copy(list->items[i]));
+    if (good) return out;
+    ib__value_free(out);
+    return NULL;
+}
+
 /* Layers as an experiment's model has them. Their names begin with the path, so that their random numbers are
  * not those of layers of the model. */
 static ib_status read_layers(ib_mapping *m, const ib_entry *q, const ib_stage *from, const ib_value *list,
@@ -69,7 +87,8 @@ static ib_status read_layers(ib_mapping *m, const ib_entry *q, const ib_stage *f
     ib_value *entry = ib__value_map();
     ib_shape input = with_batch(from, &from->fields[m->field].shape);
     char where[256], prefix[200];
-    if (entry == NULL || !ib__value_set(entry, "sequential", ib__value_copy(list))) {
+    bool hashed = from->fields[m->field].dtype == IB_TEXT && ib__value_get(list->items[0], "Hashing") != NULL;
+    if (!ib__value_set(entry, "sequential", hashed ? with_text_input(list, &input) : ib__value_copy(list))) {
         ib__value_free(entry);
         return ib__fail_memory(q->err);
     }
@@ -127,6 +146,10 @@ static ib_status read_mapping(ib_mapping *m, const ib_entry *q, const ib_stage *
     m->dtype = from->fields[m->field].dtype;
     m->shape = from->fields[m->field].shape;
     if (value->kind == IB_LIST && value->count > 0) return read_layers(m, &within, from, value, path);
+    if (m->dtype == IB_TEXT)
+        return ib__entry_fail(&within, value, "",
+                              "expected a list of layers that begins with TextVectorization, StringLookup or "
+                              "Hashing, for the field is texts");
     if (value->kind != IB_MAP || value->count != 1)
         return ib__entry_fail(&within, value, "", "expected a list of layers, {cast: DTYPE} or {one_hot: N}");
     ib_status status = ib__entry_check(&within, functions, 2, NULL, 0);

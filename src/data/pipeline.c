@@ -229,6 +229,8 @@ static ib_status read_conditions(const adding *a, conditions *c) {
         if (status != IB_OK) return status;
         if (ib__shape_elements(&a->pipeline->stage->fields[field].shape) != 1)
             return ib__entry_fail(&a->q, inner, name, "expected a field that is one number");
+        if (a->pipeline->stage->fields[field].dtype == IB_TEXT)
+            return ib__entry_fail(&a->q, inner, name, "expected a field of numbers, found texts");
         if (inner->kind != IB_MAP || inner->count == 0)
             return ib__entry_fail(&a->q, inner, name, "expected conditions such as {less: 5}, found %s",
                                   ib__kind_name(inner->kind));

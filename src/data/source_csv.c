@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Tables: {csv: FILE, label: COLUMN, features: [COLUMN, ...], labels: int, header: true, separator: ","}
+ * strings: [COLUMN, ...] are texts; features: {INPUT: COLUMN or [COLUMN, ...]} gives several inputs.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include "data/csv.h"
 #include "data/kinds.h"
+#include "numerics/texts.h"
 
 /* A column by name, or by number in a table without header. The text lives in *column. */
 static ib_status get_column(const ib_entry *q, const ib_value *value, const char *key, char **column) {
@@ -43,59 +45,163 @@ static ib_status get_format(const ib_entry *q, ib_csv_options *o) {
     return IB_OK;
 }
 
-static ib_status get_features(const ib_entry *q, const ib_value *list, char **names) {
-    if (list->kind != IB_LIST || list->count == 0)
-        return ib__entry_fail(q, list, "features", "expected a list of columns, found %s",
-                              list->kind == IB_LIST ? "an empty one" : ib__kind_name(list->kind));
+/* ---- What becomes of the columns ---- */
+
+/* One field of the elements: the columns that it is made of. */
+typedef struct input {
+    char *name;     /* "x", "x.INPUT" */
+    char **columns; /* NULL: all but the label */
+    size_t count;
+    const ib_value *at; /* for errors */
+} input;
+
+typedef struct plan {
+    input inputs[IB_DATA_FIELDS_MAX];
+    size_t n;
+    char *label;
+    ib_csv_options options;
+} plan;
+
+static void free_plan(plan *p) {
+    for (size_t i = 0; i < p->n; i++) {
+        for (size_t k = 0; p->inputs[i].columns != NULL && k < p->inputs[i].count; k++)
+            free(p->inputs[i].columns[k]);
+        free(p->inputs[i].columns);
+        free(p->inputs[i].name);
+    }
+    free(p->label);
+}
+
+/* A column, or a list of them. */
+static ib_status add_input(const ib_entry *q, plan *p, const char *name, const ib_value *value) {
+    bool list = value != NULL && value->kind == IB_LIST;
+    size_t count = list ? value->count : value != NULL;
+    if (list && count == 0)
+        return ib__entry_fail(q, value, "features", "expected a list of columns, found an empty one");
+    if (p->n == IB_DATA_FIELDS_MAX - 1) return ib__entry_fail(q, value, "features", "too many inputs");
+    input *in = &p->inputs[p->n++];
+    *in = (input){.name = strdup(name), .at = value};
+    if (value != NULL) in->columns = calloc(count + 1, sizeof *in->columns);
+    if (in->name == NULL || (value != NULL && in->columns == NULL)) return ib__fail_memory(q->err);
     ib_status status = IB_OK;
-    for (size_t i = 0; i < list->count && status == IB_OK; i++)
-        status = get_column(q, list->items[i], "features", &names[i]);
+    for (; in->count < count && status == IB_OK; in->count++)
+        status = get_column(q, list ? value->items[in->count] : value, "features", &in->columns[in->count]);
     return status;
 }
 
-static ib_status read_table(ib_tensor tensors[2], const ib_entry *q, const char *path) {
-    ib_csv_options o = {0};
-    const ib_value *label = ib__value_get(q->map, "label"), *list = ib__value_get(q->map, "features");
-    size_t count = list != NULL ? list->count : 0;
-    char *label_name = NULL;
-    char **names = calloc(count + 1, sizeof *names);
-    ib_status status = names == NULL ? ib__fail_memory(q->err) : get_format(q, &o);
-    if (status == IB_OK && label != NULL) status = get_column(q, label, "label", &label_name);
-    if (status == IB_OK && list != NULL) status = get_features(q, list, names);
-    o.label = label_name;
-    o.features = list != NULL ? (const char *const *)names : NULL;
-    o.feature_count = count;
-    if (status == IB_OK) status = ib__csv_read(&tensors[0], &tensors[1], path, &o, q->err);
-    for (size_t i = 0; names != NULL && i < count; i++)
-        free(names[i]);
-    free(names);
-    free(label_name);
+/* features: [COLUMN, ...], or {INPUT: COLUMN or [COLUMN, ...], ...} */
+static ib_status get_features(const ib_entry *q, plan *p) {
+    const ib_value *given = ib__value_get(q->map, "features");
+    if (given == NULL || given->kind == IB_LIST) return add_input(q, p, "x", given);
+    if (given->kind != IB_MAP || given->count == 0)
+        return ib__entry_fail(q, given, "features",
+                              "expected a list of columns, or columns by the names of inputs, found %s",
+                              ib__kind_name(given->kind));
+    ib_status status = IB_OK;
+    for (size_t i = 0; i < given->count && status == IB_OK; i++) {
+        char name[160];
+        snprintf(name, sizeof name, "x.%.150s", given->keys[i]);
+        status = add_input(q, p, name, given->items[i]);
+    }
+    return status;
+}
+
+static bool is_named(char *const *columns, size_t n, const char *name) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(columns[i], name) == 0) return true;
+    return false;
+}
+
+/* Every column under `strings` must be used. */
+static ib_status check_strings(const ib_entry *q, const plan *p, const ib_value *at, const char *name) {
+    bool used = p->label != NULL && strcmp(p->label, name) == 0;
+    for (size_t i = 0; i < p->n && !used; i++) {
+        if (p->inputs[i].columns == NULL)
+            return ib__entry_fail(q, at, "strings", "features must name its columns where some are texts");
+        used = is_named(p->inputs[i].columns, p->inputs[i].count, name);
+    }
+    return used ? IB_OK
+                : ib__entry_fail(q, at, "strings", "'%.80s' is neither a feature nor the label", name);
+}
+
+/* Which inputs are texts: all columns of one are, or none is. */
+static ib_status get_strings(const ib_entry *q, plan *p, bool *texts) {
+    const ib_value *list = ib__value_get(q->map, "strings");
+    if (list == NULL) return IB_OK;
+    if (list->kind != IB_LIST || list->count == 0)
+        return ib__entry_fail(q, list, "strings", "expected a list of columns, found %s",
+                              list->kind == IB_LIST ? "an empty one" : ib__kind_name(list->kind));
+    size_t found[IB_DATA_FIELDS_MAX] = {0};
+    ib_status status = IB_OK;
+    for (size_t i = 0; i < list->count && status == IB_OK; i++) {
+        char *name = NULL;
+        status = get_column(q, list->items[i], "strings", &name);
+        if (status == IB_OK) status = check_strings(q, p, list->items[i], name);
+        for (size_t k = 0; k < p->n && status == IB_OK; k++)
+            found[k] += is_named(p->inputs[k].columns, p->inputs[k].count, name);
+        if (status == IB_OK && p->label != NULL && strcmp(p->label, name) == 0) p->options.text_label = true;
+        free(name);
+    }
+    for (size_t k = 0; k < p->n && status == IB_OK; k++) {
+        texts[k] = found[k] > 0;
+        if (found[k] > 0 && found[k] < p->inputs[k].count)
+            status = ib__entry_fail(q, p->inputs[k].at, "features",
+                                    "an input is texts or numbers: give {INPUT: [COLUMN, ...]} for each");
+    }
+    return status;
+}
+
+/* One pass over the table for each input; the label comes with the first. */
+static ib_status read_inputs(ib_elements **out, const ib_entry *q, plan *p, const bool *texts,
+                             const char *path) {
+    ib_tensor tensors[IB_DATA_FIELDS_MAX] = {{0}};
+    const char *names[IB_DATA_FIELDS_MAX];
+    bool labelled = p->label != NULL;
+    ib_status status = IB_OK;
+    for (size_t i = 0; i < p->n && status == IB_OK; i++) {
+        ib_csv_options o = p->options;
+        o.label = i == 0 ? p->label : NULL;
+        o.features = (const char *const *)p->inputs[i].columns;
+        o.feature_count = p->inputs[i].count;
+        o.texts = texts[i];
+        names[i] = p->inputs[i].name;
+        status = ib__csv_read(&tensors[i], &tensors[p->n], path, &o, q->err);
+    }
+    names[p->n] = "y";
+    if (status == IB_OK) status = ib__elements_from_arrays(out, tensors, names, p->n + labelled, q->err);
+    for (size_t i = 0; i <= p->n; i++)
+        ib__tensor_free(&tensors[i]);
     return status;
 }
 
 static ib_status csv_open(ib_elements **out, const ib_entry *q) {
-    static const char *const names[] = {"x", "y"};
     const char *file;
     char *path = NULL;
-    ib_tensor tensors[2] = {{0}};
+    const ib_value *label = ib__value_get(q->map, "label");
+    bool texts[IB_DATA_FIELDS_MAX] = {false};
+    plan p = {0};
     ib_elements *e = NULL;
     ib_digest digest;
+    ib__texts_hold();
     ib_status status = ib__entry_text(q, "csv", true, &file);
     if (status == IB_OK && (path = ib__entry_path(q, file)) == NULL) status = ib__fail_memory(q->err);
-    if (status == IB_OK) status = read_table(tensors, q, path);
-    if (status == IB_OK)
-        status = ib__elements_from_arrays(&e, tensors, names, tensors[1].data != NULL ? 2 : 1, q->err);
+    if (status == IB_OK) status = get_format(q, &p.options);
+    if (status == IB_OK && label != NULL) status = get_column(q, label, "label", &p.label);
+    if (status == IB_OK) status = get_features(q, &p);
+    if (status == IB_OK) status = get_strings(q, &p, texts);
+    if (status == IB_OK) status = read_inputs(&e, q, &p, texts, path);
     if (status == IB_OK) status = ib__sha256_file(&digest, path, q->err);
     if (status == IB_OK && !ib__elements_add_file(e, "csv", path, &digest)) status = ib__fail_memory(q->err);
     if (status == IB_OK)
         *out = e;
     else
         ib__elements_free(e);
-    ib__tensor_free(&tensors[0]);
-    ib__tensor_free(&tensors[1]);
+    free_plan(&p);
     free(path);
+    ib__texts_release();
     return status;
 }
 
-static const char *const fields[] = {"csv", "label", "features", "labels", "header", "separator", NULL};
+static const char *const fields[] = {"csv",     "label",  "features",  "labels",
+                                     "strings", "header", "separator", NULL};
 const ib_source_kind ib__source_csv = {"csv", fields, csv_open};

@@ -211,10 +211,10 @@ static ib_status infer(const ib_layer *layer, const ib_args *args, ib_spec out[I
         for (int i = 0; i < s->output.rank; i++)
             y.dims[y.rank++] = s->output.dims[i];
     }
-    out[0] = (ib_spec){y, IB_TYPE_F32};
+    out[0] = (ib_spec){.shape = y, .type = IB_TYPE_F32};
     *n = 1;
     if (ib__args_flag(args, "return_attention_scores"))
-        out[(*n)++] = (ib_spec){scores_shape(s, q, k), IB_TYPE_F32};
+        out[(*n)++] = (ib_spec){.shape = scores_shape(s, q, k), .type = IB_TYPE_F32};
     return IB_OK;
 }
 

@@ -44,18 +44,33 @@ static ib_status infer_one(const ib_layer *layer, const ib_args *args, const ib_
     return layer->class->shape(layer, shapes, args->n, &out->shape, err);
 }
 
+/* Texts where numbers belong, and the other way round. */
+static ib_status check_texts(const ib_layer *layer, const ib_args *args, ib_error *err) {
+    for (size_t i = 0; i < args->n; i++) {
+        if (args->specs[i].text ? layer->class->texts != IB_TEXTS_NONE : layer->class->texts != IB_TEXTS_ONLY)
+            continue;
+        return ib__fail(err, IB_BAD_INPUT, layer->place,
+                        args->specs[i].text ? "expected an input of numbers, found texts: TextVectorization, "
+                                              "StringLookup and Hashing make numbers of them"
+                                            : "expected an input of texts (dtype string), found numbers");
+    }
+    return IB_OK;
+}
+
 ib_status ib__layer_infer(ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX], size_t *n,
                           ib_error *err) {
     const ib_layer_class *class = layer->class;
+    ib_status status = layer->built ? IB_OK : check_texts(layer, args, err);
+    if (status != IB_OK) return status;
     ib_shape *shapes = ib__alloc(args->n + 1, sizeof *shapes);
     if (!shapes) return ib__fail_memory(err);
     for (size_t i = 0; i < args->n; i++)
         shapes[i] = args->specs[i].shape;
     *n = 1;
-    ib_status status =
-        class->infer ? class->infer(layer, args, out, n, err) : infer_one(layer, args, shapes, out, err);
+    status = class->infer ? class->infer(layer, args, out, n, err) : infer_one(layer, args, shapes, out, err);
     if (status == IB_OK && !layer->built) {
         layer->built = true;
+        layer->texts = args->n > 0 && args->specs[0].text;
         if (class->build) status = class->build(layer, shapes, args->n, err);
         if (class->build_call) status = class->build_call(layer, args, err);
     }
@@ -159,8 +174,8 @@ size_t ib__layer_call(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow
     ib_status status = specs ? IB_OK : IB_NO_MEMORY;
     for (size_t i = 0; specs && i < args->n; i++) {
         if (args->flows[i].node == IB_NO_NODE) status = IB_INTERNAL; /* the graph has an error already */
-        specs[i] =
-            (ib_spec){ib__node_shape(b->g, args->flows[i].node), ib__node_type(b->g, args->flows[i].node)};
+        specs[i] = (ib_spec){.shape = ib__node_shape(b->g, args->flows[i].node),
+                             .type = ib__node_type(b->g, args->flows[i].node)};
     }
     asked.specs = specs;
     if (status == IB_OK) status = ib__layer_infer(layer, &asked, specs + args->n, &n, &err);

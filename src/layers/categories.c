@@ -15,7 +15,7 @@ static bool one_for_each(const ib_encoding *e) {
 
 ib_status ib__encoding_infer(const ib_layer *layer, const ib_encoding *e, const ib_shape *input, ib_spec *out,
                              ib_error *err) {
-    *out = (ib_spec){*input, e->mode == IB_ENCODE_INT ? IB_TYPE_I32 : IB_TYPE_F32};
+    *out = (ib_spec){.shape = *input, .type = e->mode == IB_ENCODE_INT ? IB_TYPE_I32 : IB_TYPE_F32};
     if (e->mode == IB_ENCODE_INT) return IB_OK;
     bool fits = one_for_each(e) ? input->rank >= 1 && input->rank < IB_RANK_MAX : input->rank == 2;
     if (!fits || (input->rank == 2 && !one_for_each(e) && input->dims[1] < 0)) {
@@ -33,17 +33,10 @@ ib_status ib__encoding_infer(const ib_layer *layer, const ib_encoding *e, const 
 /* The encoding of n numbers as one row of `depth` floats. */
 static void encode_row(const ib_encoding *e, const int32_t *numbers, const float *weights, size_t n,
                        float *out) {
-    size_t depth = (size_t)e->depth;
-    memset(out, 0, depth * sizeof *out);
-    for (size_t i = 0; i < n; i++) {
-        if (numbers[i] < 0 || (size_t)numbers[i] >= depth) continue;
-        float *to = &out[numbers[i]];
-        *to = e->mode == IB_ENCODE_ONE_HOT || e->mode == IB_ENCODE_MULTI_HOT ? 1.0f
-              : weights                                                      ? *to + weights[i]
-                                                                             : *to + 1.0f;
-    }
-    for (size_t k = 0; e->factors && k < depth; k++)
-        out[k] *= e->factors[k];
+    memset(out, 0, (size_t)e->depth * sizeof *out);
+    for (size_t i = 0; i < n; i++)
+        ib__encode_number(e, numbers[i], weights ? weights[i] : 1.0f, out);
+    ib__encode_factors(e, out);
 }
 
 static void encode_rows(const void *context, const ib_call_rows *rows, size_t first, size_t end) {

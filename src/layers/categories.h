@@ -31,6 +31,17 @@ ib_status ib__encoding_infer(const ib_layer *layer, const ib_encoding *e, const 
 /* numbers: int32. weights: of count, one for each number, or IB_NO_NODE. */
 ib_node ib__encode(ib_graph *g, const ib_encoding *e, ib_node numbers, ib_node weights);
 
+/* A number more in a row of `depth` floats, which is zero at first; then the factors. */
+static inline void ib__encode_number(const ib_encoding *e, int32_t number, float weight, float *out) {
+    if (number < 0 || number >= e->depth) return;
+    bool mark = e->mode == IB_ENCODE_ONE_HOT || e->mode == IB_ENCODE_MULTI_HOT;
+    out[number] = mark ? 1.0f : out[number] + weight;
+}
+static inline void ib__encode_factors(const ib_encoding *e, float *out) {
+    for (int64_t k = 0; e->factors && k < e->depth; k++)
+        out[k] *= e->factors[k];
+}
+
 /* How layers of categories write their dtype: int64 for int, else float32. Reads the name of a dtype as text
  * or as a policy into a const char *; NULL: null. */
 ib_read_fn ib__read_category_dtype;

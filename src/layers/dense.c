@@ -26,12 +26,13 @@ static ib_status read_batch_shape(const ib_field *field, const ib_value *value, 
     return IB_OK;
 }
 
-/* What an input may hold. Floats arrive as float32, integers and booleans as int32. */
+/* What an input may hold. Floats arrive as float32, integers, booleans and numbers of texts as
+ * int32. */
 static ib_status read_input_dtype(const ib_field *field, const ib_value *value, const char *where, void *out,
                                   ib_value **canonical, ib_error *err) {
     static const char *const names[] = {"float32", "float16", "bfloat16", "float64", "int32",
                                         "int64",   "int16",   "int8",     "uint8",   "uint16",
-                                        "uint32",  "uint64",  "bool"};
+                                        "uint32",  "uint64",  "bool",     "string"};
     (void)field, (void)out, (void)canonical;
     if (value->kind != IB_STRING) {
         char found[64];
@@ -62,7 +63,9 @@ static ib_status input_infer(const ib_layer *layer, const ib_args *args, ib_spec
     const ib_value *dtype = ib__value_get(layer->config, "dtype");
     bool real = strncmp(dtype->string, "float", 5) == 0 || strcmp(dtype->string, "bfloat16") == 0;
     *n = 1;
-    out[0] = (ib_spec){*(const ib_shape *)layer->settings, real ? IB_TYPE_F32 : IB_TYPE_I32};
+    out[0] = (ib_spec){.shape = *(const ib_shape *)layer->settings,
+                       .type = real ? IB_TYPE_F32 : IB_TYPE_I32,
+                       .text = strcmp(dtype->string, "string") == 0};
     return IB_OK;
 }
 

@@ -32,7 +32,7 @@ static ib_status infer(const ib_layer *layer, const ib_args *args, ib_spec out[I
                        ib_error *err) {
     const embedding *s = layer->settings;
     if (args->n != 1) return ib__fail(err, IB_BAD_INPUT, layer->place, "expected one input");
-    out[0] = (ib_spec){args->specs[0].shape, IB_TYPE_F32};
+    out[0] = (ib_spec){.shape = args->specs[0].shape, .type = IB_TYPE_F32};
     if (out[0].shape.rank >= IB_RANK_MAX)
         return ib__fail(err, IB_UNSUPPORTED, layer->place, "the output would have too many axes");
     out[0].shape.dims[out[0].shape.rank++] = s->width;
@@ -95,7 +95,7 @@ static ib_status reversible_infer(const ib_layer *layer, const ib_args *args, ib
     if (args->n != 1 || x->rank < 2 || x->dims[x->rank - 1] != s->width)
         return ib__fail(err, IB_BAD_INPUT, layer->place,
                         "reverse: expected one input with a last axis of %lld", (long long)s->width);
-    out[0] = (ib_spec){*x, IB_TYPE_F32};
+    out[0] = (ib_spec){.shape = *x, .type = IB_TYPE_F32};
     out[0].shape.dims[x->rank - 1] = s->rows;
     *n = 1;
     return IB_OK;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Hashing and HashedCrossing: integers sorted into buckets by TensorFlow's hashes of their decimal digits.
+ * Hashing and HashedCrossing: integers and texts sorted into buckets by TensorFlow's hashes of their bytes;
+ * integers are hashed as decimal digits.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "layers/categories.h"
 #include "numerics/fingerprint.h"
+#include "numerics/texts.h"
 
 #define BINS_MAX 0x1p31 /* numbers of categories are int32 */
 
@@ -15,6 +17,7 @@ typedef struct hashing {
     uint64_t bins, salt[2];
     bool salted, masked;
     int64_t mask;
+    const char *mask_text; /* NULL: the mask is a number */
     const char *dtype;
 } hashing;
 
@@ -43,6 +46,7 @@ static ib_status read_mask(const ib_field *field, const ib_value *value, const c
                            ib_value **canonical, ib_error *err) {
     hashing *s = out;
     s->masked = value->kind != IB_NULL;
+    if (value->kind == IB_STRING) return IB_OK;
     return s->masked ? ib__read_int(field, value, where, &s->mask, canonical, err) : IB_OK;
 }
 
@@ -65,6 +69,7 @@ static ib_status hashing_configure(ib_layer *layer, const ib_value *config, ib_e
                                            sizeof hashing_fields / sizeof *hashing_fields, config, err);
     if (status != IB_OK) return status;
     hashing *s = layer->settings;
+    s->mask_text = ib__value_get(layer->config, "mask_value")->string;
     s->masked = s->masked && s->encoding.depth > 1;
     s->bins = (uint64_t)s->encoding.depth - s->masked;
     return ib__category_dtype(layer, s->dtype, s->encoding.mode == IB_ENCODE_INT, false, err);
@@ -75,7 +80,15 @@ static ib_status hashing_infer(const ib_layer *layer, const ib_args *args, ib_sp
     const hashing *s = layer->settings;
     *n = 1;
     if (args->n != 1) return ib__fail(err, IB_BAD_INPUT, layer->place, "expected one input");
+    if (!layer->built && s->masked && args->specs[0].text != (s->mask_text != NULL))
+        return ib__fail(err, IB_BAD_INPUT, layer->place, "mask_value: expected %s, as the input has",
+                        args->specs[0].text ? "a text" : "a number");
     return ib__encoding_infer(layer, &s->encoding, &args->specs[0].shape, out, err);
+}
+
+static int32_t bucket_of_bytes(const hashing *s, const char *bytes, size_t n) {
+    uint64_t hash = s->salted ? ib__siphash(s->salt, bytes, n) : ib__fingerprint(bytes, n);
+    return (int32_t)(hash % s->bins) + s->masked;
 }
 
 /* The bucket of a number. */
@@ -83,8 +96,21 @@ static int32_t bucket_of(const hashing *s, int32_t x) {
     if (s->masked && x == s->mask) return 0;
     char digits[16];
     size_t n = (size_t)snprintf(digits, sizeof digits, "%" PRId32, x);
-    uint64_t hash = s->salted ? ib__siphash(s->salt, digits, n) : ib__fingerprint(digits, n);
-    return (int32_t)(hash % s->bins) + s->masked;
+    return bucket_of_bytes(s, digits, n);
+}
+
+static int32_t bucket_of_text(const hashing *s, int32_t x) {
+    size_t n;
+    const char *text = ib__text_of(x, &n);
+    if (s->masked && n == strlen(s->mask_text) && memcmp(text, s->mask_text, n) == 0) return 0;
+    return bucket_of_bytes(s, text, n);
+}
+
+static void bucket_text_rows(const void *context, const ib_call_rows *rows, size_t first, size_t end) {
+    const int32_t *x = rows->in[0];
+    int32_t *out = rows->out;
+    for (size_t i = first * rows->out_width; i < end * rows->out_width; i++)
+        out[i] = bucket_of_text(context, x[i]);
 }
 
 static void bucket_rows(const void *context, const ib_call_rows *rows, size_t first, size_t end) {
@@ -98,7 +124,8 @@ static void hashing_apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_
     const hashing *s = layer->settings;
     ib_node x = ib__op_convert(b->g, args->flows[0].node, IB_TYPE_I32);
     ib_shape shape = ib__node_shape(b->g, x);
-    ib_node buckets = ib__op_custom_call(b->g, bucket_rows, s, x, IB_NO_NODE, IB_TYPE_I32, &shape);
+    ib_node buckets = ib__op_custom_call(b->g, layer->texts ? bucket_text_rows : bucket_rows, s, x,
+                                         IB_NO_NODE, IB_TYPE_I32, &shape);
     out[0].node = ib__encode(b->g, &s->encoding, buckets, IB_NO_NODE);
 }
 
@@ -106,7 +133,8 @@ const ib_layer_class ib__layer_hashing = {.name = "Hashing",
                                           .settings = sizeof(hashing),
                                           .configure = hashing_configure,
                                           .infer = hashing_infer,
-                                          .apply = hashing_apply};
+                                          .apply = hashing_apply,
+                                          .texts = IB_TEXTS_TOO};
 
 /* ---- HashedCrossing: one bucket for the combination of several numbers ---- */
 

@@ -121,6 +121,7 @@ ib_status ib__layer_new_of(ib_layer **out, const ib_layer_class *class, const ib
 
 void ib__layer_free(ib_layer *layer) {
     if (!layer) return;
+    if (layer->class && layer->class->free && layer->settings) layer->class->free(layer);
     for (size_t i = 0; i < layer->n_weights; i++)
         ib__free(layer->weights[i].variable.data);
     free(layer->weights);

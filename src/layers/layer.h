@@ -35,10 +35,12 @@ typedef struct ib_layer ib_layer;
 /* The next samples that a layer adapts to: *x: [samples, ...]; NULL at the end. */
 typedef ib_status ib_samples_fn(void *context, const float **x, ib_shape *shape, ib_error *err);
 
-/* What is known of a tensor before it is computed. shape: -1 for the batch and for what only the data say. */
+/* What is known of a tensor before it is computed. shape: -1 for the batch and for what only the data say.
+ * text: its integers are numbers of texts (numerics/texts.h). */
 typedef struct ib_spec {
     ib_shape shape;
     ib_type type;
+    bool text;
 } ib_spec;
 
 /* A tensor on its way through a model: its node, and Keras's mask of it (a predicate over its first axes), or
@@ -76,6 +78,9 @@ typedef enum ib_casts {
     IB_CASTS_NONE    /* inputs, too */
 } ib_casts;
 
+/* What inputs a class takes: numbers; numbers or texts; texts. */
+typedef enum ib_texts { IB_TEXTS_NONE, IB_TEXTS_TOO, IB_TEXTS_ONLY } ib_texts;
+
 /* A class has `shape` and `call` if every call takes tensors alone and gives one float32 tensor; others have
  * `infer` and `apply` instead. */
 typedef struct ib_layer_class {
@@ -102,11 +107,14 @@ typedef struct ib_layer_class {
     ib_node (*mask)(ib_layer *layer, ib_build *b, const ib_flow *inputs, size_t n, ib_node output);
     /* Keras's adapt: learns from samples what is not trained. NULL: the class has nothing to adapt. */
     ib_status (*adapt)(ib_layer *layer, ib_samples_fn *next, void *context, ib_error *err);
+    void (*free)(ib_layer *layer); /* what of the settings is no memory of the arena; NULL: nothing */
     /* Its first input holds numbers of rows, from 0 to below this. NULL: numbers of any kind. */
     int64_t (*rows)(const ib_layer *layer);
-    bool many_inputs;   /* the first argument is a list of tensors, as of Add */
-    bool takes_masks;   /* its inputs have no masks any more after the call, as of MultiHeadAttention */
-    bool mixes_samples; /* while training, what comes out for a sample depends on the others */
+    const char *extra_twice; /* the group within its own into which Keras writes `extra` a second time */
+    ib_texts texts;          /* whether its inputs may be of texts */
+    bool many_inputs;        /* the first argument is a list of tensors, as of Add */
+    bool takes_masks;        /* its inputs have no masks any more after the call, as of MultiHeadAttention */
+    bool mixes_samples;      /* while training, what comes out for a sample depends on the others */
     /* With a compute dtype of 16 bits: rounds, each op's result is rounded to it; else the layer computes in
      * float32 and its outputs are rounded. passes: it only calls layers, whose own policies hold. */
     bool rounds, passes;
@@ -129,6 +137,7 @@ struct ib_layer {
     bool unpenalized;  /* its activity_regularizer is not for its outputs */
     bool built;
     ib_format compute; /* the compute dtype of its policy; of an operation: not known, its inputs' */
+    bool texts; /* built for an input of texts */
     void *settings;
     ib_weight *weights;
     size_t n_weights, weights_capacity;

@@ -84,9 +84,9 @@ ib_status ib__rnn_infer(const ib_layer *layer, const ib_args *args, ib_spec out[
         y.dims[1] = args->specs[0].shape.dims[1];
     }
     *n = 0;
-    out[(*n)++] = (ib_spec){y, IB_TYPE_F32};
+    out[(*n)++] = (ib_spec){.shape = y, .type = IB_TYPE_F32};
     for (size_t i = 0; flags->state && i < n_states; i++)
-        out[(*n)++] = (ib_spec){states[i], IB_TYPE_F32};
+        out[(*n)++] = (ib_spec){.shape = states[i], .type = IB_TYPE_F32};
     return IB_OK;
 }
 

@@ -269,6 +269,13 @@ ib_status ib__read_name(const ib_field *field, const ib_value *value, const char
     return IB_OK;
 }
 
+ib_status ib__read_optional_text(const ib_field *field, const ib_value *value, const char *where, void *out,
+                                 ib_value **canonical, ib_error *err) {
+    (void)field, (void)out, (void)canonical;
+    if (value->kind == IB_STRING || value->kind == IB_NULL) return IB_OK;
+    return refuse(value, where, "text or null", err);
+}
+
 ib_status ib__read_flag(const ib_field *field, const ib_value *value, const char *where, void *out,
                         ib_value **canonical, ib_error *err) {
     (void)field, (void)out, (void)canonical;

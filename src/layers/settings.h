@@ -38,6 +38,7 @@ ib_read_fn ib__read_choice;        /* int: index among choices */
 ib_read_fn ib__read_pair;          /* int64_t[2] from an integer or two; written as a list */
 ib_read_fn ib__read_triple;        /* int64_t[3] likewise */
 ib_read_fn ib__read_name;          /* stores nothing: text */
+ib_read_fn ib__read_optional_text; /* stores nothing: text or null */
 ib_read_fn ib__read_flag;          /* stores nothing: a boolean that the caller reads himself */
 ib_read_fn ib__read_anything;      /* stores nothing, checks nothing */
 ib_read_fn ib__read_null;          /* stores nothing; anything but null (or false) is not supported yet */

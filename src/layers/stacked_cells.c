@@ -117,9 +117,9 @@ ib_status ib__cell_infer(const ib_layer *layer, const ib_args *args, ib_spec out
     if (count == 0 || given != count)
         return ib__fail(err, IB_BAD_INPUT, layer->place, "states: expected %zu, found %zu", count, given);
     *n = 0;
-    out[(*n)++] = (ib_spec){shapes[output], IB_TYPE_F32};
+    out[(*n)++] = (ib_spec){.shape = shapes[output], .type = IB_TYPE_F32};
     for (size_t i = 0; i < count; i++)
-        out[(*n)++] = (ib_spec){shapes[i], IB_TYPE_F32};
+        out[(*n)++] = (ib_spec){.shape = shapes[i], .type = IB_TYPE_F32};
     return IB_OK;
 }
 

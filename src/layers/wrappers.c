@@ -273,7 +273,7 @@ static ib_status distributed_infer(const ib_layer *layer, const ib_args *args, i
                         "expected one input (batch, steps, ...) with 3 axes or more");
     }
     static const char *const name = "inputs";
-    ib_spec inner = {without_steps(&args->specs[0].shape), args->specs[0].type};
+    ib_spec inner = {.shape = without_steps(&args->specs[0].shape), .type = args->specs[0].type};
     ib_args one = {.n = 1, .names = &name, .specs = &inner};
     ib_status status = ib__layer_infer(layer->parts[0].layer, &one, out, n, err);
     for (size_t i = 0; status == IB_OK && i < *n; i++) {

@@ -292,6 +292,19 @@ static ib_value *build_shapes(const ib_layer *layer, const ib_args *args) {
     return NULL;
 }
 
+/* Keras writes (None, 1, depth) for what comes out of a TextVectorization that encodes, and makes (None,
+ * depth): of a model of texts an axis of 1 behind the batch does not count. */
+static bool fits_behind_texts(const ib_reader *r, const ib_value *list, const ib_shape *shape) {
+    bool texts = false;
+    for (size_t i = 0; i < r->model->n_tensors; i++)
+        texts = texts || r->model->tensors[i].text;
+    if (!texts || !ib__value_is(list, IB_LIST) || list->count < 3 || shape->rank >= IB_RANK_MAX) return false;
+    ib_shape longer = {.rank = shape->rank + 1, .dims = {-1, 1}};
+    for (int i = 1; i < shape->rank; i++)
+        longer.dims[i + 1] = shape->dims[i];
+    return dims_fit(list, &longer);
+}
+
 /* build_config {"input_shape": ...} is checked where it stands, and added where a layer with weights has
  * none. */
 static ib_status note_build(ib_reader *r, ib_module *module, const ib_args *args) {
@@ -303,7 +316,7 @@ static ib_status note_build(ib_reader *r, ib_module *module, const ib_args *args
         bool fits = nested ? given->count <= args->n : dims_fit(given, &args->specs[0].shape);
         for (size_t i = 0; fits && nested && i < given->count; i++)
             fits = dims_fit(given->items[i], &args->specs[i].shape);
-        if (fits) return IB_OK;
+        if (fits || fits_behind_texts(r, given, &args->specs[0].shape)) return IB_OK;
         char text[128];
         ib__shape_print(text, &args->specs[0].shape);
         return ib__fail(r->err, IB_BAD_INPUT, layer->place,
@@ -408,7 +421,9 @@ static ib_status call_leaf(ib_reader *r, ib_module *module, const ib_given *give
         specs[i] = model->tensors[call.inputs[i]];
     ib_args args = {.n = call.n_inputs, .names = call.names, .specs = specs, .settings = settings};
     bool first = !layer->built;
-    status = ib__layer_infer(layer, &args, made, n_outputs, r->err);
+    if (!first && args.n && specs[0].text != layer->texts)
+        status = ib__fail(r->err, IB_UNSUPPORTED, layer->place, "it is called with texts and with numbers");
+    if (status == IB_OK) status = ib__layer_infer(layer, &args, made, n_outputs, r->err);
     if (status == IB_OK && first && args.n) status = note_build(r, module, &args);
     call.n_outputs = *n_outputs;
     *outputs = ib__arena_alloc(&model->arena, (*n_outputs + 1) * sizeof **outputs);
@@ -555,6 +570,9 @@ static ib_status expand_root(ib_reader *r, ib_module *root) {
     ib_status status =
         ib__module_call(r, root, given, model->n_inputs, NULL, &model->outputs, &model->n_outputs);
     if (status != IB_OK) return status;
+    for (size_t i = 0; i < model->n_outputs; i++)
+        if (model->tensors[model->outputs[i]].text)
+            return ib__fail(r->err, IB_UNSUPPORTED, "", "a model whose output is texts is not supported");
     model->ends = ib__arena_alloc(&model->arena, (model->n_outputs + 1) * sizeof *model->ends);
     if (!model->ends) return ib__fail_memory(r->err);
     for (size_t i = 0; i < model->n_outputs; i++) {

@@ -231,6 +231,12 @@ static ib_status add_layer(builder *b, const part *p, ib_value **out) {
 
 /* ---- Sequential ---- */
 
+/* What the first layer takes, where no input says it; NULL: floats. */
+static const char *input_dtype(const char *class_name) {
+    bool texts = strcmp(class_name, "TextVectorization") == 0 || strcmp(class_name, "StringLookup") == 0;
+    return strcmp(class_name, "Embedding") == 0 ? "int32" : texts ? "string" : NULL;
+}
+
 static ib_status sequential(builder *b, const ib_value *list, size_t *added) {
     if (list->kind != IB_LIST || !list->count)
         return fail(b, list, IB_BAD_INPUT, "sequential: expected a list of layers");
@@ -245,8 +251,7 @@ static ib_status sequential(builder *b, const ib_value *list, size_t *added) {
             status = add_written_input(b, &p);
         } else {
             if (!i) {
-                status = add_input(b, "input_layer", NULL,
-                                   strcmp(p.class_name, "Embedding") == 0 ? "int32" : NULL, p.entry);
+                status = add_input(b, "input_layer", NULL, input_dtype(p.class_name), p.entry);
                 *added = 1;
             }
             ib_value *entry;

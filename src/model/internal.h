@@ -104,5 +104,7 @@ ib_status ib__h5_write(ib_buf *buf, const ib_h5_out *items, size_t n, ib_error *
 typedef ib_status ib_asset_fn(void *context, const char *path, ib_buf *out, bool *found, ib_error *err);
 /* Puts vocabularies that stand in assets into the config of a model. */
 ib_status ib__assets_read(ib_value *config, ib_asset_fn *read, void *context, ib_error *err);
+/* Puts the factors of tf_idf, which were read with the weights, into the config, too. */
+ib_status ib__assets_weights(ib_module *module, ib_error *err);
 
 #endif

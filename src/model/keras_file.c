@@ -87,7 +87,14 @@ static ib_status add_layer(paths *p, const ib_layer *layer, const char *group) {
     }
     const ib_variable *v = &layer->extra;
     if (status != IB_OK || !v->data) return status;
-    const char *path = ib__arena_printf(&p->arena, "%s/vars/%s", group, v->path);
+    const char *path = ib__arena_printf(&p->arena, "%s/vars/%s", group, v->path), *twice = NULL;
+    if (layer->class->extra_twice) {
+        twice = ib__arena_printf(&p->arena, "%s/%s/vars/%s", group, layer->class->extra_twice, v->path);
+        ib_h5_item item = {.path = twice, .shape = v->shape, .optional = true, .data = v->data};
+        ib_h5_out out = {.path = twice, .shape = v->shape, .data = v->data};
+        status = p->reading ? add_item(p, &item) : add_out(p, &out);
+    }
+    if (status != IB_OK) return status;
     return p->reading ? add_item(p, &(ib_h5_item){.path = path, .shape = v->shape, .data = v->data})
                       : add_out(p, &(ib_h5_out){.path = path, .shape = v->shape, .data = v->data});
 }
@@ -247,6 +254,7 @@ ib_status ib__keras_load(ib_model **out, const char *path, bool compiled, ib_err
         if (status != IB_OK) status = ib__fail_within(err, status, path);
     }
     if (status == IB_OK) status = read_weights(model, &h5, name, err);
+    if (status == IB_OK) status = ib__assets_weights(model->root, err);
     if (status == IB_OK) model->loaded = true;
     if (status == IB_OK)
         *out = model;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "numerics/texts.h"
 
 #define ELEMENTS_MAX ((int64_t)1 << 48)
 
@@ -122,6 +123,7 @@ double ib__tensor_at(const ib_tensor *tensor, size_t i) {
     case IB_U32:
         return ((const uint32_t *)data)[i];
     case IB_I32:
+    case IB_TEXT:
         return ((const int32_t *)data)[i];
     case IB_U64:
         return (double)((const uint64_t *)data)[i];
@@ -201,12 +203,29 @@ static void digest_head(ib_sha256 *state, const ib_tensor *tensor) {
     ib__sha256_add(state, tensor->shape.rank == 0 ? "()" : ")", tensor->shape.rank == 0 ? 2 : 1);
 }
 
+/* Texts by what they say: the length of each as eight bytes, and its bytes. */
+static void digest_texts(ib_sha256 *state, const ib_tensor *tensor, size_t elements) {
+    for (size_t i = 0; i < elements; i++) {
+        size_t n;
+        const char *text = ib__text_of(((const int32_t *)tensor->data)[i], &n);
+        uint8_t length[8];
+        for (size_t k = 0; k < 8; k++)
+            length[k] = (uint8_t)((uint64_t)n >> (8 * k));
+        ib__sha256_add(state, length, sizeof length);
+        ib__sha256_add(state, text, n);
+    }
+}
+
 /* Without memory for the state the digest is zero, as with a failure inside libcrypto. */
 ib_digest ib__tensor_digest(const ib_tensor *tensor) {
     ib_sha256 *state = ib__sha256_new();
     if (state == NULL) return (ib_digest){{0}};
     digest_head(state, tensor);
     size_t elements = (size_t)ib__shape_elements(&tensor->shape);
+    if (tensor->dtype == IB_TEXT) {
+        digest_texts(state, tensor, elements);
+        return ib__sha256_end(state);
+    }
     size_t size = ib__dtype_size(tensor->dtype);
     uint8_t block[8192];
     size_t used = 0;

@@ -15,7 +15,8 @@
 
 #define IB_RANK_MAX 8
 
-/* X(name, numpy code, bytes): text is as in NumPy ("float32"). */
+/* X(name, numpy code, bytes): text is as in NumPy ("float32"). Elements of IB_TEXT are numbers of texts
+ * (texts.h); it stands last, behind all types of numbers. */
 #define IB_DTYPE_LIST(X)                                                                                     \
     X(IB_BOOL8, "bool", 1)                                                                                   \
     X(IB_U8, "uint8", 1)                                                                                     \
@@ -28,7 +29,8 @@
     X(IB_I64, "int64", 8)                                                                                    \
     X(IB_F16, "float16", 2)                                                                                  \
     X(IB_F32, "float32", 4)                                                                                  \
-    X(IB_F64, "float64", 8)
+    X(IB_F64, "float64", 8)                                                                                  \
+    X(IB_TEXT, "string", 4)
 typedef enum ib_dtype {
 #define X(name, text, bytes) name,
     IB_DTYPE_LIST(X)

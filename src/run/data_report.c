@@ -33,11 +33,12 @@ static ib_value *field_value(const ib_data_field *field, const ib_field_audit *a
     ib_value *map = ib__value_map();
     bool good = map != NULL && ib__value_set(map, "name", ib__value_string(field->name)) &&
                 ib__value_set(map, "dtype", ib__value_string(ib__dtype_name(field->dtype))) &&
-                ib__value_set(map, "shape", shape_value(&field->shape)) &&
-                ib__value_set(map, "low", ib__value_real(audit->low)) &&
-                ib__value_set(map, "high", ib__value_real(audit->high)) &&
-                ib__value_set(map, "nan", ib__value_int((int64_t)audit->nans)) &&
-                ib__value_set(map, "infinite", ib__value_int((int64_t)audit->infinities));
+                ib__value_set(map, "shape", shape_value(&field->shape));
+    if (good && field->dtype == IB_TEXT) return map;
+    good = good && ib__value_set(map, "low", ib__value_real(audit->low)) &&
+           ib__value_set(map, "high", ib__value_real(audit->high)) &&
+           ib__value_set(map, "nan", ib__value_int((int64_t)audit->nans)) &&
+           ib__value_set(map, "infinite", ib__value_int((int64_t)audit->infinities));
     if (good && audit->n_classes > 0) good = ib__value_set(map, "classes", classes_value(audit));
     if (good) return map;
     ib__value_free(map);
@@ -89,8 +90,8 @@ static void print_field(const ib_data_field *field, const ib_field_audit *audit,
     ib__shape_print(shape, &field->shape);
     ib__double_print(low, audit->low);
     ib__double_print(high, audit->high);
-    ib__say(options, "  %s: %s %s, from %s to %s", field->name, ib__dtype_name(field->dtype), shape, low,
-            high);
+    ib__say(options, "  %s: %s %s", field->name, ib__dtype_name(field->dtype), shape);
+    if (field->dtype != IB_TEXT) ib__say(options, ", from %s to %s", low, high);
     if (audit->nans + audit->infinities > 0)
         ib__say(options, "; %" PRIu64 " NaN, %" PRIu64 " infinite", audit->nans, audit->infinities);
     for (size_t i = 0; i < audit->n_classes; i++)

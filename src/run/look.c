@@ -10,10 +10,12 @@
 
 #include "base/file.h"
 #include "data/image.h"
+#include "numerics/texts.h"
 #include "run/commands.h"
 #include "run/data_report.h"
 
-#define NUMBERS 8 /* that are shown of a sample */
+#define NUMBERS 8  /* that are shown of a sample */
+#define LETTERS 40 /* of a text */
 
 typedef struct looking {
     const ib_look *look;
@@ -44,6 +46,19 @@ static void print_numbers(const looking *l, const ib_tensor *t, size_t first, si
     if (n > NUMBERS) ib__say(l->options, " ...");
 }
 
+/* Texts in quotes, cut between characters where they are long. */
+static void print_texts(const looking *l, const ib_tensor *t, size_t n) {
+    for (size_t i = 0; i < n && i < NUMBERS; i++) {
+        size_t length;
+        const char *text = ib__text_of(((const int32_t *)t->data)[i], &length);
+        size_t shown = length < LETTERS ? length : LETTERS;
+        while (shown < length && ((unsigned char)text[shown] & 0xc0) == 0x80)
+            shown--;
+        ib__say(l->options, " \"%.*s%s\"", (int)shown, text, shown < length ? "..." : "");
+    }
+    if (n > NUMBERS) ib__say(l->options, " ...");
+}
+
 static void peek(const looking *l, const ib_batch *batch, size_t number) {
     ib__say(l->options, "batch %zu: %zu samples\n", number, batch->samples);
     for (size_t i = 0; i < l->n_fields; i++) {
@@ -51,6 +66,13 @@ static void peek(const looking *l, const ib_batch *batch, size_t number) {
         char shape[128], low[32], high[32];
         size_t n = (size_t)ib__shape_elements(&t->shape), each = n / batch->samples;
         double least = HUGE_VAL, most = -HUGE_VAL;
+        if (t->dtype == IB_TEXT) {
+            ib__shape_print(shape, &t->shape);
+            ib__say(l->options, "  %s: %s %s;", l->fields[i].name, ib__dtype_name(t->dtype), shape);
+            print_texts(l, t, each == 1 ? batch->samples : each);
+            ib__say(l->options, "\n");
+            continue;
+        }
         for (size_t k = 0; k < n; k++) {
             double x = ib__tensor_at(t, k);
             least = x < least ? x : least;

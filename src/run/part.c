@@ -82,7 +82,10 @@ static ib_status check_input(const ib_model *model, size_t input, ib_dtype dtype
     ib__shape_print(found, shape);
     if (!same)
         return ib__fail(err, IB_BAD_INPUT, where, "expected samples of shape %s, found %s", wanted, found);
-    if (spec->type != IB_TYPE_F32 && dtype >= IB_F16)
+    if (spec->text != (dtype == IB_TEXT))
+        return ib__fail(err, IB_BAD_INPUT, where, "expected %s, found %s", spec->text ? "texts" : "numbers",
+                        ib__dtype_name(dtype));
+    if (!spec->text && spec->type != IB_TYPE_F32 && dtype >= IB_F16)
         return ib__fail(err, IB_BAD_INPUT, where, "expected integers, found %s", ib__dtype_name(dtype));
     return IB_OK;
 }
@@ -92,6 +95,9 @@ static ib_status check_target(const ib_model *model, size_t output, const ib_par
     const ib_loss *loss = model->ends[output].loss;
     const ib_shape *shape = &model->tensors[model->outputs[output]].shape;
     if (loss == NULL) return IB_OK;
+    if (data->dtypes[field] == IB_TEXT)
+        return ib__fail(err, IB_BAD_INPUT, where,
+                        "expected numbers, found texts: a StringLookup in map makes numbers of them");
     ib_type type;
     ib_shape target;
     ib_status status = ib__loss_target(loss, shape, &data->shapes[field], &type, &target, err);

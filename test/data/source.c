@@ -17,10 +17,13 @@
 #include "base/file.h"
 #include "data/npz.h"
 #include "data/audit.h"
+#include "numerics/texts.h"
 #include "open.h"
 
 static char folder[64];
 static const char table[] = "id,width,height,kind\n7,1,2,0\n8,3,4,1\n9,5,6,2\n";
+
+static const char texts[] = "name,width,kind\n\"a, \"\"b\"\"\",1,да\n,2,x\nc  ,3,да\n";
 
 static const char *in_folder(const char *name) {
     static char path[256];
@@ -40,6 +43,8 @@ static int make_files(void **state) {
     ib_npz_entry entries[] = {{"x", &a},     {"y", &b},       {"bad", &c},
                               {"few", &few}, {"none", &none}, {"single", &single}};
     return ib__npz_write(in_folder("d.npz"), entries, 6, NULL) != IB_OK ||
+           ib__file_write(in_folder("s.csv"), texts, strlen(texts), NULL) != IB_OK ||
+           ib__file_write(in_folder("u.csv"), "a,b\n1,\xff\n", 8, NULL) != IB_OK ||
            ib__file_write(in_folder("t.csv"), table, strlen(table), NULL) != IB_OK;
 }
 
@@ -47,6 +52,8 @@ static int remove_files(void **state) {
     (void)state;
     unlink(in_folder("d.npz"));
     unlink(in_folder("t.csv"));
+    unlink(in_folder("s.csv"));
+    unlink(in_folder("u.csv"));
     return rmdir(folder);
 }
 
@@ -94,6 +101,38 @@ static void test_csv(void **state) {
     check("{csv: t.csv, label: kind, features: [height, width], labels: float}", "(2,)", 2, 5, IB_F32, 0, 2);
     check("{csv: t.csv, label: kind, labels: int, rows: [1, 2]}", "(3,)", 8, 4, IB_I32, 1, 1);
     check("{csv: t.csv, features: [width], header: true, separator: ','}", "(1,)", 1, 5, IB_F32, -1, -1);
+}
+
+/* Columns of texts: the same texts, the same numbers; several inputs; digests of what they say. */
+static void test_strings(void **state) {
+    (void)state;
+    ib_source_part s;
+    int32_t name[3], both[6], label[3];
+    float width[3];
+    size_t n;
+    must_open(&s,
+              "{csv: s.csv, label: kind, features: {name: name, both: [kind, name], w: [width]}, "
+              "strings: [name, kind]}",
+              folder, SIZE_MAX);
+    void *out[] = {name, both, width, label};
+    assert_int_equal(s.elements->n_fields, 4);
+    assert_int_equal(ib__elements_read(s.elements, 0, 3, out, NULL), IB_OK);
+    assert_string_equal(s.elements->fields[1].name, "x.both");
+    assert_int_equal(s.elements->fields[1].dtype, IB_TEXT);
+    assert_int_equal(s.elements->fields[3].dtype, IB_TEXT);
+    assert_string_equal(ib__text_of(name[0], &n), "a, \"b\"");
+    assert_string_equal(ib__text_of(name[1], &n), "");
+    assert_int_equal(name[2], both[5]);
+    assert_int_equal(label[0], label[2]);
+    assert_true(label[0] != label[1] && width[2] == 3);
+    ib_digest x = ib__tensor_digest(&(ib_tensor){IB_TEXT, {1, {1}}, &name[0]});
+    ib_digest y = ib__tensor_digest(&(ib_tensor){IB_TEXT, {1, {1}}, &name[2]});
+    assert_memory_not_equal(&x, &y, sizeof x);
+    ib_field_audit *audit = NULL;
+    assert_int_equal(ib__source_audit(&audit, &s, 1, NULL), IB_OK);
+    assert_true(audit[0].low == 0 && audit[0].high == 0 && audit[0].n_classes == 0);
+    free(audit);
+    ib__elements_free(s.elements);
 }
 
 static void test_digest(void **state) {
@@ -161,6 +200,12 @@ static void test_refused(void **state) {
     refuse("{npz: d.npz, x: x, Y: y}", "exp.yaml:1:23 data.train.Y", "did you mean 'y'?");
     refuse("{npz: d.npz, x: x, label: y}", "data.train.label", "only npz, x, y, sample_weight, first, rows");
     refuse("{cvs: t.csv}", "data.train.cvs", "did you mean 'csv'?");
+    refuse("{csv: s.csv, strings: [name], label: kind}", "strings", "features must name");
+    refuse("{csv: s.csv, strings: [nam], features: [name]}", "strings", "neither a feature nor the label");
+    refuse("{csv: s.csv, strings: [name], features: [name, width]}", "features", "texts or numbers");
+    refuse("{csv: s.csv, strings: [], features: [name]}", "strings", "empty");
+    refuse("{csv: s.csv, strings: [name], features: {}}", "features", "by the names of inputs");
+    refuse("{csv: u.csv, strings: [b], features: [b]}", "u.csv:2:3", "UTF-8");
     refuse("{csv: t.csv, lable: kind}", "exp.yaml:1:21 data.train.lable", "did you mean 'label'?");
     refuse("{npz: d.npz, csv: t.csv}", "exp.yaml:1:1 data.train", "found both");
     refuse("{x: x}", "exp.yaml:1:1 data.train", "expected one of the fields npz, npy, csv");
@@ -200,8 +245,8 @@ static void test_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_npz),   cmocka_unit_test(test_csv),     cmocka_unit_test(test_digest),
-        cmocka_unit_test(test_audit), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_npz),    cmocka_unit_test(test_csv),   cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_digest), cmocka_unit_test(test_audit), cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

@@ -296,7 +296,7 @@ static void test_shapes(void **state) {
         ib_error err;
         assert_int_equal(make(bad[i].class_name, bad[i].yaml, &layer, &err), IB_OK);
         static const char *const name = "inputs";
-        ib_spec spec = {bad[i].input, IB_TYPE_F32}, out[IB_OUTPUTS_MAX];
+        ib_spec spec = {.shape = bad[i].input, .type = IB_TYPE_F32}, out[IB_OUTPUTS_MAX];
         size_t n;
         ib_args args = {.n = 1, .names = &name, .specs = &spec};
         assert_int_equal(ib__layer_infer(layer, &args, out, &n, &err), IB_BAD_INPUT);

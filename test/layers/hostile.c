@@ -56,7 +56,7 @@ static void try_inputs(ib_layer *layer, const ib_shape *inputs, size_t n, ib_err
     ib_spec specs[4], out[IB_OUTPUTS_MAX];
     size_t outputs;
     for (size_t i = 0; i < n; i++)
-        specs[i] = (ib_spec){inputs[i], IB_TYPE_F32};
+        specs[i] = (ib_spec){.shape = inputs[i], .type = IB_TYPE_F32};
     ib_args args = {.n = n, .names = names, .specs = specs};
     if (ib__layer_infer(layer, &args, out, &outputs, err) != IB_OK) {
         assert_true(err->code != IB_OK && *err->text);
@@ -88,7 +88,7 @@ static void try_inputs(ib_layer *layer, const ib_shape *inputs, size_t n, ib_err
             fail_msg("%s: ops give %s, shape says %s", layer->class->name, a, s);
         }
         built++;
-    } else if (strstr(graph.text, "too large")) {
+    } else if (strstr(graph.text, "too large") || strstr(graph.text, "has no vocabulary")) {
         refused++;
     } else {
         fail_msg("%s passed shape and failed in its ops: %s", layer->class->name, graph.text);

@@ -9,6 +9,9 @@
 
 /* Cases that must load; the others may say that something is not supported yet. */
 static const char *const must_load[] = {"assets-integer-lookup",
+                                        "assets-string-lookup",
+                                        "text-sequence",
+                                        "text-tf-idf",
                                         "legacy-h5",
                                         "legacy-h5-sequential-rnn",
                                         "fixed-batch",

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "model/model.h"
+#include "numerics/texts.h"
 
 /* meta.npy: UTF-8 JSON as an array of bytes. */
 static inline ib_value *read_meta(ib_zip *zip, const char *path) {
@@ -31,6 +32,24 @@ static inline bool read_array(ib_zip *zip, const char *path, const char *prefix,
     return ib__npz_array(out, zip, path, key, &err) == IB_OK;
 }
 
+/* The input as an array, or the texts that stand in meta; the table of texts is held. */
+static inline bool read_input(ib_zip *zip, const char *path, const char *prefix, size_t i, ib_tensor *out) {
+    if (read_array(zip, path, prefix, i, out)) return true;
+    ib_value *meta = read_meta(zip, path);
+    const ib_value *rows = i == 0 ? ib__value_get(meta, "strings") : NULL;
+    if (rows) {
+        ib_shape shape = {2, {(int64_t)rows->count, (int64_t)rows->items[0]->count}};
+        assert_int_equal(ib__tensor_new(out, IB_TEXT, &shape, NULL), IB_OK);
+        for (size_t k = 0; k < (size_t)ib__shape_elements(&shape); k++) {
+            const char *text =
+                rows->items[k / (size_t)shape.dims[1]]->items[k % (size_t)shape.dims[1]]->string;
+            assert_int_equal(ib__text_number((int32_t *)out->data + k, text, strlen(text), NULL), IB_OK);
+        }
+    }
+    ib__value_free(meta);
+    return rows != NULL;
+}
+
 /* Runs the model on inputs x0.. and compares with y0..; gives the largest error, negative when there is
  * nothing to compare. */
 static inline double predict_error(ib_model *model, ib_zip *zip, const char *path, const char *prefix) {
@@ -47,7 +66,11 @@ static inline double predict_error(ib_model *model, ib_zip *zip, const char *pat
     assert_true(model->n_inputs <= MOST && model->n_outputs <= MOST);
     for (size_t i = 0; i < model->n_inputs; i++) {
         (void)snprintf(key, sizeof key, "%.20sx", prefix);
-        if (!read_array(zip, path, key, i, &x[i])) return -1;
+        if (i == 0) ib__texts_hold();
+        if (!read_input(zip, path, key, i, &x[i])) {
+            ib__texts_release();
+            return -1;
+        }
     }
     size_t samples = (size_t)x[0].shape.dims[0];
     assert_int_equal(ib__pool_new(&pool, 1, &err), IB_OK);
@@ -83,6 +106,7 @@ static inline double predict_error(ib_model *model, ib_zip *zip, const char *pat
     ib__plan_free(plan);
     ib__graph_free(g);
     ib__pool_free(pool);
+    ib__texts_release();
     return worst;
 }
 
