@@ -5,6 +5,9 @@
 #include "layers/categories.h"
 
 #include <math.h>
+#include <stdlib.h>
+
+#include "layers/quantiles.h"
 
 /* ---- Encoding ---- */
 
@@ -224,12 +227,10 @@ static ib_status discretization_configure(ib_layer *layer, const ib_value *confi
                             sizeof discretization_fields / sizeof *discretization_fields, config, err);
     if (status == IB_OK) status = take_boundaries(layer, err);
     discretization *s = layer->settings;
-    if (status == IB_OK && !s->given)
-        status = s->bins < 0
-                     ? ib__fail(err, IB_BAD_INPUT, layer->place, "expected bin_boundaries or num_bins")
-                     : ib__fail(err, IB_UNSUPPORTED, layer->place,
-                                "num_bins without bin_boundaries: adapting is not supported yet");
-    return status;
+    if (status != IB_OK || s->given) return status;
+    if (s->bins < 0) return ib__fail(err, IB_BAD_INPUT, layer->place, "expected bin_boundaries or num_bins");
+    s->encoding.depth = s->bins; /* until it is adapted */
+    return IB_OK;
 }
 
 static ib_status discretization_infer(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX],
@@ -263,14 +264,55 @@ static void bin_rows(const void *context, const ib_call_rows *rows, size_t first
 static void discretization_apply(ib_layer *layer, ib_build *b, const ib_args *args,
                                  ib_flow out[IB_OUTPUTS_MAX]) {
     const discretization *s = layer->settings;
+    if (!s->given) {
+        (void)ib__graph_fail(b->g, IB_BAD_INPUT,
+                             "%s has no boundaries: give it bin_boundaries, or name it under adapt",
+                             layer->name);
+        return;
+    }
     ib_node x = ib__op_convert(b->g, args->flows[0].node, IB_TYPE_F32);
     ib_shape shape = ib__node_shape(b->g, x);
     ib_node bins = ib__op_custom_call(b->g, bin_rows, s, x, IB_NO_NODE, IB_TYPE_I32, &shape);
     out[0].node = ib__encode(b->g, &s->encoding, bins, IB_NO_NODE);
 }
 
+/* All samples at once, as Keras adapts to an array. */
+static ib_status discretization_adapt(ib_layer *layer, ib_samples_fn *next, void *context, ib_error *err) {
+    const discretization *s = layer->settings;
+    float *values = NULL, *boundaries = NULL;
+    size_t n = 0, capacity = 0, count = 0;
+    ib_tensor x = {0};
+    if (s->given)
+        return ib__fail(err, IB_BAD_INPUT, layer->place,
+                        "bin_boundaries are given: there is nothing to adapt");
+    ib_status status = next(context, &x, err);
+    for (; status == IB_OK && x.data; status = next(context, &x, err)) {
+        size_t more = (size_t)ib__shape_elements(&x.shape);
+        if (!ib__grow(&values, &capacity, n + more, sizeof *values)) {
+            status = ib__fail_memory(err);
+            break;
+        }
+        ib__tensor_to_float(values + n, &x, 0, more);
+        n += more;
+    }
+    if (status == IB_OK && n == 0)
+        status = ib__fail(err, IB_BAD_INPUT, layer->place, "expected values to adapt to, found none");
+    if (status == IB_OK)
+        status = ib__quantile_boundaries(&boundaries, &count, values, n, s->epsilon, (size_t)s->bins, err);
+    ib_value *list = status == IB_OK ? ib__value_list() : NULL;
+    for (size_t i = 0; list && i < count; i++)
+        if (!ib__value_add(list, ib__value_real((double)boundaries[i]))) status = IB_NO_MEMORY;
+    if (list && !ib__value_set(layer->config, "bin_boundaries", list)) status = IB_NO_MEMORY;
+    if ((status == IB_OK && !list) || status == IB_NO_MEMORY) status = ib__fail_memory(err);
+    free(values);
+    ib__free(boundaries);
+    return status == IB_OK ? take_boundaries(layer, err) : status;
+}
+
 const ib_layer_class ib__layer_discretization = {.name = "Discretization",
                                                  .settings = sizeof(discretization),
                                                  .configure = discretization_configure,
                                                  .infer = discretization_infer,
-                                                 .apply = discretization_apply};
+                                                 .apply = discretization_apply,
+                                                 .adapt = discretization_adapt,
+                                                 .adapts_config = true};

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "layers/lookup.h"
+#include "layers/lookup_adapt.h"
 
 typedef struct integer_lookup {
     ib_lookup lookup;
@@ -116,8 +116,19 @@ static void apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out
     out[0].node = ib__encode(b->g, &s->encoding, places, IB_NO_NODE);
 }
 
+static void learn(ib_learning *l, const ib_layer *layer, const ib_tensor *x, size_t i) {
+    (void)layer;
+    ib__learn_number(l, (int64_t)ib__tensor_at(x, i));
+}
+
+static ib_status adapt(ib_layer *layer, ib_samples_fn *next, void *context, ib_error *err) {
+    return ib__lookup_adapt(layer, learn, next, context, err);
+}
+
 const ib_layer_class ib__layer_integer_lookup = {.name = "IntegerLookup",
                                                  .settings = sizeof(integer_lookup),
                                                  .configure = configure,
                                                  .infer = infer,
-                                                 .apply = apply};
+                                                 .apply = apply,
+                                                 .adapt = adapt,
+                                                 .adapts_config = true};

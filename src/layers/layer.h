@@ -10,6 +10,7 @@
 #include "base/value.h"
 #include "graph/graph.h"
 #include "numerics/stream.h"
+#include "numerics/tensor.h"
 
 typedef struct ib_weight ib_weight;
 
@@ -32,8 +33,9 @@ struct ib_weight {
 
 typedef struct ib_layer ib_layer;
 
-/* The next samples that a layer adapts to: *x: [samples, ...]; NULL at the end. */
-typedef ib_status ib_samples_fn(void *context, const float **x, ib_shape *shape, ib_error *err);
+/* The next samples that a layer adapts to: x: [samples, ...], valid until the next call; its data are NULL at
+ * the end. */
+typedef ib_status ib_samples_fn(void *context, ib_tensor *x, ib_error *err);
 
 /* What is known of a tensor before it is computed. shape: -1 for the batch and for what only the data say.
  * text: its integers are numbers of texts (numerics/texts.h). */
@@ -105,13 +107,15 @@ typedef struct ib_layer_class {
     void (*apply)(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]);
     /* With `call`: the output's mask; at least one input has one. NULL: the mask ends here. */
     ib_node (*mask)(ib_layer *layer, ib_build *b, const ib_flow *inputs, size_t n, ib_node output);
-    /* Keras's adapt: learns from samples what is not trained. NULL: the class has nothing to adapt. */
+    /* Keras's adapt: learns from samples what is not trained, and puts it into weights or into the config,
+     * which can change what its outputs are. NULL: the class has nothing to adapt. */
     ib_status (*adapt)(ib_layer *layer, ib_samples_fn *next, void *context, ib_error *err);
     void (*free)(ib_layer *layer); /* what of the settings is no memory of the arena; NULL: nothing */
     /* Its first input holds numbers of rows, from 0 to below this. NULL: numbers of any kind. */
     int64_t (*rows)(const ib_layer *layer);
     const char *extra_twice; /* the group within its own into which Keras writes `extra` a second time */
     ib_texts texts;          /* whether its inputs may be of texts */
+    bool adapts_config;      /* adapt changes the config */
     bool many_inputs;        /* the first argument is a list of tensors, as of Add */
     bool takes_masks;        /* its inputs have no masks any more after the call, as of MultiHeadAttention */
     bool mixes_samples;      /* while training, what comes out for a sample depends on the others */

@@ -236,20 +236,24 @@ static size_t kept_index(const ib_shape *wide, const ib_shape *shape, size_t i) 
 
 static ib_status take_samples(running *all, const ib_layer *layer, ib_samples_fn *next, void *context,
                               size_t *n, ib_error *err) {
-    const float *x = NULL;
-    ib_shape shape, kept, wide;
+    ib_tensor x = {0};
+    ib_shape kept, wide;
     *n = 0;
     for (;;) {
-        ib_status status = next(context, &x, &shape, err);
-        if (status != IB_OK || x == NULL) return status;
+        ib_status status = next(context, &x, err);
+        const ib_shape shape = x.shape;
+        if (status != IB_OK || x.data == NULL) return status;
         status = kept_shape(layer, &shape, &kept, &wide, err);
         if (status == IB_OK && !ib__shape_equal(&kept, &layer->weights[0].variable.shape))
             status =
                 ib__fail(err, IB_BAD_INPUT, layer->place, "the samples have another shape than its input");
         if (status != IB_OK) return status;
         size_t count = (size_t)ib__shape_elements(&shape);
-        for (size_t i = 0; i < count; i++)
-            take_value(&all[kept_index(&wide, &shape, i)], (double)x[i]);
+        for (size_t i = 0; i < count; i++) {
+            float value;
+            ib__tensor_to_float(&value, &x, i, 1);
+            take_value(&all[kept_index(&wide, &shape, i)], (double)value);
+        }
         *n += count;
     }
 }

@@ -2,7 +2,7 @@
  *
  * StringLookup: texts to their places in a vocabulary.
  */
-#include "layers/lookup.h"
+#include "layers/lookup_adapt.h"
 #include "numerics/texts.h"
 
 typedef struct string_lookup {
@@ -90,10 +90,23 @@ static void apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out
     out[0].node = ib__encode(b->g, &s->encoding, places, IB_NO_NODE);
 }
 
+static void learn(ib_learning *l, const ib_layer *layer, const ib_tensor *x, size_t i) {
+    size_t n;
+    const char *text = ib__text_of(((const int32_t *)x->data)[i], &n);
+    (void)layer;
+    ib__learn_text(l, text, n);
+}
+
+static ib_status adapt(ib_layer *layer, ib_samples_fn *next, void *context, ib_error *err) {
+    return ib__lookup_adapt(layer, learn, next, context, err);
+}
+
 const ib_layer_class ib__layer_string_lookup = {.name = "StringLookup",
                                                 .settings = sizeof(string_lookup),
                                                 .configure = configure,
                                                 .infer = infer,
                                                 .apply = apply,
+                                                .adapt = adapt,
+                                                .adapts_config = true,
                                                 .free = ib__lookup_free,
                                                 .texts = IB_TEXTS_ONLY};

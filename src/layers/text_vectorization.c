@@ -5,7 +5,8 @@
  */
 #include <stdlib.h>
 
-#include "layers/lookup.h"
+#include "base/buf.h"
+#include "layers/lookup_adapt.h"
 #include "numerics/texts.h"
 
 enum { LOWER_AND_STRIP, LOWER, STRIP, AS_IT_IS };
@@ -159,15 +160,17 @@ static bool go_to_token(cursor *c) {
     return c->at < c->n;
 }
 
-/* A function that gets the bytes of a token. */
+/* Of the bytes of tokens, which are also copied if they shall be. */
 typedef struct token_hash {
     uint64_t hash;
     size_t length;
+    ib_buf *copy;
 } token_hash;
 
 static void hash_byte(token_hash *h, unsigned char byte) {
     h->hash = ib__term_hash(h->hash, byte);
     h->length++;
+    if (h->copy) ib__buf_add(h->copy, &byte, 1);
 }
 
 /* Reads a token to its end. h, or text of so many bytes to compare with from *done on; false: another byte.
@@ -192,7 +195,8 @@ typedef struct ngram {
 /* false: there are not so many tokens; *next: behind the first one. */
 static bool hash_ngram(const ngram *g, token_hash *h, size_t *next) {
     cursor c = g->from;
-    *h = (token_hash){IB_TERM_HASH, 0};
+    h->hash = IB_TERM_HASH;
+    h->length = 0;
     for (int64_t i = 0; i < g->width; i++) {
         if (i > 0 && !go_to_token(&c)) return false;
         if (i > 0) hash_byte(h, ' ');
@@ -222,19 +226,33 @@ static int32_t place_of(const vectorization *s, const ngram *g, const token_hash
     return term == SIZE_MAX ? (int32_t)l->start : (int32_t)(l->total - l->n + term);
 }
 
-/* Gets places one by one; false: enough. */
+/* What becomes of n-grams: one of these. */
 typedef struct sink {
     const vectorization *s;
-    int32_t *numbers; /* of so many, or */
+    int32_t *numbers; /* `most` places */
     size_t n, most;
     float *row; /* of the encoding */
+    ib_learning *learning;
 } sink;
 
-static bool put_place(sink *to, int32_t place) {
-    if (to->numbers)
-        to->numbers[to->n++] = place;
+static void learn_ngram(ib_learning *l, const ngram *g) {
+    ib_buf text = {0};
+    token_hash h = {.copy = &text};
+    size_t next;
+    (void)hash_ngram(g, &h, &next);
+    l->failed = l->failed || text.failed;
+    if (!text.failed) ib__learn_text(l, text.length ? text.data : "", text.length);
+    ib__buf_free(&text);
+}
+
+/* false: enough. */
+static bool put_ngram(sink *to, const ngram *g, const token_hash *h) {
+    if (to->learning)
+        learn_ngram(to->learning, g);
+    else if (to->numbers)
+        to->numbers[to->n++] = place_of(to->s, g, h);
     else
-        ib__encode_number(&to->s->lookup.encoding, place, 1.0f, to->row);
+        ib__encode_number(&to->s->lookup.encoding, place_of(to->s, g, h), 1.0f, to->row);
     return !to->numbers || to->n < to->most;
 }
 
@@ -242,14 +260,14 @@ static bool put_place(sink *to, int32_t place) {
 static bool put_ngrams(sink *to, const unsigned char *text, size_t n, int64_t width) {
     const vectorization *s = to->s;
     ngram g = {{s, text, 0, n}, width};
-    token_hash h;
+    token_hash h = {0};
     size_t next = 0;
     if (s->split == WHOLE) {
         (void)hash_ngram(&g, &h, &next);
-        return put_place(to, place_of(s, &g, &h));
+        return put_ngram(to, &g, &h);
     }
     while (go_to_token(&g.from) && hash_ngram(&g, &h, &next)) {
-        if (!put_place(to, place_of(s, &g, &h))) return false;
+        if (!put_ngram(to, &g, &h)) return false;
         g.from.at = next;
     }
     return true;
@@ -316,11 +334,22 @@ static void apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out
     out[0].node = ib__op_custom_call(b->g, vectorize_rows, s, x, IB_NO_NODE, type, &shape);
 }
 
+static void learn(ib_learning *l, const ib_layer *layer, const ib_tensor *x, size_t i) {
+    sink to = {.s = layer->settings, .learning = l};
+    put_text(&to, ((const int32_t *)x->data)[i]);
+}
+
+static ib_status adapt(ib_layer *layer, ib_samples_fn *next, void *context, ib_error *err) {
+    return ib__lookup_adapt(layer, learn, next, context, err);
+}
+
 const ib_layer_class ib__layer_text_vectorization = {.name = "TextVectorization",
                                                      .settings = sizeof(vectorization),
                                                      .configure = configure,
                                                      .infer = infer,
                                                      .apply = apply,
+                                                     .adapt = adapt,
+                                                     .adapts_config = true,
                                                      .free = ib__lookup_free,
                                                      .extra_twice = "_lookup_layer",
                                                      .texts = IB_TEXTS_ONLY};

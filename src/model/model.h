@@ -71,6 +71,12 @@ ib_status ib__model_from_config(ib_model **out, const ib_value *config, const ch
 ib_status ib__model_from_experiment(ib_model **out, const ib_value *entry, const ib_shape *input,
                                     const char *folder, const char *where, ib_error *err);
 void ib__model_free(ib_model *model);
+/* Layers have learned what stands in their configs: puts it into the model's. *changed: an output of one has
+ * another shape than before. */
+ib_status ib__model_adapted(ib_model *model, bool *changed, ib_error *err);
+/* A model from the config of another one, whose layers' outputs may have other shapes now. Weights that were
+ * loaded would be lost: an error. name: for errors. */
+ib_status ib__model_again(ib_model **out, const ib_model *model, const char *name, ib_error *err);
 
 /* Fills all weights with their initializers; does nothing when they were loaded from a file. */
 ib_status ib__model_initialize(ib_model *model, uint64_t seed, ib_error *err);

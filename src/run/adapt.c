@@ -16,28 +16,15 @@
 /* Samples of one field, batch by batch. */
 typedef struct samples {
     ib_batches *batches;
-    size_t field, capacity;
-    float *x;
+    size_t field;
 } samples;
 
-static ib_status next_samples(void *context, const float **x, ib_shape *shape, ib_error *err) {
+static ib_status next_samples(void *context, ib_tensor *x, ib_error *err) {
     samples *s = context;
     const ib_batch *batch = NULL;
-    *x = NULL;
     ib_status status = ib__batches_next(s->batches, &batch, err);
-    if (status != IB_OK || batch == NULL) return status;
-    const ib_tensor *field = &batch->fields[s->field];
-    size_t n = (size_t)ib__shape_elements(&field->shape);
-    if (n > s->capacity) {
-        ib__free(s->x);
-        s->x = ib__alloc(n, sizeof *s->x);
-        s->capacity = s->x != NULL ? n : 0;
-        if (s->x == NULL) return ib__fail_memory(err);
-    }
-    ib__tensor_to_float(s->x, field, 0, n);
-    *x = s->x;
-    *shape = field->shape;
-    return IB_OK;
+    *x = status == IB_OK && batch != NULL ? batch->fields[s->field] : (ib_tensor){0};
+    return status;
 }
 
 static ib_status adapt_layer(const ib_task *task, ib_layer *layer, size_t field, ib_error *err) {
@@ -51,7 +38,6 @@ static ib_status adapt_layer(const ib_task *task, ib_layer *layer, size_t field,
     if (status == IB_OK) status = ib__batches_begin(s.batches, 0, err);
     if (status == IB_OK) status = layer->class->adapt(layer, next_samples, &s, err);
     ib__batches_free(s.batches);
-    ib__free(s.x);
     return status;
 }
 
@@ -95,9 +81,8 @@ static ib_status find_layer(const ib_task *task, const ib_value *name, size_t *o
     return IB_OK;
 }
 
-ib_status ib__adapt(ib_task *task, ib_error *err) {
-    const ib_value *list = ib__value_get(task->experiment->tree, "adapt");
-    if (!ib__value_is(list, IB_LIST) || list->count == 0) return IB_OK;
+/* The named layers whose config is adapted, or the others. */
+static ib_status adapt_some(const ib_task *task, const ib_value *list, bool config, ib_error *err) {
     const ib_model *model = task->model;
     ib_samples data = ib__part_samples(&task->train);
     ib_ports ports;
@@ -111,9 +96,18 @@ ib_status ib__adapt(ib_task *task, ib_error *err) {
         if (input == IB_NO_TENSOR)
             status = fail_at(task, list->items[i], "a layer that takes an input of the model",
                              list->items[i]->string, err);
-        else
+        else if (model->layers[layer]->class->adapts_config == config)
             status = adapt_layer(task, model->layers[layer], ports.x[input], err);
     }
     ib__ports_free(&ports);
     return status;
+}
+
+ib_status ib__adapt(ib_task *task, ib_adapt_what what, bool *changed, ib_error *err) {
+    const ib_value *list = ib__value_get(task->experiment->tree, "adapt");
+    *changed = false;
+    if (!ib__value_is(list, IB_LIST) || list->count == 0) return IB_OK;
+    ib_status status = adapt_some(task, list, what == IB_ADAPT_CONFIGS, err);
+    return status == IB_OK && what == IB_ADAPT_CONFIGS ? ib__model_adapted(task->model, changed, err)
+                                                       : status;
 }

@@ -243,6 +243,29 @@ static ib_status check_parts(ib_task *task, ib_error *err) {
     return IB_OK;
 }
 
+/* The model anew, as its config says after adapting. */
+static ib_status make_anew(ib_task *task, ib_error *err) {
+    const ib_experiment *e = task->experiment;
+    const ib_value *compile = ib__value_get(e->tree, "compile");
+    char where[256];
+    ib_model *model = NULL;
+    ib__experiment_where(where, e->name, compile, "compile");
+    ib_status status = ib__model_again(&model, task->model, e->name, err);
+    if (status != IB_OK) return status;
+    ib__model_free(task->model);
+    task->model = model;
+    status = initialize(task, false, err);
+    return status == IB_OK ? ib__model_compile(model, compile, where, err) : status;
+}
+
+static ib_status adapt(ib_task *task, ib_error *err) {
+    bool changed = false;
+    ib_status status = ib__adapt(task, IB_ADAPT_CONFIGS, &changed, err);
+    if (status == IB_OK && changed) status = make_anew(task, err);
+    if (status == IB_OK && changed) status = check_parts(task, err);
+    return status == IB_OK ? ib__adapt(task, IB_ADAPT_WEIGHTS, &changed, err) : status;
+}
+
 /* Metrics are made by each trainer; here their names are tried, while their place in the file is known. */
 static ib_status check_metrics(const ib_task *task, ib_error *err) {
     const ib_model *model = task->model;
@@ -279,7 +302,7 @@ ib_status ib__task_open_provided(ib_task **out, const ib_experiment *experiment,
     if (status == IB_OK) status = split_validation(task, err);
     if (status == IB_OK) status = provided != NULL ? take_model(task, provided, err) : build_model(task, err);
     if (status == IB_OK) status = check_parts(task, err);
-    if (status == IB_OK) status = ib__adapt(task, err);
+    if (status == IB_OK) status = adapt(task, err);
     if (status == IB_OK) status = check_metrics(task, err);
     if (status == IB_OK) status = make_canonical(task, err);
     if (status == IB_OK)

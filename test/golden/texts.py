@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes texts.json with real Keras (3.15 on TensorFlow): python test/golden/texts.py
+"""Makes texts.json and adapted.json with real Keras (3.15 on TensorFlow): python test/golden/texts.py
 
 What layers make of texts. A case: class, config as Keras saves it, texts (rows of them), and what comes out; with
-`learn`, texts that the layer adapted to before."""
+`learn`, texts that the layer adapted to before. adapted.json: what layers of numbers learn."""
 
 import json
 import os
@@ -84,6 +84,18 @@ def cases():
         yield lookup, more, triples[:6] + SEVERAL, triples
 
 
+def numbers():
+    """Layers of numbers that adapt: (class, settings, numbers)"""
+    rng = np.random.RandomState(812)
+    for n in (3, 40, 300, 1501):
+        for bins, epsilon in ((1, 0.01), (4, 0.01), (7, 0.3), (10, 0.003), (150, 0.01)):
+            yield keras.layers.Discretization, {"num_bins": bins, "epsilon": epsilon}, rng.normal(size=n).round(2).astype("float32")
+    yield keras.layers.Discretization, {"num_bins": 5}, rng.randint(0, 4, 300).astype("float32")
+    for more in ({}, {"max_tokens": 6}, {"mask_token": 0}, {"output_mode": "tf_idf", "num_oov_indices": 2},
+                 {"oov_token": 3, "mask_token": -2}):
+        yield keras.layers.IntegerLookup, more, rng.randint(-6, 7, (60, 2)).astype("int64")
+
+
 def plain(config):
     config = {k: v for k, v in config.items() if k != "dtype"}
     if isinstance(config.get("ngrams"), tuple):
@@ -106,8 +118,25 @@ def main():
             case["config"]["vocabulary_size"] = None
             case["vocabulary"] = layer.get_vocabulary(include_special_tokens=False)
         found.append(case)
-    with open(os.path.join(HERE, "texts.json"), "w") as file:
-        file.write("[\n" + ",\n".join(json.dumps(c, ensure_ascii=False) for c in found) + "\n]\n")
+    write("texts.json", found)
+    found = []
+    for layer_class, settings, x in numbers():
+        layer = layer_class(**settings)
+        layer.adapt(x if layer_class is keras.layers.Discretization else tf.constant(x))
+        case = {"class": layer_class.__name__, "config": settings, "learn": x.tolist() if x.dtype.kind == "i" else [round(float(v), 2) for v in x]}
+        if layer_class is keras.layers.Discretization:
+            case["bin_boundaries"] = layer.bin_boundaries
+        else:
+            case["vocabulary"] = [int(v) for v in layer.get_vocabulary(include_special_tokens=False)]
+        if settings.get("output_mode") == "tf_idf":
+            case["idf_weights"] = [float(v) for v in layer.idf_weights.numpy()[-len(case["vocabulary"]):]]
+        found.append(case)
+    write("adapted.json", found)
+
+
+def write(name, cases):
+    with open(os.path.join(HERE, name), "w") as file:
+        file.write("[\n" + ",\n".join(json.dumps(c, ensure_ascii=False) for c in cases) + "\n]\n")
 
 
 main()

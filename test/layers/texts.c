@@ -80,6 +80,54 @@ static void compare(const ib_value *c, size_t number, const float *y, const ib_s
     }
 }
 
+/* The samples of a case, handed out in blocks. */
+typedef struct samples {
+    ib_tensor all;
+    int64_t at;
+} samples;
+
+static ib_status next_samples(void *context, ib_tensor *x, ib_error *err) {
+    samples *s = context;
+    int64_t left = s->all.shape.dims[0] - s->at, n = left < 7 ? left : 7;
+    size_t row = (size_t)(ib__shape_elements(&s->all.shape) / s->all.shape.dims[0]);
+    (void)err;
+    *x = (ib_tensor){0};
+    if (n == 0) return IB_OK;
+    *x = s->all;
+    x->shape.dims[0] = n;
+    x->data = (char *)s->all.data + (size_t)s->at * row * ib__dtype_size(x->dtype);
+    s->at += n;
+    return IB_OK;
+}
+
+/* What was learned must be Keras's: a list of the config against one of the case. */
+static void compare_lists(const ib_layer *layer, const ib_value *c, const char *key, size_t number) {
+    const ib_value *expected = ib__value_get(c, key), *found = ib__value_get(layer->config, key);
+    if (!expected) return;
+    assert_int_equal(found->kind, IB_LIST);
+    for (size_t i = 0; i < expected->count && i < found->count; i++) {
+        const ib_value *a = expected->items[i], *b = found->items[i];
+        bool same = a->kind == IB_STRING ? strcmp(a->string, b->string) == 0 : a->real == b->real;
+        if (!same) fail_msg("case %zu: %s[%zu] is another one", number, key, i);
+    }
+    if (found->count != expected->count)
+        fail_msg("case %zu: %zu in %s instead of %zu", number, found->count, key, expected->count);
+    compared += expected->count;
+}
+
+static void adapt(ib_layer *layer, const ib_value *c, ib_tensor all, size_t number) {
+    samples s = {all, 0};
+    ib_error err = {0};
+    if (layer->class->adapt(layer, next_samples, &s, &err) != IB_OK)
+        fail_msg("case %zu: %s: %s", number, err.where, err.text);
+    compare_lists(layer, c, "vocabulary", number);
+    compare_lists(layer, c, "bin_boundaries", number);
+    compare_lists(layer, c, "idf_weights", number);
+    s.at = 0;
+    assert_int_equal(layer->class->adapt(layer, next_samples, &s, &err), IB_BAD_INPUT);
+    assert_non_null(strstr(err.text, "nothing to adapt"));
+}
+
 static void check_case(const ib_value *c, size_t number) {
     ib_layer *layer;
     ib_error err = {0};
@@ -90,6 +138,12 @@ static void check_case(const ib_value *c, size_t number) {
                       "layers[0]", &err) != IB_OK ||
         build(layer, &x, &err) != IB_OK)
         fail_msg("case %zu: %s: %s", number, err.where, err.text);
+    const ib_value *learn = ib__value_get(c, "learn");
+    if (learn) {
+        ib_tensor all = read_texts(learn);
+        adapt(layer, c, all, number);
+        ib__tensor_free(&all);
+    }
     float *y = run(layer, &x, &shape);
     compare(c, number, y, &shape);
     ib__free(y);
@@ -105,14 +159,45 @@ static void as_keras(void **state) {
     ib_error err = {0};
     assert_int_equal(ib__file_read(&text, "test/golden/texts.json", 0, &err), IB_OK);
     assert_int_equal(ib__json_parse(&cases, text.data, text.length, "texts.json", &err), IB_OK);
-    size_t plain = 0;
-    for (size_t i = 0; i < cases->count; i++) {
-        if (ib__value_get(cases->items[i], "learn")) continue;
+    for (size_t i = 0; i < cases->count; i++)
         check_case(cases->items[i], i);
-        plain++;
+    print_message("%zu cases, %zu comparisons\n", cases->count, compared);
+    assert_true(cases->count > 90 && compared > 10000);
+    ib__value_free(cases);
+    ib__buf_free(&text);
+}
+
+/* Discretization and IntegerLookup. */
+static void numbers_as_keras(void **state) {
+    (void)state;
+    ib_buf text = {0};
+    ib_value *cases;
+    ib_error err = {0};
+    assert_int_equal(ib__file_read(&text, "test/golden/adapted.json", 0, &err), IB_OK);
+    assert_int_equal(ib__json_parse(&cases, text.data, text.length, "adapted.json", &err), IB_OK);
+    compared = 0;
+    for (size_t i = 0; i < cases->count; i++) {
+        const ib_value *c = cases->items[i], *learn = ib__value_get(c, "learn"), *first = learn->items[0];
+        bool integers = first->kind == IB_LIST;
+        ib_shape shape = {2, {(int64_t)learn->count, integers ? (int64_t)first->count : 1}};
+        ib_layer *layer;
+        ib_tensor x;
+        assert_int_equal(ib__tensor_new(&x, integers ? IB_I64 : IB_F64, &shape, NULL), IB_OK);
+        for (size_t k = 0; k < (size_t)ib__shape_elements(&shape); k++) {
+            const ib_value *row = learn->items[k / (size_t)shape.dims[1]];
+            if (integers)
+                ((int64_t *)x.data)[k] = row->items[k % (size_t)shape.dims[1]]->integer;
+            else
+                assert_true(ib__value_number(row, (double *)x.data + k));
+        }
+        if (ib__layer_new(&layer, ib__value_get(c, "class")->string, ib__value_get(c, "config"), "it",
+                          "layers[0]", &err) != IB_OK)
+            fail_msg("case %zu: %s: %s", i, err.where, err.text);
+        adapt(layer, c, x, i);
+        ib__layer_free(layer);
+        ib__tensor_free(&x);
     }
-    print_message("%zu cases, %zu numbers\n", plain, compared);
-    assert_true(plain > 70 && compared > 4000);
+    assert_true(cases->count > 20 && compared > 300);
     ib__value_free(cases);
     ib__buf_free(&text);
 }
@@ -211,7 +296,8 @@ static void refused(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(as_keras), cmocka_unit_test(table),
-                                       cmocka_unit_test(utf8), cmocka_unit_test(refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(as_keras), cmocka_unit_test(numbers_as_keras),
+                                       cmocka_unit_test(table), cmocka_unit_test(utf8),
+                                       cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

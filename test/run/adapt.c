@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * adapt: Normalization learns mean and variance of the training samples alone; the run repeats its bits; what
- * cannot adapt is refused.
+ * adapt: Normalization learns mean and variance of the training samples alone, TextVectorization its terms;
+ * the run repeats its bits; what cannot adapt is refused.
  */
 #include <math.h>
 
@@ -110,6 +110,45 @@ static void test_run(void **state) {
     assert_string_not_equal(adapted, plain);
 }
 
+/* Texts of a table, and what is learned from them; shapes that depend on it; in the model that is written. */
+static void test_texts(void **state) {
+    (void)state;
+    static const char table[] = "text,y\n\"a b, b\",0\nb c,1\nA. b!,1\n";
+    char path[256], csv[256], run[256], file[300], digest[72], text[1024];
+    ib_error err = {0};
+    ib_model *model;
+    in_base(csv, "t.csv");
+    assert_int_equal(ib__file_write(csv, table, strlen(table), NULL), IB_OK);
+    snprintf(text, sizeof text,
+             "isobit: 1\nseed: 5\nmodel:\n  sequential:\n    - TextVectorization: {output_mode: count}\n"
+             "    - Dense: {units: 2}\n    - Normalization: {}\n    - Dense: {units: 1}\n"
+             "adapt: [text_vectorization]\ncompile: {optimizer: sgd, loss: mse}\n"
+             "data:\n  train: {csv: %s, label: y, features: [text], strings: [text]}\nfit: {epochs: 2}\n",
+             csv);
+    in_base(path, "texts.yaml");
+    in_base(run, "texts");
+    assert_int_equal(ib__file_write(path, text, strlen(text), NULL), IB_OK);
+    if (ib_train(path, run, NULL, digest, &err) != IB_OK) fail_msg("%s: %s", err.where, err.text);
+    assert_int_equal(ib_verify(run, &(ib_judgement){.vary = "threads,isa"}, NULL, &err), IB_OK);
+    snprintf(file, sizeof file, "%s/model.keras", run);
+    assert_int_equal(ib__keras_load(&model, file, true, &err), IB_OK);
+    const ib_value *terms = ib__value_get(model->layers[1]->config, "vocabulary");
+    static const char *const expected[] = {"b", "a", "c"};
+    assert_int_equal(terms->count, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(terms->items[i]->string, expected[i]);
+    assert_int_equal(model->layers[2]->weights[0].variable.shape.dims[0], 4);
+    ib__model_free(model);
+    const char *without = strstr(text, "adapt: ");
+    snprintf(csv, sizeof csv, "%.*s", 240, without);
+    text[without - text] = '\0';
+    strcat(text, csv + strlen("adapt: [text_vectorization]\n"));
+    assert_int_equal(ib__file_write(path, text, strlen(text), NULL), IB_OK);
+    in_base(run, "without");
+    assert_int_equal(ib_train(path, run, NULL, digest, &err), IB_BAD_INPUT);
+    assert_non_null(strstr(err.text, "text_vectorization has no vocabulary"));
+}
+
 static void test_refused(void **state) {
     static const char *const bad[][3] = {
         {"adapt: [dense]\n", "    - Normalization: {}\n", "as normalization, found \"dense\""},
@@ -135,6 +174,7 @@ static void test_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_moments), cmocka_unit_test(test_one_number),
-                                       cmocka_unit_test(test_run), cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_run), cmocka_unit_test(test_texts),
+                                       cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, make_base, remove_base);
 }
