@@ -19,7 +19,7 @@
 typedef struct words {
     const char *plain[WORDS_MAX]; /* words that are no options, in order */
     int count;
-    const char *out, *part, *data, *x, *y, *experiment;
+    const char *out, *part, *data, *x, *y, *experiment, *weights;
     size_t batch_size, sample;
     char **program; /* a program to run and its words, NULL at the end */
     ib_script record;

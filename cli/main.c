@@ -34,8 +34,8 @@ static const command commands[] = {
     {"publish", run_publish, 1, "RUN -o FOLDER",
      "the run and its inputs as an RO-Crate with an in-toto statement", "o"},
     {"show", run_show, 1, "RUN", "what a run was and what came out", ""},
-    {"evaluate", run_evaluate, 1, "RUN|MODEL.keras", "loss and metrics on data", "tipdxyeb"},
-    {"predict", run_predict, 1, "RUN|MODEL.keras -o FILE", "write predictions as .npy or .csv", "otipdxyeb"},
+    {"evaluate", run_evaluate, 1, "RUN|MODEL.keras", "loss and metrics on data", "tipdxyebw"},
+    {"predict", run_predict, 1, "RUN|MODEL.keras -o FILE", "write predictions as .npy or .csv", "otipdxyebw"},
     {"summary", run_summary, 1, "RUN|MODEL.keras|EXPERIMENT",
      "layers, shapes and parameters, as Keras prints", ""},
     {"data", run_data, 1, "EXPERIMENT", "what the data hold, their order, their images", "DKuIUt"},
@@ -78,10 +78,11 @@ static const option options[] = {
     {'U', "--epoch", "N", "which epoch (default: 1)"},
     {'I', "--save-images", "FOLDER", "write the images of a batch (--peek N: of N) as PNG"},
     {'d', "--data", "FILE", "a .npz or .csv file instead"},
-    {'x', "--x", "NAME", "array of samples in the .npz (default: x)"},
+    {'x', "--x", "NAME", "array of samples in the .npz (default: x), or column of texts of the .csv"},
     {'y', "--y", "NAME", "array of targets in the .npz, or label column of the .csv"},
     {'e', "--experiment", "FILE", "an experiment whose data are meant"},
     {'b', "--batch-size", "N", "samples at a time"},
+    {'w', "--weights", "FILE", "weights from .weights.h5 or .weights.json, not the model's own"},
     {'O', "--offline", NULL, "without hashes: no package index is asked"},
     {'H', "--hold", "LIST", "what is held: names, or +name and -name to change the default (doc/hold.md)"},
     {'S', "--seed", "N", "the number that all that is held comes from (default: 0)"},
@@ -209,6 +210,9 @@ static bool take_option(words *w, char letter, const char *argument) {
         return true;
     case 'x':
         w->x = argument;
+        return true;
+    case 'w':
+        w->weights = argument;
         return true;
     case 'y':
         w->y = argument;

@@ -13,7 +13,8 @@ static ib_data data_of(const words *w) {
                     .file = w->data,
                     .x = w->x,
                     .y = w->y,
-                    .batch_size = w->batch_size};
+                    .batch_size = w->batch_size,
+                    .weights = w->weights};
     return data;
 }
 

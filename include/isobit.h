@@ -187,8 +187,11 @@ typedef struct ib_data {
     const char *experiment; /* a file whose data section is meant */
     const char *part;       /* "train", "validation" or "test"; NULL: "test" */
     const char *file;       /* .npz or .csv, instead of a part of an experiment */
-    const char *x, *y;      /* npz: names of arrays (NULL: "x", none); csv: y is the label's column */
-    size_t batch_size;      /* 0: the run's, or 32 */
+    /* npz: names of arrays (NULL: "x", none); csv: y is the label's column, x that of the texts, if the model
+     * takes texts. */
+    const char *x, *y;
+    size_t batch_size;   /* 0: the run's, or 32 */
+    const char *weights; /* .weights.h5 or .weights.json, instead of the model's own; NULL: those */
 } ib_data;
 
 /* model: the folder of a run or a .keras file. Loss and metrics go to options->progress, once, as the end of
@@ -225,6 +228,10 @@ IB_API ib_status ib_model_save(const ib_model *model, const char *path, ib_error
 /* Loss, metrics and optimizer (with fresh state) from JSON text: {"optimizer": ..., "loss": ..., "metrics":
  * ...} with Keras's names and defaults. */
 IB_API ib_status ib_model_compile(ib_model *model, const char *json, ib_error *err);
+/* Weights from a .weights.h5 file, or from a .weights.json and its shards; a .weights.h5 also brings the
+ * optimizer's state, if it holds it and the model is compiled. After an error the model may hold some of
+ * them. */
+IB_API ib_status ib_model_load_weights(ib_model *model, const char *path, ib_error *err);
 /* Layers, shapes and parameters as Keras prints them, to options->text. */
 IB_API ib_status ib_model_summary(const ib_model *model, const ib_options *options, ib_error *err);
 

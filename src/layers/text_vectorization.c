@@ -251,7 +251,7 @@ static bool put_ngram(sink *to, const ngram *g, const token_hash *h) {
         learn_ngram(to->learning, g);
     else if (to->numbers)
         to->numbers[to->n++] = place_of(to->s, g, h);
-    else
+    else if (to->row)
         ib__encode_number(&to->s->lookup.encoding, place_of(to->s, g, h), 1.0f, to->row);
     return !to->numbers || to->n < to->most;
 }

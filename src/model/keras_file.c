@@ -344,6 +344,19 @@ static ib_status read_shards(shards *s) {
     return status;
 }
 
+/* Keras writes the only file of a group without a list. */
+static bool list_files(ib_value *map) {
+    bool good = true;
+    for (size_t i = 0; good && i < map->count; i++) {
+        if (map->items[i]->kind != IB_STRING) continue;
+        ib_value *list = ib__value_list();
+        good = ib__value_add(list, ib__value_string(map->items[i]->string)) &&
+               ib__value_set(map, map->keys[i], list);
+        if (!good) ib__value_free(list);
+    }
+    return good;
+}
+
 static ib_status load_shards(ib_model *model, const char *path, ib_error *err) {
     ib_buf text = {0};
     ib_value *index = NULL;
@@ -351,10 +364,13 @@ static ib_status load_shards(ib_model *model, const char *path, ib_error *err) {
     ib_status status = ib__file_read(&text, path, CONFIG_LIMIT, err);
     if (status == IB_OK) status = ib__json_parse(&index, text.data, text.length, path, err);
     if (status == IB_OK) {
-        s.map = ib__value_get(index, "weight_map");
+        ib_value *map = ib__value_get(index, "weight_map");
+        s.map = map;
         if (!ib__value_is(s.map, IB_MAP))
             status = ib__fail(err, IB_BAD_INPUT, path, "weight_map: expected a map, found %s",
                               s.map ? ib__kind_name(s.map->kind) : "nothing");
+        else if (!list_files(map))
+            status = ib__fail_memory(err);
     }
     if (status == IB_OK) status = add_module(&s.weights, model->root);
     if (status == IB_OK) status = read_shards(&s);

@@ -56,7 +56,8 @@ static const field data_fields[] = {
     {"test", IB_MAP, false, false, 0, 0, NULL},
 };
 static const field initial_weights_fields[] = {
-    {"as", IB_STRING, true, false, 0, 0, NULL},
+    {"as", IB_STRING, false, false, 0, 0, NULL},
+    {"file", IB_STRING, false, false, 0, 0, NULL},
     {"seed", IB_INT, false, true, 0, LARGEST, NULL},
 };
 static const field fit_fields[] = {
@@ -325,7 +326,15 @@ static ib_status take_initial_weights(ib_experiment *e, ib_error *err) {
     ib_value *map = ib__value_get(e->tree, "initial_weights");
     if (!ib__value_is(map, IB_MAP)) return IB_OK;
     const ib_value *as = ib__value_get(map, "as"), *seed = ib__value_get(map, "seed");
+    const ib_value *file = ib__value_get(map, "file");
     reader r = {e->name, "initial_weights.", err};
+    if (as == NULL && file == NULL)
+        return fail_at(&r, map, "as", "this field is required unless there is file: FILE, found none");
+    if (as != NULL && file != NULL)
+        return fail_at(&r, file, "file", "expected one of as and file, found both");
+    if (file != NULL && ib__value_is(seed, IB_INT))
+        return fail_at(&r, seed, "seed", "expected none beside file: nothing is drawn");
+    if (file != NULL) return IB_OK;
     e->weights_as_keras = strcmp(as->string, "keras-tensorflow") == 0;
     if (!e->weights_as_keras && strcmp(as->string, "isobit") != 0) {
         char text[160];

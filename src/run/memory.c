@@ -61,6 +61,13 @@ void ib_model_free(ib_model *model) {
     ib__model_free(model);
 }
 
+ib_status ib_model_load_weights(ib_model *model, const char *path, ib_error *err) {
+    unsigned before = ib__rounding_enter();
+    ib_status status = ib__weights_load(model, path, err);
+    ib__rounding_leave(before);
+    return status;
+}
+
 ib_status ib_model_save(const ib_model *model, const char *path, ib_error *err) {
     return ib__keras_save(model, path, err);
 }

@@ -184,9 +184,23 @@ static ib_status load_compiled(ib_task *task, const char *file, ib_error *err) {
     return status;
 }
 
+/* Weights from a file of their own, which is an input. */
+static ib_status load_weights(ib_task *task, const char *file, ib_error *err) {
+    ib_digest digest;
+    char *path = ib__path_within(task->experiment->folder, file);
+    if (path == NULL) return ib__fail_memory(err);
+    ib_status status = ib__weights_load(task->model, path, err);
+    if (status == IB_OK) status = ib__sha256_file(&digest, path, err);
+    if (status == IB_OK) status = add_input(task, "initial_weights.file", path, &digest, err);
+    free(path);
+    return status;
+}
+
 static ib_status initialize(ib_task *task, bool has_weights, ib_error *err) {
     const ib_experiment *e = task->experiment;
     const ib_value *given = ib__value_get(e->tree, "initial_weights");
+    const ib_value *file = ib__value_get(given, "file");
+    if (ib__value_is(file, IB_STRING)) return load_weights(task, file->string, err);
     if (!ib__value_is(given, IB_MAP) && has_weights) return IB_OK;
     if (has_weights) {
         char where[256];

@@ -45,12 +45,23 @@ static ib_status open_model(opened *o, const char *model, bool compiled, ib_erro
     return status;
 }
 
-/* {npz: FILE, x:, y:} or {csv: FILE, label:} */
-static ib_value *file_entry(const ib_data *data) {
+/* [NAME]; NULL: no memory. */
+static ib_value *list_of(const char *name) {
+    ib_value *list = ib__value_list();
+    if (ib__value_add(list, ib__value_string(name))) return list;
+    ib__value_free(list);
+    return NULL;
+}
+
+/* {npz: FILE, x:, y:} or {csv: FILE, label:}, of texts with {features: [x], strings: [x]} */
+static ib_value *file_entry(const ib_data *data, bool texts) {
     ib_value *entry = ib__value_map();
     bool csv = ends_in(data->file, ".csv");
     bool good = entry != NULL && ib__value_set(entry, csv ? "csv" : "npz", ib__value_string(data->file));
     if (good && !csv) good = ib__value_set(entry, "x", ib__value_string(data->x != NULL ? data->x : "x"));
+    if (good && csv && texts)
+        good = ib__value_set(entry, "features", list_of(data->x)) &&
+               ib__value_set(entry, "strings", list_of(data->x));
     if (good && data->y != NULL) good = ib__value_set(entry, csv ? "label" : "y", ib__value_string(data->y));
     if (good) return entry;
     ib__value_free(entry);
@@ -58,7 +69,11 @@ static ib_value *file_entry(const ib_data *data) {
 }
 
 static ib_status open_file(opened *o, const ib_data *data, size_t threads, ib_error *err) {
-    ib_value *entry = file_entry(data);
+    const ib_model *model = o->model;
+    bool texts = model->n_inputs == 1 && model->tensors[model->inputs[0]].text;
+    if (texts && ends_in(data->file, ".csv") && data->x == NULL)
+        return ib__fail(err, IB_BAD_INPUT, data->file, "expected x: the name of the column of texts");
+    ib_value *entry = file_entry(data, texts);
     ib_status status = entry == NULL
                            ? ib__fail_memory(err)
                            : ib__dataset_open(&o->data, entry, data->file, "data", NULL, 0, threads, err);
@@ -92,7 +107,9 @@ static ib_status open_all(opened *o, ib_trainer **trainer, const char *model, co
     ib_runtime runtime;
     ib_status status = ib__runtime_init(&runtime, options->threads, options->isa, err);
     if (status == IB_OK) status = open_model(o, model, scores, err);
-    if (status == IB_OK) status = open_data(o, data != NULL ? data : &nothing, runtime.threads, err);
+    if (data == NULL) data = &nothing;
+    if (status == IB_OK && data->weights != NULL) status = ib__weights_load(o->model, data->weights, err);
+    if (status == IB_OK) status = open_data(o, data, runtime.threads, err);
     if (status != IB_OK) return status;
     if (scores && !o->model->compiled)
         return ib__fail(err, IB_BAD_INPUT, model, "expected a compiled model, found one without a loss");

@@ -105,7 +105,8 @@ static void check_bad_shards(ib_model *model) {
         {"{\"weight_map\": {}}", "for /layers/conv2d/vars"},
         {"{\"weight_map\": {\"/layers/conv2d/vars\": [\"../model.weights.h5\"]}}", "files beside this one"},
         {"{\"weight_map\": {\"/layers/conv2d/vars\": []}}", "stands in none of its files"},
-        {"{\"weight_map\": {\"/layers/conv2d/vars\": [\"none.weights.h5\"]}}", "No such file"}};
+        {"{\"weight_map\": {\"/layers/conv2d/vars\": [\"none.weights.h5\"]}}", "No such file"},
+        {"{\"weight_map\": {\"/layers/conv2d/vars\": \"none.weights.h5\"}}", "No such file"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ib_error err = {0};
         const char *path = scratch("a.weights.json");

@@ -110,6 +110,44 @@ static void test_run(void **state) {
     assert_string_not_equal(adapted, plain);
 }
 
+/* Weights from a file of their own: of an experiment, and of a model that is loaded. */
+static void test_weights(void **state) {
+    (void)state;
+    static const char *const bad[][2] = {{"{file: w.weights.h5, as: isobit}", "found both"},
+                                         {"{file: w.weights.h5, seed: 3}", "expected none beside file"},
+                                         {"{file: none.weights.h5}", "No such file"},
+                                         {"{}", "unless there is file"}};
+    char path[256], run[256], file[256], text[128], first[72], second[72];
+    ib_error err = {0};
+    ib_model *model = NULL;
+    write_adapting(path, "plain.yaml", "", "");
+    in_base(run, "first");
+    assert_int_equal(ib_train(path, run, NULL, first, &err), IB_OK);
+    assert_int_equal(ib_model_load(&model, run, &err), IB_OK);
+    in_base(file, "w.weights.h5");
+    assert_int_equal(ib__weights_save(model, file, &err), IB_OK);
+    assert_int_equal(ib_model_load_weights(model, file, &err), IB_OK);
+    assert_int_equal(ib_model_load_weights(model, path, &err), IB_BAD_INPUT);
+    ib_model_free(model);
+    write_adapting(path, "weights.yaml", "initial_weights: {file: w.weights.h5}\n", "");
+    in_base(run, "second");
+    if (ib_train(path, run, NULL, second, &err) != IB_OK) fail_msg("%s: %s", err.where, err.text);
+    assert_string_not_equal(first, second);
+    assert_int_equal(ib_verify(run, NULL, NULL, &err), IB_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ib_experiment *experiment = NULL;
+        ib_task *task = NULL;
+        snprintf(text, sizeof text, "initial_weights: %s\n", bad[i][0]);
+        write_adapting(path, "bad.yaml", text, "");
+        err = (ib_error){0};
+        ib_status status = ib__experiment_read(&experiment, path, &err);
+        if (status == IB_OK) status = ib__task_open(&task, experiment, &err);
+        if (status == IB_OK || !strstr(err.text, bad[i][1]))
+            fail_msg("%s: %s: %s", bad[i][0], err.where, err.text);
+        ib__experiment_free(experiment);
+    }
+}
+
 /* Texts of a table, and what is learned from them; shapes that depend on it; in the model that is written. */
 static void test_texts(void **state) {
     (void)state;
@@ -174,7 +212,7 @@ static void test_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_moments), cmocka_unit_test(test_one_number),
-                                       cmocka_unit_test(test_run), cmocka_unit_test(test_texts),
-                                       cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_run),     cmocka_unit_test(test_texts),
+                                       cmocka_unit_test(test_weights), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, make_base, remove_base);
 }
