@@ -141,7 +141,7 @@ struct ib_layer {
     bool unpenalized;  /* its activity_regularizer is not for its outputs */
     bool built;
     ib_format compute; /* the compute dtype of its policy; of an operation: not known, its inputs' */
-    bool texts; /* built for an input of texts */
+    bool texts;        /* built for an input of texts */
     void *settings;
     ib_weight *weights;
     size_t n_weights, weights_capacity;

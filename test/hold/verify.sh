@@ -190,7 +190,7 @@ bad() {
 bad "misspelt variation" "did you mean hashseed" verify "$work/nothing" --vary hashsed
 bad "a goal" "expected bitwise or documented" verify "$work/nothing" --goal functional
 bad "no folder" "expected -o FOLDER" lock "$work/nothing"
-bad "no run" "record.json: cannot be opened" lock "$work/none" -o "$work/lock2"
+bad "no run" "expected the folder of a run, found nothing there" lock "$work/none" -o "$work/lock2"
 n=0
 for change in 's/"argv": \[/"argv": [7, /' 's/"argv": \[/"argh": [/' 's/"sha256": "[0-9a-f]/"sha256": "x/' \
     's/"names": \[/"names": ["nothing", /' 's/"isobit_record": 1/"isobit_record": 2/' 's/"result": "../"result": "/' \
