@@ -34,10 +34,9 @@ static ib_status read_taps(const ib_field *field, const ib_value *value, const c
                         (int)TAPS_MAX);
     if (list) return IB_OK;
     *canonical = ib__value_list();
-    return ib__value_add(*canonical, ib__value_copy(value)) &&
-                   ib__value_add(*canonical, ib__value_copy(value))
-               ? IB_OK
-               : ib__fail_memory(err);
+    for (int i = 0; i < 2; i++)
+        if (!ib__value_add(*canonical, ib__value_copy(value))) return ib__fail_memory(err);
+    return IB_OK;
 }
 
 static const ib_field blur_fields[] = {
@@ -99,7 +98,7 @@ static void blur_rows(const void *context, const ib_call_rows *rows, size_t firs
         const float *u = (const float *)rows->in[1] + row * rows->width[1];
         const float *x = (const float *)rows->in[0] + row * rows->width[0];
         float *out = (float *)rows->out + row * rows->out_width;
-        double lines[2][TAPS_MAX];
+        double lines[2][TAPS_MAX] = {{0}};
         for (int k = 0; k < 2; k++)
             bell(lines[k], s->taps[k],
                  u[2 + k] * ((float)range[1] - (float)range[0]) + (float)range[0] + 1e-6f);

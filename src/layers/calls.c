@@ -146,6 +146,8 @@ static void call_one(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow 
 static void call_in_format(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow *out, size_t n) {
     ib_format format = format_of(layer, b, args);
     ib_flow *given = ib__alloc(args->n + 1, sizeof *given);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (ib_flow){IB_NO_NODE, IB_NO_NODE};
     if (!given) {
         (void)ib__graph_fail(b->g, IB_NO_MEMORY, "out of memory");
         return;
@@ -154,8 +156,6 @@ static void call_in_format(ib_layer *layer, ib_build *b, const ib_args *args, ib
     ib_args cast = *args;
     cast.flows = given;
     ib_format before = ib__graph_set_format(b->g, layer->class->rounds ? format : IB_FORMAT_F32);
-    for (size_t i = 0; i < n; i++)
-        out[i] = (ib_flow){IB_NO_NODE, IB_NO_NODE};
     if (layer->class->apply)
         layer->class->apply(layer, b, &cast, out);
     else
