@@ -233,6 +233,10 @@ void ib__graph_effect(ib_graph *g, ib_node value, ib_effect_fn *run, void *conte
 typedef struct ib_plan ib_plan;
 /* Compiles what outputs, assignments and effects need. The graph must outlive the plan. */
 ib_status ib__plan_new(ib_plan **out, ib_graph *g, const ib_kernels *kernels, ib_pool *pool, ib_error *err);
+/* The same in the memory of another plan, if it is large enough: values of one are gone when the other has
+ * run, and the two must not run at the same time. They may be freed in any order. lender may be NULL. */
+ib_status ib__plan_new_in(ib_plan **out, ib_graph *g, const ib_kernels *kernels, ib_pool *pool,
+                          const ib_plan *lender, ib_error *err);
 void ib__plan_free(ib_plan *plan);
 /* Where to put an input before a run: its array, row major. Stays the same between runs. */
 void *ib__plan_input(ib_plan *plan, ib_node input);

@@ -135,7 +135,32 @@ static size_t kernel_scratch(const ib_plan *plan, const ib_step *step) {
     }
 }
 
-ib_status ib__plan_memory(ib_plan *plan, ib_error *err) {
+/* The lender's memory, if the arena has room there, else its own. */
+static bool take_memory(ib_plan *plan, const ib_plan *lender) {
+    size_t words = plan->arena_words + ALIGN_WORDS;
+    if (lender && lender->memory->words >= words) {
+        plan->memory = lender->memory;
+    } else {
+        plan->memory = calloc(1, sizeof *plan->memory);
+        if (!plan->memory) return false;
+        plan->memory->words = words;
+        plan->memory->data = ib__alloc(words, sizeof(float));
+    }
+    plan->memory->users++;
+    plan->arena = plan->memory->data;
+    return plan->arena != NULL;
+}
+
+void ib__plan_memory_free(ib_plan *plan) {
+    if (plan->memory && --plan->memory->users == 0) {
+        ib__free(plan->memory->data);
+        free(plan->memory);
+    }
+    ib__free(plan->inputs);
+    ib__free(plan->scratch);
+}
+
+ib_status ib__plan_memory(ib_plan *plan, const ib_plan *lender, ib_error *err) {
     share(plan);
     place_inputs(plan);
     ib_status status = place_buffers(plan, err);
@@ -149,10 +174,9 @@ ib_status ib__plan_memory(ib_plan *plan, ib_error *err) {
             plan->program_scratch = plan->programs[i].scratch;
     plan->kernel_scratch = (plan->kernel_scratch + 127) / 64 * 64;
     plan->program_scratch = (plan->program_scratch + 127) / 64 * 64;
-    plan->arena = ib__alloc(plan->arena_words + ALIGN_WORDS, sizeof(float));
     plan->inputs = ib__alloc(plan->inputs_words + ALIGN_WORDS, sizeof(float));
     plan->scratch = ib__alloc(ib__pool_threads(plan->pool), plan->kernel_scratch + plan->program_scratch);
-    if (!plan->arena || !plan->inputs || !plan->scratch) return ib__fail_memory(err);
+    if (!take_memory(plan, lender) || !plan->inputs || !plan->scratch) return ib__fail_memory(err);
     for (size_t i = 0; i < plan->n_buffers; i++) {
         ib_buffer *b = &plan->buffers[i];
         if (!b->data && b->shares < 0) b->data = (b->placed ? plan->inputs : plan->arena) + b->offset;

@@ -208,6 +208,12 @@ typedef struct ib_effect_part {
     size_t start, n;
 } ib_effect_part;
 
+/* The memory of steps; plans that never run at the same time may have it in common. */
+typedef struct ib_step_memory {
+    float *data;
+    size_t words, users;
+} ib_step_memory;
+
 struct ib_plan {
     ib_graph *g;
     const ib_kernels *kernels;
@@ -221,7 +227,8 @@ struct ib_plan {
     int *buffer_of; /* a node's buffer, -1: none */
     ib_effect_part *effect_parts;
     size_t n_effect_parts, effect_parts_capacity;
-    float *arena, *inputs;
+    ib_step_memory *memory;
+    float *arena, *inputs; /* the arena is a part of the memory */
     size_t arena_words, inputs_words;
     char *scratch;                          /* a piece for each worker */
     size_t program_scratch, kernel_scratch; /* bytes a worker */
@@ -254,6 +261,8 @@ void ib__binding_free(ib_binding *binding);
 void ib__binding_set(const ib_binding *binding, float *data);
 
 ib_status ib__plan_lower(ib_plan *plan, ib_error *err);
-ib_status ib__plan_memory(ib_plan *plan, ib_error *err);
+/* lender: a plan whose memory may be used too, or NULL. */
+ib_status ib__plan_memory(ib_plan *plan, const ib_plan *lender, ib_error *err);
+void ib__plan_memory_free(ib_plan *plan);
 
 #endif

@@ -12,6 +12,11 @@
 #include <time.h>
 
 ib_status ib__plan_new(ib_plan **out, ib_graph *g, const ib_kernels *kernels, ib_pool *pool, ib_error *err) {
+    return ib__plan_new_in(out, g, kernels, pool, NULL, err);
+}
+
+ib_status ib__plan_new_in(ib_plan **out, ib_graph *g, const ib_kernels *kernels, ib_pool *pool,
+                          const ib_plan *lender, ib_error *err) {
     *out = NULL;
     ib_status status = ib__graph_status(g, err);
     if (status != IB_OK) return status;
@@ -33,7 +38,7 @@ ib_status ib__plan_new(ib_plan **out, ib_graph *g, const ib_kernels *kernels, ib
     for (size_t i = 0; i < plan->fusion.n_groups && status == IB_OK; i++)
         status = ib__program_build(&plan->programs[i], g, &plan->fusion, &plan->fusion.groups[i], err);
     if (status == IB_OK) status = ib__plan_lower(plan, err);
-    if (status == IB_OK) status = ib__plan_memory(plan, err);
+    if (status == IB_OK) status = ib__plan_memory(plan, lender, err);
     if (status != IB_OK) goto failed;
     for (size_t i = 0; i < plan->fusion.n_groups; i++) {
         ib_program *p = &plan->programs[i];
@@ -65,9 +70,7 @@ void ib__plan_free(ib_plan *plan) {
     free(plan->buffer_of);
     free(plan->effect_parts);
     free(plan->times);
-    ib__free(plan->arena);
-    ib__free(plan->inputs);
-    ib__free(plan->scratch);
+    ib__plan_memory_free(plan);
     free(plan);
 }
 

@@ -9,9 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Plans run by turns, so that all may use the memory of the largest one. */
+static const ib_plan *lender(const ib_trainer *t) {
+    const ib_plan *largest = NULL;
+    for (size_t i = 0; i < t->n_plans; i++) {
+        const ib_plan *plan = t->plans[i].plan;
+        if (plan && (!largest || ib__plan_bytes(plan) > ib__plan_bytes(largest))) largest = plan;
+    }
+    return largest;
+}
+
 static ib_status compiled(ib_step_plan *p, ib_trainer *t, ib_error *err) {
     ib_status status = ib__graph_status(p->g, err);
-    if (status == IB_OK) status = ib__plan_new(&p->plan, p->g, t->kernels, t->pool, err);
+    if (status == IB_OK) status = ib__plan_new_in(&p->plan, p->g, t->kernels, t->pool, lender(t), err);
     if (status == IB_OK && t->runtime.fill != 0) ib__plan_fill(p->plan, t->runtime.fill);
     return status;
 }

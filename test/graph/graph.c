@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "graph/interpreter.h"
+#include "graph/plan.h"
 
 enum { SAMPLES = 20, INPUTS = 4 };
 
@@ -321,6 +322,49 @@ static void test_host_rounding(void **unused) {
     assert_memory_equal(got, want, 4 * n);
 }
 
+/* Plans that have their memory in common run by turns and give the bits that each gives alone, whichever
+ * lends it and is freed first; a lender that is too small lends nothing. */
+static void test_common_memory(void **unused) {
+    (void)unused;
+    fixture f[3];
+    uint32_t want[3][512], got[512];
+    size_t n[3], borrowed = 0;
+    ib_pool *pool;
+    assert_int_equal(ib__pool_new(&pool, 2, NULL), IB_OK);
+    for (size_t c = 0; c < 3; c++) {
+        ib_plan *alone;
+        make(&f[c], cases[c].build);
+        assert_int_equal(ib__plan_new(&alone, f[c].g, ib__kernels_for(IB_ISA_REF), pool, NULL), IB_OK);
+        fill_inputs(&f[c], alone, NULL);
+        ib__plan_run(alone, NULL);
+        result_bits(&f[c], alone, want[c], &n[c]);
+        ib__plan_free(alone);
+    }
+    for (size_t first = 0; first < 3; first++) {
+        ib_plan *plans[3];
+        for (size_t i = 0; i < 3; i++) {
+            size_t c = (first + i) % 3;
+            const ib_plan *lender = i ? plans[first] : NULL;
+            assert_int_equal(
+                ib__plan_new_in(&plans[c], f[c].g, ib__kernels_for(IB_ISA_REF), pool, lender, NULL), IB_OK);
+            borrowed += i && plans[c]->memory == plans[first]->memory;
+            assert_true(plans[c]->memory->words * sizeof(float) >= ib__plan_bytes(plans[c]));
+            fill_inputs(&f[c], plans[c], NULL);
+        }
+        for (size_t i = 0; i < 6; i++) {
+            size_t m;
+            ib__plan_run(plans[i % 3], NULL);
+            result_bits(&f[i % 3], plans[i % 3], got, &m);
+            assert_memory_equal(got, want[i % 3], 4 * m);
+            if (i >= 3) ib__plan_free(plans[i % 3]);
+        }
+    }
+    assert_in_range(borrowed, 1, 5);
+    for (size_t c = 0; c < 3; c++)
+        ib__graph_free(f[c].g);
+    ib__pool_free(pool);
+}
+
 static void test_errors(void **unused) {
     (void)unused;
     ib_graph *g;
@@ -339,9 +383,8 @@ static void test_errors(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_double),
-        cmocka_unit_test(test_same_bits_everywhere),
-        cmocka_unit_test(test_host_rounding),
+        cmocka_unit_test(test_against_double), cmocka_unit_test(test_same_bits_everywhere),
+        cmocka_unit_test(test_host_rounding),  cmocka_unit_test(test_common_memory),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
