@@ -50,14 +50,17 @@ enum { IB__GEMM_COLUMNS, IB__GEMM_ROWS }; /* how a tile reads a */
 enum { IB__GEMM_MAX_ROWS = 14 };
 
 typedef struct ib__gemm_tiles {
-    size_t rows;  /* the tallest tile; all heights from 1 exist */
-    size_t width; /* floats in a vector; tiles are 1 or 2 vectors wide */
+    size_t rows;      /* the tallest tile; all heights from 1 exist */
+    size_t pair_rows; /* the tallest one that keeps two lanes in registers; 0: there is none */
+    size_t width;     /* floats in a vector; tiles are 1 or 2 vectors wide */
     /* How many floats of a that lies in columns, and of b that lies in rows, are better read in place than
      * packed; by measurement. */
     size_t a_in_place, b_in_place;
     size_t unit_k;  /* contraction steps in a unit */
     size_t block_a; /* floats of a in a block: a part of the level 2 cache, of which many have 1 MiB */
     ib__gemm_tile_fn *tile[2][2][IB__GEMM_MAX_ROWS]; /* [COLUMNS or ROWS][vectors - 1][rows - 1] */
+    ib__gemm_tile_fn
+        *pairs[2][2][IB__GEMM_MAX_ROWS / 2]; /* the same for units of whole lanes, two and more */
 
     /* y[p*y_step + i] = x[p*x_step + i], i < count <= y_step, p < k. Writes whole vectors: anything up
      * to the next multiple of width, into y of p + 1 (written later) or behind the end. */

@@ -13,8 +13,10 @@
 #define B_IN_PLACE (256 * 1024)
 #define UNIT_K 1100
 #define BLOCK_A (128 * 1024)
+#define PAIR_ROWS 7
 #define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
 #define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define EACH_PAIR_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define ZERO() _mm512_setzero_ps()
 #define LOAD(p) _mm512_loadu_ps(p)
 #define STORE(p, v) _mm512_storeu_ps(p, v)

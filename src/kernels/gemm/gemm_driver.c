@@ -37,6 +37,8 @@ typedef struct plan {
     packing_b pack_b;
     size_t slots;   /* of the lane stack */
     bool one_stack; /* each tile does all lanes at one go, so that they share one stack */
+    bool pairs;     /* ... and takes two lanes at a time */
+    size_t rows;    /* of the tallest tile */
 } plan;
 
 /* Tiles first .. last - 1 of all the tiles below each other, columns col0 .. col1 - 1. */
@@ -132,7 +134,7 @@ static void cut(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t part,
  * level 1 cache. b must be packed when it does not lie in rows. */
 static void choose_packing(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t rows, size_t cols,
                            plan *p) {
-    size_t tall = ceil_div(rows, tiles->rows), wide = ceil_div(cols, 2 * tiles->width);
+    size_t tall = ceil_div(rows, p->rows), wide = ceil_div(cols, 2 * tiles->width);
     size_t floats_a = rows * g->k, floats_b = cols * g->k;
     bool rows_collide = tiles->rows > 8 && g->a_row % 1024 == 0;
     if (a_by_rows(g))
@@ -166,13 +168,15 @@ static plan make_plan(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t
     p.unit_k = larger(1, ceil_div(g->k, units));
     p.slots = slots_for(lanes);
     p.one_stack = units == 1 && lanes <= IB__GEMM_MOST_SEGMENTS;
+    p.pairs = p.one_stack && lanes > 1 && tiles->pair_rows;
+    p.rows = p.pairs ? tiles->pair_rows : tiles->rows;
 
     bool waiting = p.slots && !p.one_stack;
     size_t most = waiting ? BLOCK_STACK : g->done ? BLOCK_DONE : SIZE_MAX;
     p.block_cols = smaller(BLOCK_COLUMNS, ceil_div(cols, panel) * panel);
     size_t block_rows = smaller(most / larger(panel, p.block_cols), tiles->block_a / p.unit_k);
-    size_t down = ceil_div(rows, tiles->rows);
-    p.block_tiles = smaller(larger(4, block_rows / tiles->rows), down);
+    size_t down = ceil_div(rows, p.rows);
+    p.block_tiles = smaller(larger(4, block_rows / p.rows), down);
     p.group_tiles = waiting ? p.block_tiles : down;
     choose_packing(tiles, g, rows, cols, &p);
     return p;
@@ -255,7 +259,7 @@ static void run_tile(const job *j, ib__gemm_tile *t, size_t row, size_t height, 
         for (size_t i = 0; i < height; i++)
             memcpy(t->c + i * t->c_row, c + i * g->c_row, width * sizeof(float));
     int mode = j->p.pack_a || !a_by_rows(g) ? IB__GEMM_COLUMNS : IB__GEMM_ROWS;
-    j->tiles->tile[mode][vectors - 1][height - 1](t);
+    (j->p.pairs ? j->tiles->pairs[mode][vectors - 1] : j->tiles->tile[mode][vectors - 1])[height - 1](t);
     if (edge && u->segments[u->count - 1].last_lane)
         for (size_t i = 0; i < height; i++)
             memcpy(c + i * g->c_row, t->c + i * t->c_row, width * sizeof(float));
@@ -315,7 +319,7 @@ static void run_part(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t 
     job j = {.tiles = tiles, .g = g, .p = make_plan(tiles, g, part, parts), .worker = worker};
     const plan *p = &j.p;
     if (p->row0 == p->row1 || p->col0 == p->col1) return;
-    j.tiles_down = ceil_div(p->row1 - p->row0, tiles->rows);
+    j.tiles_down = ceil_div(p->row1 - p->row0, p->rows);
     j.slot_size = slot_floats(tiles, p);
     j.b = scratch;
     j.edge = j.b + floats_b(tiles, p);

@@ -8,6 +8,8 @@
  *     ROWS                            rows of the tallest tile (at most WIDTH)
  *     A_IN_PLACE, B_IN_PLACE, UNIT_K, BLOCK_A  see gemm.h
  *     EACH_ROW(X), EACH_HEIGHT(X)     X(0) .. X(ROWS-1), X(1) .. X(ROWS)
+ * and, where there are registers enough for two lanes of a tile (at most ROWS / 2 rows),
+ *     PAIR_ROWS, EACH_PAIR_HEIGHT(X)  rows of the tallest one, X(1) .. X(PAIR_ROWS)
  *
  * Loops over rows are written out by EACH_ROW with constant indices, so that every compiler keeps the
  * accumulators in registers without being asked to unroll.
@@ -59,6 +61,13 @@
     const VEC b0 = LOAD(b), b1 = two ? LOAD(b + WIDTH) : b0;                                                 \
     b += b_step;
 
+#define CHAIN(count)                                                                                         \
+    for (size_t n = count; n; n--) {                                                                         \
+        LOAD_B                                                                                               \
+        EACH_ROW(STEP)                                                                                       \
+        EACH_ROW(ADVANCE)                                                                                    \
+    }
+
 /* The tile kernel. Rows of a are reached from a base pointer for every three rows, so that the addresses of
  * all rows fit the general registers. a and b of one segment follow those of the segment before. Between two
  * segments the stores of one go with the first step of the next, which hides them. */
@@ -80,11 +89,7 @@ INLINE void tile(const ib__gemm_tile *t, const int height, const bool two, const
         EACH_ROW(START)
     }
     for (size_t steps = segment->k;; segment++) {
-        for (; steps; steps--) {
-            LOAD_B
-            EACH_ROW(STEP)
-            EACH_ROW(ADVANCE)
-        }
+        CHAIN(steps)
         const float *level = t->stack + segment->slot * slot_size;
         for (size_t l = segment->levels; l; l--) {
             level -= slot_size;
@@ -101,6 +106,7 @@ INLINE void tile(const ib__gemm_tile *t, const int height, const bool two, const
         } else {
             EACH_ROW(FINISH)
             EACH_ROW(START)
+            steps = 0;
         }
     }
     float *out = last->last_lane ? t->c : t->stack + last->to * slot_size;
@@ -122,6 +128,70 @@ INLINE void tile(const ib__gemm_tile *t, const int height, const bool two, const
         tile(t, height, true, true);                                                                         \
     }
 EACH_HEIGHT(TILES_OF_HEIGHT)
+#ifdef PAIR_ROWS
+#define KEEP(i)                                                                                              \
+    if (i < height) {                                                                                        \
+        left[i][0] = acc[i][0];                                                                              \
+        left[i][1] = acc[i][1];                                                                              \
+    }
+#define ADD_KEPT(i)                                                                                          \
+    if (i < height) {                                                                                        \
+        acc[i][0] = ADD(left[i][0], acc[i][0]);                                                              \
+        if (two) acc[i][1] = ADD(left[i][1], acc[i][1]);                                                     \
+    }
+
+/* The same for a unit of whole lanes, of at most PAIR_ROWS rows: lanes 2q and 2q + 1 are added in registers,
+ * so that every other sum is neither stored nor loaded. Stores between lanes cost the most there. */
+INLINE void pair_tile(const ib__gemm_tile *t, const int height, const bool two, const bool by_rows) {
+    VEC acc[ROWS][2], left[ROWS][2];
+    const float *base[(ROWS + 2) / 3], *b = t->b;
+    const size_t step = t->a_step, b_step = t->b_step, c_row = t->c_row, slot_size = t->slot_size;
+    const ib__gemm_segment *segment = t->unit->segments, *last = segment + t->unit->count - 1;
+    EACH_ROW(BASE)
+    const float *c = t->c;
+    EACH_ROW(PREFETCH)
+    for (;; segment++) {
+        size_t kept = 0;
+        EACH_ROW(START)
+        CHAIN(segment->k)
+        if (segment != last) {
+            segment++;
+            kept = 1;
+            EACH_ROW(KEEP)
+            EACH_ROW(START)
+            CHAIN(segment->k)
+            EACH_ROW(ADD_KEPT)
+        }
+        const float *level = t->stack + (segment->slot - kept) * slot_size;
+        for (size_t l = segment->levels - kept; l; l--) {
+            level -= slot_size;
+            EACH_ROW(ADD_LEVEL)
+        }
+        if (segment == last) break;
+        float *out = t->stack + segment->to * slot_size;
+        const size_t out_row = 2 * WIDTH;
+        EACH_ROW(FINISH)
+    }
+    float *out = t->c;
+    const size_t out_row = c_row;
+    EACH_ROW(FINISH)
+}
+
+#define PAIRS_OF_HEIGHT(height)                                                                              \
+    static void pair_columns_##height##x1(const ib__gemm_tile *t) {                                          \
+        pair_tile(t, height, false, false);                                                                  \
+    }                                                                                                        \
+    static void pair_columns_##height##x2(const ib__gemm_tile *t) {                                          \
+        pair_tile(t, height, true, false);                                                                   \
+    }                                                                                                        \
+    static void pair_rows_##height##x1(const ib__gemm_tile *t) {                                             \
+        pair_tile(t, height, false, true);                                                                   \
+    }                                                                                                        \
+    static void pair_rows_##height##x2(const ib__gemm_tile *t) {                                             \
+        pair_tile(t, height, true, true);                                                                    \
+    }
+EACH_PAIR_HEIGHT(PAIRS_OF_HEIGHT)
+#endif
 
 static void pack_copy(const float *x, size_t x_step, size_t count, size_t k, float *y, size_t y_step) {
     for (size_t p = 0; p < k; p++, x += x_step, y += y_step) {
@@ -161,6 +231,12 @@ static void pack_transpose(const float *x, size_t x_step, size_t count, size_t k
 #define COLUMNS_X2(height) columns_##height##x2,
 #define ROWS_X1(height) rows_##height##x1,
 #define ROWS_X2(height) rows_##height##x2,
+#ifdef PAIR_ROWS
+#define PAIR_COLUMNS_X1(height) pair_columns_##height##x1,
+#define PAIR_COLUMNS_X2(height) pair_columns_##height##x2,
+#define PAIR_ROWS_X1(height) pair_rows_##height##x1,
+#define PAIR_ROWS_X2(height) pair_rows_##height##x2,
+#endif
 static const ib__gemm_tiles tiles = {
     .rows = ROWS,
     .width = WIDTH,
@@ -170,6 +246,11 @@ static const ib__gemm_tiles tiles = {
     .block_a = BLOCK_A,
     .tile = {{{EACH_HEIGHT(COLUMNS_X1)}, {EACH_HEIGHT(COLUMNS_X2)}},
              {{EACH_HEIGHT(ROWS_X1)}, {EACH_HEIGHT(ROWS_X2)}}},
+#ifdef PAIR_ROWS
+    .pair_rows = PAIR_ROWS,
+    .pairs = {{{EACH_PAIR_HEIGHT(PAIR_COLUMNS_X1)}, {EACH_PAIR_HEIGHT(PAIR_COLUMNS_X2)}},
+              {{EACH_PAIR_HEIGHT(PAIR_ROWS_X1)}, {EACH_PAIR_HEIGHT(PAIR_ROWS_X2)}}},
+#endif
     .pack_copy = pack_copy,
     .pack_transpose = pack_transpose,
 };
