@@ -9,15 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/value.h"
+#include "data/intake.h"
 #include "numerics/texts.h"
 
-#define FILE_LIMIT ((size_t)1 << 40)
 #define COLUMNS_MAX 1000000
+#define ROW_MAX ((size_t)64 << 20)
+#define BLOCK ((size_t)256 << 10)
+#define LABELS 4096 /* in a block */
 
+/* Bytes of the table that are here: all of a text, or of a file those from the row on that comes next. */
 typedef struct reader {
     const char *at, *end;
     const char *line_start;
@@ -25,6 +28,9 @@ typedef struct reader {
     char separator;
     const char *name;
     ib_error *err;
+    ib_intake *in; /* where more comes from; NULL: these are the last */
+    char *room;
+    size_t capacity;
 } reader;
 
 /* One field: its text, where it begins, whether the row ends after it. */
@@ -41,15 +47,22 @@ typedef struct column {
     size_t slot; /* place among the features */
 } column;
 
+typedef union cell {
+    float number;
+    int32_t text;
+} cell;
+
 typedef struct table {
     reader r;
     const ib_csv_options *options;
     column *columns;
-    size_t count, capacity, features, rows;
-    float *x;       /* or */
-    int32_t *texts; /* with the same capacity */
-    double *y;
-    size_t x_capacity, y_capacity;
+    size_t count, capacity, features, memory;
+    uint64_t rows;
+    cell *block; /* rows that are not yet in x */
+    size_t held, room;
+    double labels[LABELS]; /* those of y */
+    size_t n_labels;
+    ib_blob *x, *y; /* y: doubles, until all are known */
     bool whole_labels;
 } table;
 
@@ -140,12 +153,65 @@ static ib_status next_field(reader *r, field *f) {
     return IB_OK;
 }
 
-/* Only blank lines follow. */
-static bool nothing_left(const reader *r) {
-    for (const char *c = r->at; c < r->end; c++)
-        if (*c != '\n' && *c != '\r') return false;
-    return true;
+/* ---- The file passes by ---- */
+
+/* Up to the end of the row: its line feed, which is none within quotes. */
+static bool row_is_here(const reader *r) {
+    size_t n = (size_t)(r->end - r->at);
+    const char *feed = n > 0 ? memchr(r->at, '\n', n) : NULL, *closed = NULL;
+    if (feed == NULL) return false;
+    if (memchr(r->at, '"', (size_t)(feed - r->at)) == NULL) return true;
+    bool quoted = false, fresh = true; /* fresh: nothing but blanks of the field was met */
+    for (const char *c = r->at; c < r->end; c++) {
+        if (quoted) {
+            quoted = *c != '"';
+            if (!quoted) closed = c;
+            continue;
+        }
+        if (*c == '\n') return true;
+        quoted = *c == '"' && (fresh || (closed != NULL && c == closed + 1));
+        fresh = *c == r->separator || (fresh && (*c == ' ' || *c == '\t'));
+    }
+    return false;
 }
+
+/* More bytes behind those that are here. Only between rows: places in the bytes are others then. */
+static ib_status refill(reader *r) {
+    size_t held = (size_t)(r->end - r->at), n;
+    if (held > ROW_MAX) return fail_at(r, r->line, 1, "expected a row of at most 64 MiB, found no end%s", "");
+    if (r->at != r->room && held > 0) memmove(r->room, r->at, held);
+    if (!ib__grow(&r->room, &r->capacity, held + BLOCK, 1)) return ib__fail_memory(r->err);
+    ib_status status = ib__intake_read(r->in, r->room + held, r->capacity - held, &n, r->err);
+    if (n == 0) r->in = NULL;
+    r->at = r->line_start = r->room;
+    r->end = r->room + held + n;
+    return status;
+}
+
+/* Is there another row? Then all of it is here. Blank lines at the end are none. */
+static ib_status next_row(reader *r, bool *more) {
+    ib_status status = IB_OK;
+    for (;;) {
+        while (status == IB_OK && r->in != NULL && !row_is_here(r))
+            status = refill(r);
+        *more = false;
+        for (const char *c = r->at; c < r->end && !*more; c++)
+            *more = *c != '\n' && *c != '\r';
+        if (status != IB_OK || *more || r->in == NULL) return status;
+        status = refill(r);
+    }
+}
+
+static ib_status skip_mark(reader *r) {
+    ib_status status = IB_OK;
+    while (status == IB_OK && r->in != NULL && r->end - r->at < 3)
+        status = refill(r);
+    if (status == IB_OK && r->end - r->at >= 3 && memcmp(r->at, "\xef\xbb\xbf", 3) == 0)
+        r->line_start = r->at += 3;
+    return status;
+}
+
+/* ---- Columns ---- */
 
 /* The names of the columns; NULL: no memory, else release with free(). */
 static const char **column_names(const table *t) {
@@ -173,11 +239,11 @@ static ib_status check_twice(const table *t) {
 
 /* The first row gives the number of columns and, unless there is no header, their names. */
 static ib_status read_columns(table *t) {
-    ib_status status = IB_OK;
     field f = {0};
+    bool no_header = t->options->header == IB_CSV_HEADER_NONE, numbers = true, more;
+    ib_status status = next_row(&t->r, &more);
     const reader start = t->r;
-    bool no_header = t->options->header == IB_CSV_HEADER_NONE, numbers = true;
-    if (nothing_left(&t->r)) return ib__fail(t->r.err, IB_BAD_INPUT, t->r.name, "the table is empty");
+    if (status == IB_OK && !more) status = ib__fail(t->r.err, IB_BAD_INPUT, t->r.name, "the table is empty");
     while (status == IB_OK && !f.last) {
         status = next_field(&t->r, &f);
         if (status != IB_OK) break;
@@ -263,29 +329,25 @@ static ib_status take_text(table *t, const field *f, int32_t *out) {
     return ib__text_number(out, f->text.data, f->text.length, t->r.err);
 }
 
-static ib_status take_feature(table *t, const field *f, size_t at) {
+static ib_status take_feature(table *t, const field *f, cell *out) {
     double value = 0;
-    if (t->options->texts) return take_text(t, f, &t->texts[at]);
+    if (t->options->texts) return take_text(t, f, &out->text);
     ib_status status = take_number(t, f, &value);
-    if (status == IB_OK) t->x[at] = (float)value;
+    out->number = (float)value;
     return status;
 }
 
 static ib_status take_label(table *t, const field *f) {
     double value = 0;
     int32_t text = 0;
-    if (t->options->text_label) {
-        ib_status status = take_text(t, f, &text);
-        t->y[t->rows] = text;
-        return status;
-    }
-    ib_status status = take_number(t, f, &value);
+    ib_status status = t->options->text_label ? take_text(t, f, &text) : take_number(t, f, &value);
+    if (t->options->text_label) value = text;
     if (status != IB_OK) return status;
     bool whole = value == floor(value) && value >= -2147483648.0 && value <= 2147483647.0;
     if (!whole && t->options->labels == IB_LABELS_INT)
         return fail_field(t, f, "expected an integer label, found '%s'");
     t->whole_labels = t->whole_labels && whole;
-    t->y[t->rows] = value;
+    t->labels[t->n_labels] = value;
     return IB_OK;
 }
 
@@ -297,10 +359,6 @@ static ib_status fail_ragged(const table *t, size_t line, size_t found, const ch
 
 static ib_status read_row(table *t, field *f) {
     size_t line = t->r.line;
-    void *x = t->options->texts ? (void *)&t->texts : (void *)&t->x;
-    if (!ib__grow(x, &t->x_capacity, (t->rows + 1) * t->features, sizeof *t->x) ||
-        !ib__grow(&t->y, &t->y_capacity, t->rows + 1, sizeof *t->y))
-        return ib__fail_memory(t->r.err);
     f->last = false;
     for (size_t i = 0; i < t->count; i++) {
         if (f->last) return fail_ragged(t, line, i, "");
@@ -309,82 +367,149 @@ static ib_status read_row(table *t, field *f) {
         bool missing = f->last && f->text.length == 0 && i + 1 < t->count;
         if (status == IB_OK && missing) return fail_ragged(t, line, i + (i > 0), "");
         if (status == IB_OK && c->is_label) status = take_label(t, f);
-        if (status == IB_OK && c->is_feature) status = take_feature(t, f, t->rows * t->features + c->slot);
+        if (status == IB_OK && c->is_feature) status = take_feature(t, f, &t->block[t->held + c->slot]);
         if (status != IB_OK) return status;
     }
     if (!f->last) return fail_ragged(t, line, t->count, " and more");
-    t->rows++;
     return IB_OK;
+}
+
+static ib_status flush_features(table *t) {
+    ib_status status = ib__blob_add(t->x, t->block, t->held * sizeof *t->block, t->r.err);
+    t->held = 0;
+    return status;
+}
+
+static ib_status flush_labels(table *t) {
+    ib_status status = ib__blob_add(t->y, t->labels, t->n_labels * sizeof *t->labels, t->r.err);
+    t->n_labels = 0;
+    return status;
+}
+
+/* The row that was read counts. */
+static ib_status keep_row(table *t) {
+    ib_status status = IB_OK;
+    t->rows++;
+    t->held += t->features;
+    t->n_labels += t->y != NULL;
+    if (t->room - t->held < t->features) status = flush_features(t);
+    return status == IB_OK && t->n_labels == LABELS ? flush_labels(t) : status;
+}
+
+static ib_status make_room(table *t) {
+    size_t rows = BLOCK / sizeof *t->block / t->features;
+    t->room = (rows > 0 ? rows : 1) * t->features;
+    t->block = malloc(t->room * sizeof *t->block);
+    if (t->block == NULL) return ib__fail_memory(t->r.err);
+    ib_status status = ib__blob_new(&t->x, t->r.name, t->memory, t->r.err);
+    if (status == IB_OK && t->options->label != NULL)
+        status = ib__blob_new(&t->y, t->r.name, t->memory, t->r.err);
+    return status;
 }
 
 static ib_status read_rows(table *t) {
-    ib_status status = IB_OK;
     field f = {0};
+    bool more = true;
     t->whole_labels = true;
-    while (status == IB_OK && !nothing_left(&t->r))
+    ib_status status = make_room(t);
+    while (status == IB_OK) {
+        status = next_row(&t->r, &more);
+        if (status != IB_OK || !more) break;
         status = read_row(t, &f);
+        if (status == IB_OK) status = keep_row(t);
+    }
     ib__buf_free(&f.text);
     if (status == IB_OK && t->rows == 0)
         status = ib__fail(t->r.err, IB_BAD_INPUT, t->r.name, "the table has no rows");
+    if (status == IB_OK) status = flush_features(t);
+    return status == IB_OK && t->y != NULL ? flush_labels(t) : status;
+}
+
+/* ---- What comes of it ---- */
+
+/* Labels from doubles into what all of them are. */
+static ib_status convert_labels(table *t, ib_dtype dtype, ib_blob **out) {
+    int32_t whole[LABELS];
+    float real[LABELS];
+    ib_status status = ib__blob_new(out, t->r.name, t->memory, t->r.err);
+    for (uint64_t row = 0; row < t->rows && status == IB_OK; row += LABELS) {
+        size_t n = t->rows - row < LABELS ? (size_t)(t->rows - row) : LABELS;
+        status = ib__blob_read(t->y, row * sizeof(double), t->labels, n * sizeof(double), t->r.err);
+        for (size_t i = 0; i < n && status == IB_OK; i++) {
+            if (dtype == IB_F32)
+                real[i] = (float)t->labels[i];
+            else
+                whole[i] = (int32_t)t->labels[i];
+        }
+        const void *from = dtype == IB_F32 ? (const void *)real : whole;
+        if (status == IB_OK) status = ib__blob_add(*out, from, n * sizeof *whole, t->r.err);
+    }
     return status;
 }
 
-static ib_status make_tensors(const table *t, ib_tensor *x, ib_tensor *y) {
-    ib_tensor made = {0}, labels = {0};
-    ib_shape shape = {2, {(int64_t)t->rows, (int64_t)t->features}}, flat = {1, {(int64_t)t->rows}};
-    bool whole =
-        t->options->labels == IB_LABELS_INT || (t->options->labels == IB_LABELS_AUTO && t->whole_labels);
-    whole = whole || t->options->text_label;
-    ib_dtype label = t->options->text_label ? IB_TEXT : whole ? IB_I32 : IB_F32;
-    ib_status status = ib__tensor_new(&made, t->options->texts ? IB_TEXT : IB_F32, &shape, t->r.err);
-    if (status == IB_OK && t->options->label != NULL)
-        status = ib__tensor_new(&labels, label, &flat, t->r.err);
+static ib_status finish(table *t, ib_csv_table *out) {
+    const ib_csv_options *o = t->options;
+    bool whole = o->labels == IB_LABELS_INT || (o->labels == IB_LABELS_AUTO && t->whole_labels);
+    *out = (ib_csv_table){.rows = t->rows,
+                          .features = t->features,
+                          .x_dtype = o->texts ? IB_TEXT : IB_F32,
+                          .y_dtype = o->text_label ? IB_TEXT
+                                     : whole       ? IB_I32
+                                                   : IB_F32};
+    ib_status status = t->y != NULL ? convert_labels(t, out->y_dtype, &out->y) : IB_OK;
     if (status != IB_OK) {
-        ib__tensor_free(&made);
+        ib__csv_free(out);
         return status;
     }
-    memcpy(made.data, t->options->texts ? (const void *)t->texts : t->x,
-           t->rows * t->features * sizeof *t->x);
-    for (size_t i = 0; t->options->label != NULL && i < t->rows; i++) {
-        if (whole)
-            ((int32_t *)labels.data)[i] = (int32_t)t->y[i];
-        else
-            ((float *)labels.data)[i] = (float)t->y[i];
-    }
-    *x = made;
-    if (t->options->label != NULL) *y = labels;
+    out->x = t->x;
+    t->x = NULL;
     return IB_OK;
 }
 
-ib_status ib__csv_parse(ib_tensor *x, ib_tensor *y, const char *text, size_t length, const char *name,
-                        const ib_csv_options *options, ib_error *err) {
-    size_t mark = length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    table t = {.options = options};
-    t.r = (reader){.at = text + mark,
-                   .end = text + length,
-                   .line_start = text + mark,
-                   .line = 1,
-                   .separator = options->separator != 0 ? options->separator : ',',
-                   .name = name,
-                   .err = err};
-    ib_status status = read_columns(&t);
-    if (status == IB_OK) status = choose_columns(&t);
-    if (status == IB_OK) status = read_rows(&t);
-    if (status == IB_OK) status = make_tensors(&t, x, y);
-    for (size_t i = 0; i < t.count; i++)
-        free(t.columns[i].name);
-    free(t.columns);
-    free(t.x);
-    free(t.texts);
-    free(t.y);
+void ib__csv_free(ib_csv_table *table) {
+    ib__blob_free(table->x);
+    ib__blob_free(table->y);
+    *table = (ib_csv_table){0};
+}
+
+static ib_status parse(ib_csv_table *out, table *t) {
+    t->r.line = 1;
+    t->r.line_start = t->r.at;
+    t->r.separator = t->options->separator != 0 ? t->options->separator : ',';
+    ib_status status = skip_mark(&t->r);
+    if (status == IB_OK) status = read_columns(t);
+    if (status == IB_OK) status = choose_columns(t);
+    if (status == IB_OK) status = read_rows(t);
+    if (status == IB_OK) status = finish(t, out);
+    for (size_t i = 0; i < t->count; i++)
+        free(t->columns[i].name);
+    ib__blob_free(t->x);
+    ib__blob_free(t->y);
+    free(t->columns);
+    free(t->block);
+    free(t->r.room);
     return status;
 }
 
-ib_status ib__csv_read(ib_tensor *x, ib_tensor *y, const char *path, const ib_csv_options *options,
-                       ib_error *err) {
-    ib_buf buf = {0};
-    ib_status status = ib__file_read(&buf, path, FILE_LIMIT, err);
-    if (status == IB_OK) status = ib__csv_parse(x, y, buf.data, buf.length, path, options, err);
-    ib__buf_free(&buf);
+ib_status ib__csv_parse(ib_csv_table *out, const char *text, size_t length, const char *name,
+                        const ib_csv_options *options, size_t memory, ib_error *err) {
+    table t = {.options = options, .memory = memory};
+    t.r = (reader){.at = text, .end = text + length, .name = name, .err = err};
+    return parse(out, &t);
+}
+
+ib_status ib__csv_read(ib_csv_table *out, const char *path, const ib_csv_options *options, size_t memory,
+                       ib_digest *digest, ib_error *err) {
+    table t = {.options = options, .memory = memory};
+    ib_intake *in = NULL;
+    uint64_t rest;
+    ib_status status = ib__intake_open(&in, path, err);
+    t.r = (reader){.name = path, .err = err, .in = in};
+    if (status == IB_OK) status = parse(out, &t);
+    if (status == IB_OK) {
+        status = ib__intake_end(in, digest, &rest, err);
+        if (status != IB_OK) ib__csv_free(out);
+    }
+    ib__intake_close(in);
     return status;
 }

@@ -6,6 +6,7 @@
 #ifndef IB_DATA_CSV_H
 #define IB_DATA_CSV_H
 
+#include "data/blob.h"
 #include "numerics/tensor.h"
 
 /* Labels: IB_LABELS_AUTO is int when every label is an integer that int32 holds, else float. */
@@ -25,15 +26,25 @@ typedef struct ib_csv_options {
     bool texts, text_label; /* features, the label, are texts: UTF-8, also empty ones */
 } ib_csv_options;
 
-/* Reads a whole text: x becomes float32 (rows, features), y (when there is a label) (rows,). A UTF-8 mark at
- * the beginning, CRLF, quoted fields, blanks around fields and empty lines at the end are fine. Refused with
- * "name:line:column": rows of another length than the first, missing values, what is no finite number, quotes
- * that do not close, names that stand twice, a table without rows. Columns that are not asked for may hold
- * anything. Numbers are rounded to double, then to float32, as NumPy's astype does. *x, *y:
- * yours; with texts the caller holds their table (numerics/texts.h). */
-ib_status ib__csv_parse(ib_tensor *x, ib_tensor *y, const char *text, size_t length, const char *name,
-                        const ib_csv_options *options, ib_error *err);
-ib_status ib__csv_read(ib_tensor *x, ib_tensor *y, const char *path, const ib_csv_options *options,
-                       ib_error *err);
+/* x: (rows, features), float32 or texts; y: (rows,), NULL without a label. Row after row. */
+typedef struct ib_csv_table {
+    uint64_t rows;
+    size_t features;
+    ib_blob *x, *y;
+    ib_dtype x_dtype, y_dtype;
+} ib_csv_table;
+void ib__csv_free(ib_csv_table *table);
+
+/* Reads a text or a file (also gzipped), which passes by in blocks: what the table does not hold in `memory`
+ * bytes for each of x and y goes into temporary files. A UTF-8 mark at the beginning, CRLF, quoted fields,
+ * blanks around fields and empty lines at the end are fine. Refused with "name:line:column": rows of another
+ * length than the first, missing values, what is no finite number, quotes that do not close, names that stand
+ * twice, a table without rows, rows longer than 64 MiB. Columns that are not asked for may hold anything.
+ * Numbers are rounded to double, then to float32, as NumPy's astype does. *out: yours, release with
+ * ib__csv_free; with texts the caller holds their table (numerics/texts.h). */
+ib_status ib__csv_parse(ib_csv_table *out, const char *text, size_t length, const char *name,
+                        const ib_csv_options *options, size_t memory, ib_error *err);
+ib_status ib__csv_read(ib_csv_table *out, const char *path, const ib_csv_options *options, size_t memory,
+                       ib_digest *digest, ib_error *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "data/audit.h"
@@ -23,11 +24,26 @@ static const ib_source_kind *const kinds[] = {
 #define FIELDS_MAX 64
 #define MEMORY_MAX ((size_t)4 << 30)
 
+/* The bytes that a container may have, as these files say; `most` where they do not. */
+static uint64_t container_memory(uint64_t most) {
+    static const char *const paths[] = {"/sys/fs/cgroup/memory.max",
+                                        "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        uint64_t bytes;
+        FILE *file = fopen(paths[i], "re");
+        if (file != NULL && fscanf(file, "%" SCNu64, &bytes) == 1 && bytes < most) most = bytes;
+        if (file != NULL) fclose(file);
+    }
+    return most;
+}
+
 size_t ib__source_memory(void) {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    if (pages <= 0 || page <= 0) return MEMORY_MAX / 4;
-    size_t quarter = (size_t)pages / 4 * (size_t)page;
-    return quarter < MEMORY_MAX ? quarter : MEMORY_MAX;
+    uint64_t bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : MEMORY_MAX;
+    struct rlimit space;
+    if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur < bytes) bytes = space.rlim_cur;
+    bytes = container_memory(bytes) / 4;
+    return bytes < MEMORY_MAX ? (size_t)bytes : MEMORY_MAX;
 }
 
 /* ---- Kinds ---- */

@@ -30,7 +30,8 @@ struct ib_field_audit;
 ib_status ib__source_check_finite(const ib_source_part *part, const struct ib_field_audit *audit,
                                   const ib_entry *q);
 
-/* What a source may keep in memory for a field: a quarter of the machine's, at most 4 GiB. */
+/* What a source may keep in memory for a field: a quarter of what the machine, the container or `ulimit -v`
+ * has, at most 4 GiB. Where data lie changes no bit. */
 size_t ib__source_memory(void);
 
 #endif

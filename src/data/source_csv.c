@@ -151,26 +151,41 @@ static ib_status get_strings(const ib_entry *q, plan *p, bool *texts) {
     return status;
 }
 
-/* One pass over the table for each input; the label comes with the first. */
-static ib_status read_inputs(ib_elements **out, const ib_entry *q, plan *p, const bool *texts,
-                             const char *path) {
-    ib_tensor tensors[IB_DATA_FIELDS_MAX] = {{0}};
-    const char *names[IB_DATA_FIELDS_MAX];
-    bool labelled = p->label != NULL;
+/* The columns of input i; the label comes with the first. The file must be the same in each pass. */
+static ib_status read_input(ib_csv_table *out, const ib_entry *q, const plan *p, size_t i, const bool *texts,
+                            const char *path, ib_digest *digest) {
+    ib_csv_options o = p->options;
+    ib_digest found;
+    o.label = i == 0 ? p->label : NULL;
+    o.features = (const char *const *)p->inputs[i].columns;
+    o.feature_count = p->inputs[i].count;
+    o.texts = texts[i];
+    ib_status status = ib__csv_read(out, path, &o, q->memory, &found, q->err);
+    if (status == IB_OK && i > 0 && memcmp(&found, digest, sizeof found) != 0)
+        status = ib__fail(q->err, IB_BAD_INPUT, path, "the file was changed while it was read");
+    *digest = found;
+    return status;
+}
+
+/* One pass over the table for each input. */
+static ib_status read_inputs(ib_elements **out, const ib_entry *q, const plan *p, const bool *texts,
+                             const char *path, ib_digest *digest) {
+    ib_csv_table tables[IB_DATA_FIELDS_MAX] = {{0}};
+    ib_column columns[IB_DATA_FIELDS_MAX];
+    size_t n = 0;
     ib_status status = IB_OK;
-    for (size_t i = 0; i < p->n && status == IB_OK; i++) {
-        ib_csv_options o = p->options;
-        o.label = i == 0 ? p->label : NULL;
-        o.features = (const char *const *)p->inputs[i].columns;
-        o.feature_count = p->inputs[i].count;
-        o.texts = texts[i];
-        names[i] = p->inputs[i].name;
-        status = ib__csv_read(&tensors[i], &tensors[p->n], path, &o, q->err);
+    for (size_t i = 0; i < p->n && status == IB_OK; i++)
+        status = read_input(&tables[i], q, p, i, texts, path, digest);
+    for (; n < p->n && status == IB_OK; n++) {
+        const ib_csv_table *t = &tables[n];
+        ib_shape shape = {1, {(int64_t)t->features}};
+        columns[n] = (ib_column){p->inputs[n].name, t->x_dtype, shape, t->x, 0, false};
     }
-    names[p->n] = "y";
-    if (status == IB_OK) status = ib__elements_from_arrays(out, tensors, names, p->n + labelled, q->err);
-    for (size_t i = 0; i <= p->n; i++)
-        ib__tensor_free(&tensors[i]);
+    if (status == IB_OK && p->label != NULL)
+        columns[n++] = (ib_column){"y", tables[0].y_dtype, {0}, tables[0].y, 0, false};
+    if (status == IB_OK) return ib__elements_from_columns(out, columns, n, tables[0].rows, q->err);
+    for (size_t i = 0; i < p->n; i++)
+        ib__csv_free(&tables[i]);
     return status;
 }
 
@@ -189,8 +204,7 @@ static ib_status csv_open(ib_elements **out, const ib_entry *q) {
     if (status == IB_OK && label != NULL) status = get_column(q, label, "label", &p.label);
     if (status == IB_OK) status = get_features(q, &p);
     if (status == IB_OK) status = get_strings(q, &p, texts);
-    if (status == IB_OK) status = read_inputs(&e, q, &p, texts, path);
-    if (status == IB_OK) status = ib__sha256_file(&digest, path, q->err);
+    if (status == IB_OK) status = read_inputs(&e, q, &p, texts, path, &digest);
     if (status == IB_OK && !ib__elements_add_file(e, "csv", path, &digest)) status = ib__fail_memory(q->err);
     if (status == IB_OK)
         *out = e;

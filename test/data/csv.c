@@ -11,33 +11,47 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "data/csv.h"
 
 static const char *const features_ca[] = {"c", "a"};
 
+/* With all in memory, and with all in temporary files. */
+static void check_with(const char *text, const ib_csv_options *options, size_t memory, const char *shape,
+                       const float *x, ib_dtype labels, const double *y) {
+    ib_csv_table t = {0};
+    ib_error err = {0};
+    float features[64], reals[64];
+    int32_t wholes[64];
+    char found[128];
+    if (ib__csv_parse(&t, text, strlen(text), "t.csv", options, memory, &err) != IB_OK)
+        fail_msg("%s: %s: %s", text, err.where, err.text);
+    snprintf(found, sizeof found, "(%d, %d)", (int)t.rows, (int)t.features);
+    assert_string_equal(found, shape);
+    assert_int_equal(t.x_dtype, IB_F32);
+    size_t n = (size_t)t.rows * t.features;
+    assert_int_equal(ib__blob_length(t.x), n * sizeof *x);
+    assert_int_equal(ib__blob_memory(t.x) != NULL, memory > 0);
+    assert_int_equal(ib__blob_read(t.x, 0, features, n * sizeof *x, NULL), IB_OK);
+    assert_memory_equal(features, x, n * sizeof *x);
+    assert_int_equal(t.y != NULL, options->label != NULL);
+    if (t.y != NULL) {
+        assert_int_equal(t.y_dtype, labels);
+        assert_int_equal(ib__blob_length(t.y), t.rows * sizeof *wholes);
+        void *to = labels == IB_I32 ? (void *)wholes : reals;
+        assert_int_equal(ib__blob_read(t.y, 0, to, (size_t)t.rows * sizeof *wholes, NULL), IB_OK);
+        for (size_t i = 0; i < t.rows; i++)
+            assert_true((labels == IB_I32 ? (double)wholes[i] : (double)reals[i]) == y[i]);
+    }
+    ib__csv_free(&t);
+}
+
 static void check(const char *text, const ib_csv_options *options, const char *shape, const float *x,
                   ib_dtype labels, const double *y) {
-    ib_tensor a = {0}, b = {0};
-    ib_error err = {0};
-    char found[128];
-    if (ib__csv_parse(&a, &b, text, strlen(text), "t.csv", options, &err) != IB_OK)
-        fail_msg("%s: %s: %s", text, err.where, err.text);
-    ib__shape_print(found, &a.shape);
-    assert_string_equal(found, shape);
-    assert_int_equal(a.dtype, IB_F32);
-    assert_memory_equal(a.data, x, (size_t)ib__shape_elements(&a.shape) * sizeof *x);
-    if (options->label == NULL) {
-        assert_null(b.data);
-    } else {
-        assert_int_equal(b.dtype, labels);
-        assert_int_equal(b.shape.rank, 1);
-        assert_int_equal(b.shape.dims[0], a.shape.dims[0]);
-        for (int64_t i = 0; i < b.shape.dims[0]; i++)
-            assert_true(ib__tensor_at(&b, (size_t)i) == y[i]);
-    }
-    ib__tensor_free(&a);
-    ib__tensor_free(&b);
+    check_with(text, options, 1000, shape, x, labels, y);
+    check_with(text, options, 0, shape, x, labels, y);
 }
 
 static void test_read(void **state) {
@@ -67,14 +81,14 @@ static void test_read(void **state) {
 
 static void refuse_bytes(const char *text, size_t length, const ib_csv_options *options, const char *where,
                          const char *part) {
-    ib_tensor a = {0}, b = {0};
+    ib_csv_table t = {0};
     ib_error err = {0};
-    ib_status status = ib__csv_parse(&a, &b, text, length, "t.csv", options, &err);
+    ib_status status = ib__csv_parse(&t, text, length, "t.csv", options, 100, &err);
     if (status != IB_BAD_INPUT || strstr(err.text, part) == NULL)
         fail_msg("%s: expected \"%s\", found %s: %s", text, part, ib_status_text(status), err.text);
     assert_string_equal(err.where, where);
-    assert_null(a.data);
-    assert_null(b.data);
+    assert_null(t.x);
+    assert_null(t.y);
 }
 
 static void refuse(const char *text, const ib_csv_options *options, const char *where, const char *part) {
@@ -119,6 +133,44 @@ static void test_refused(void **state) {
     refuse("a,b\n1,2\n", &twice, "t.csv", "twice");
 }
 
+/* A file passes by in blocks: rows, quoted line feeds, CRLF and characters of several bytes at their borders.
+ */
+static void test_blocks(void **state) {
+    (void)state;
+    ib_buf text = {0};
+    char path[] = "/tmp/isobit-csv-XXXXXX";
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    close(file);
+    ib__buf_text(&text, "\xef\xbb\xbfname,a,y\r\n");
+    size_t rows = 30000;
+    for (size_t i = 0; i < rows; i++)
+        ib__buf_printf(&text, i % 3 == 0 ? "\"\xc3\xa9\n\"\"%zu\",%zu.5,%zu\r\n" : "x%zu, %zu ,%zu\n", i, i,
+                       i % 7);
+    ib__buf_text(&text, "\n\r\n\n");
+    assert_int_equal(ib__file_write(path, text.data, text.length, NULL), IB_OK);
+    ib_csv_options options = {.label = "y", .features = (const char *[]){"a"}, .feature_count = 1};
+    for (size_t memory = 0; memory <= 1 << 20; memory += 1 << 20) {
+        ib_csv_table t = {0};
+        ib_digest found, wanted = ib__sha256(text.data, text.length);
+        ib_error err = {0};
+        if (ib__csv_read(&t, path, &options, memory, &found, &err) != IB_OK)
+            fail_msg("%s: %s", err.where, err.text);
+        assert_memory_equal(&found, &wanted, sizeof found);
+        assert_int_equal(t.rows, rows);
+        for (size_t i = 0; i < rows; i++) {
+            float a;
+            int32_t y;
+            assert_int_equal(ib__blob_read(t.x, i * sizeof a, &a, sizeof a, NULL), IB_OK);
+            assert_int_equal(ib__blob_read(t.y, i * sizeof y, &y, sizeof y, NULL), IB_OK);
+            assert_true(a == (float)i + (i % 3 == 0 ? 0.5f : 0) && y == (int32_t)(i % 7));
+        }
+        ib__csv_free(&t);
+    }
+    unlink(path);
+    ib__buf_free(&text);
+}
+
 static void test_fuzz(void **state) {
     (void)state;
     static const char valid[] = "a,\"b \"\"q\"\"\",y\r\n1,2.5,0\r\n\"-3\",1e-4,1\r\n4,5,1\r\n";
@@ -133,17 +185,16 @@ static void test_fuzz(void **state) {
             seed = seed * 6364136223846793005u + 1442695040888963407u;
             text[1 + (seed >> 33) % n] = i % 2 ? (char)(seed >> 20) : ",\"\r\n 0123.e-"[(seed >> 20) % 13];
         }
-        ib_tensor x = {0}, y = {0};
+        ib_csv_table t = {0};
         ib_error err = {0};
         ib_csv_options options = {.label = "y"};
-        if (ib__csv_parse(&x, &y, text + 1, n, "f", &options, &err) != IB_OK) {
-            assert_true(err.text[0] != '\0' && x.data == NULL);
+        if (ib__csv_parse(&t, text + 1, n, "f", &options, 1000, &err) != IB_OK) {
+            assert_true(err.text[0] != '\0' && t.x == NULL);
             refused++;
         } else {
             read++;
         }
-        ib__tensor_free(&x);
-        ib__tensor_free(&y);
+        ib__csv_free(&t);
         free(text);
     }
     assert_true(refused > 500 && read > 100);
@@ -153,6 +204,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_fuzz),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

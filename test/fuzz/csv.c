@@ -14,11 +14,16 @@ static void parse(const uint8_t *bytes, size_t n) {
                                                       : IB_CSV_HEADER,
                         .separator = separators[bytes[0] / 4 % 4],
                         .label = bytes[0] & 64 ? (bytes[0] & 32 ? "1" : "y") : NULL};
-    ib_tensor x = {0}, y = {0};
+    ib_csv_table t = {0};
     ib_error err = {0};
-    fuzz_check(ib__csv_parse(&x, &y, (const char *)bytes + 1, n - 1, "t.csv", &o, &err), &err);
-    ib__tensor_free(&x);
-    ib__tensor_free(&y);
+    const char *text = (const char *)bytes + 1;
+    fuzz_check(ib__csv_parse(&t, text, n - 1, "t.csv", &o, n % 2 == 0 ? 0 : 1 << 20, &err), &err);
+    ib__csv_free(&t);
+    const char *path = fuzz_file(text, n - 1);
+    ib_digest digest;
+    err = (ib_error){0};
+    if (path != NULL) fuzz_check(ib__csv_read(&t, path, &o, 1 << 20, &digest, &err), &err);
+    ib__csv_free(&t);
 }
 
 IB_FUZZ("csv")
