@@ -11,10 +11,9 @@
 #include "data/source.h"
 
 /* format: with one %s for the path. */
-static inline void fuzz_entry(const char *format, const uint8_t *bytes, size_t n, size_t memory)
+static inline void fuzz_entry_at(const char *format, const char *path, size_t memory)
     __attribute__((format(printf, 1, 0)));
-static inline void fuzz_entry(const char *format, const uint8_t *bytes, size_t n, size_t memory) {
-    const char *path = fuzz_file(bytes, n);
+static inline void fuzz_entry_at(const char *format, const char *path, size_t memory) {
     char yaml[512];
     ib_value *map = NULL;
     ib_source_part part = {0};
@@ -40,6 +39,12 @@ static inline void fuzz_entry(const char *format, const uint8_t *bytes, size_t n
         ib__free(out[i]);
     ib__elements_free(part.elements);
     ib__value_free(map);
+}
+
+static inline void fuzz_entry(const char *format, const uint8_t *bytes, size_t n, size_t memory)
+    __attribute__((format(printf, 1, 0)));
+static inline void fuzz_entry(const char *format, const uint8_t *bytes, size_t n, size_t memory) {
+    fuzz_entry_at(format, fuzz_file(bytes, n), memory);
 }
 
 #endif

@@ -8,6 +8,7 @@
 #define IB_TEST_FUZZ_H
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,16 @@ static inline const char *fuzz_file(const void *bytes, size_t n) {
     if (file < 0 || ftruncate(file, 0) != 0 || pwrite(file, bytes, n, 0) != (ssize_t)n) return NULL;
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     return path;
+}
+
+/* The same as a file of a folder, for those who want one, until it is removed. NULL: none can be made. */
+static inline const char *fuzz_named(const void *bytes, size_t n, const char *ending) {
+    static char path[64];
+    (void)snprintf(path, sizeof path, "/tmp/isobit-fuzz-%ld%s", (long)getpid(), ending);
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool good = file >= 0 && write(file, bytes, n) == (ssize_t)n;
+    if (file >= 0) close(file);
+    return good ? path : NULL;
 }
 
 /* An error must say what is wrong. */
