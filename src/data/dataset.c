@@ -5,6 +5,7 @@
  */
 #include "data/dataset.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -369,6 +370,21 @@ bool ib__dataset_piped(const ib_dataset *d) {
 
 const ib_data_file *ib__dataset_file(const ib_dataset *d, size_t i) {
     return i < d->n_files ? &d->files[i] : NULL;
+}
+
+void ib__dataset_where(char out[256], const ib_dataset *d, const char *field, uint64_t element) {
+    uint64_t row = 0;
+    char rows[32] = "";
+    const ib_source_part *part = &d->sources[0].part;
+    if (d->n_sources != 1 || element < part->first || element - part->first >= part->count) {
+        snprintf(out, 256, "%.150s.%.60s", d->place, field);
+        return;
+    }
+    const ib_data_file *file = ib__elements_file(part->elements, element, field, &row);
+    uint64_t sample = element - part->first;
+    if (row != sample) snprintf(rows, sizeof rows, ", row %" PRIu64, row);
+    snprintf(out, 256, "%.110s%s%s%.60s.%.40s[%" PRIu64 "]", file != NULL ? file->path : "",
+             file != NULL ? rows : "", file != NULL ? ", " : "", d->place, field, sample);
 }
 
 uint64_t ib__dataset_batch_count(const ib_dataset *d, size_t batch_size) {

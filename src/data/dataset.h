@@ -39,6 +39,11 @@ bool ib__dataset_piped(const ib_dataset *d);
 /* Number i of the files that were read, or NULL. place: within the entry ("npz", "zip[1].csv"). */
 const ib_data_file *ib__dataset_file(const ib_dataset *d, size_t i);
 
+/* Where a field of element number `element` of the only source comes from, for errors: "FILE, row 33,
+ * data.train.y[83]", without the row if that is the number in the brackets. UINT64_MAX, or several sources:
+ * "data.train.y". */
+void ib__dataset_where(char out[256], const ib_dataset *d, const char *field, uint64_t element);
+
 /* Source number i with its audit, or NULL. prefix: where it stands in the entry ("zip[1]."), or "". */
 typedef struct ib_dataset_source {
     ib_source_part part;

@@ -70,6 +70,19 @@ size_t ib__data_field_find(const ib_data_field *fields, size_t n, const char *na
     return SIZE_MAX;
 }
 
+const ib_data_file *ib__elements_file(const ib_elements *e, uint64_t i, const char *field, uint64_t *row) {
+    if (e->class->file != NULL) return e->class->file(e, i, field, row);
+    size_t length = strlen(field);
+    *row = i;
+    for (size_t k = 0; k < e->n_files; k++) {
+        const char *place = e->files[k].place;
+        size_t n = strlen(place);
+        if (n > length && place[n - length - 1] == '.' && strcmp(place + n - length, field) == 0)
+            return &e->files[k];
+    }
+    return e->n_files > 0 ? &e->files[0] : NULL;
+}
+
 ib_status ib__elements_read(const ib_elements *e, uint64_t first, size_t n, void *const *out, ib_error *err) {
     if (first > e->count || n > e->count - first)
         return ib__fail(err, IB_INTERNAL, "data", "expected elements below %" PRIu64 ", found %" PRIu64 "",
@@ -129,7 +142,7 @@ static void columns_free(ib_elements *e) {
     free(c->list);
 }
 
-static const ib_elements_class columns_class = {sizeof(columns), columns_read, columns_free};
+static const ib_elements_class columns_class = {sizeof(columns), columns_read, columns_free, NULL};
 
 ib_status ib__elements_from_columns(ib_elements **out, const ib_column *from, size_t n, uint64_t count,
                                     ib_error *err) {
@@ -227,7 +240,7 @@ static void free_borrowed(ib_elements *e) {
     free(((borrowed *)e)->data);
 }
 
-static const ib_elements_class borrowed_class = {sizeof(borrowed), read_borrowed, free_borrowed};
+static const ib_elements_class borrowed_class = {sizeof(borrowed), read_borrowed, free_borrowed, NULL};
 
 ib_status ib__elements_borrow(ib_elements **out, const ib_tensor *arrays, const char *const *names, size_t n,
                               ib_error *err) {

@@ -35,6 +35,8 @@ typedef struct ib_elements_class {
      * several threads at once. */
     ib_status (*read)(const ib_elements *e, uint64_t first, size_t n, void *const *out, ib_error *err);
     void (*free)(ib_elements *e); /* what is the class's own; may be NULL */
+    /* Which of the files element i comes from, and its number there; NULL: see ib__elements_file. */
+    const ib_data_file *(*file)(const ib_elements *e, uint64_t i, const char *field, uint64_t *row);
 } ib_elements_class;
 
 struct ib_elements {
@@ -62,6 +64,10 @@ bool ib__data_field_copy(ib_data_field *out, const ib_data_field *field, size_t 
 size_t ib__data_field_bytes(const ib_data_field *field);
 /* The number of the field, or SIZE_MAX. */
 size_t ib__data_field_find(const ib_data_field *fields, size_t n, const char *name);
+
+/* For errors: the file that a field of element i comes from (by default the one that is the field's own, as
+ * "idx.y", else the first), or NULL; *row: its number there, from 0. */
+const ib_data_file *ib__elements_file(const ib_elements *e, uint64_t i, const char *field, uint64_t *row);
 
 ib_status ib__elements_read(const ib_elements *e, uint64_t first, size_t n, void *const *out, ib_error *err);
 

@@ -91,7 +91,7 @@ static void images_free(ib_elements *e) {
     free(s->order);
 }
 
-static const ib_elements_class images_class = {sizeof(image_source), images_read, images_free};
+static const ib_elements_class images_class = {sizeof(image_source), images_read, images_free, NULL};
 
 /* ---- Files and labels ---- */
 

@@ -140,12 +140,20 @@ static ib_status put_field(void *out, const record *r, const parsing *p) {
     return found == wanted ? IB_OK : fail_count(r, p, &f, found);
 }
 
-/* Record number `i` of all files. */
-static ib_status read_record(record *r, const record_source *s, uint64_t i, ib_buf *buf, ib_error *err) {
+/* The file of record number i of all files, and its number in that. */
+static size_t file_of(const record_source *s, uint64_t i, uint64_t *row) {
     size_t file = 0;
     while (i >= s->ends[file])
         file++;
-    *r = (record){s, file, i - (file > 0 ? s->ends[file - 1] : 0), NULL, 0, err};
+    *row = i - (file > 0 ? s->ends[file - 1] : 0);
+    return file;
+}
+
+/* Record number `i` of all files. */
+static ib_status read_record(record *r, const record_source *s, uint64_t i, ib_buf *buf, ib_error *err) {
+    uint64_t row;
+    size_t file = file_of(s, i, &row);
+    *r = (record){s, file, row, NULL, 0, err};
     ib_status status = ib__records_read(s->files[file], r->number, buf, err);
     r->bytes = buf->data;
     r->n = buf->length;
@@ -181,7 +189,14 @@ static void records_free(ib_elements *e) {
     free(s->fields);
 }
 
-static const ib_elements_class records_class = {sizeof(record_source), records_read, records_free};
+static const ib_data_file *records_file(const ib_elements *e, uint64_t i, const char *field, uint64_t *row) {
+    size_t file = file_of((const record_source *)e, i, row);
+    (void)field;
+    return &e->files[file];
+}
+
+static const ib_elements_class records_class = {sizeof(record_source), records_read, records_free,
+                                                records_file};
 
 /* ---- Opening files ---- */
 

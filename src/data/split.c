@@ -41,7 +41,12 @@ static void chosen_free(ib_elements *e) {
     ib__free(c->rows);
 }
 
-static const ib_elements_class chosen_class = {sizeof(chosen), chosen_read, chosen_free};
+static const ib_data_file *chosen_file(const ib_elements *e, uint64_t i, const char *field, uint64_t *row) {
+    const chosen *c = (const chosen *)e;
+    return ib__elements_file(c->from, c->start + c->rows[i], field, row);
+}
+
+static const ib_elements_class chosen_class = {sizeof(chosen), chosen_read, chosen_free, chosen_file};
 
 /* Takes the rows over, also on failure. */
 static ib_status choose(ib_source_part *part, uint32_t *rows, size_t count, ib_error *err) {

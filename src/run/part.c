@@ -52,8 +52,8 @@ static ib_status check_numbers(const ib_part *part, size_t field, const char *na
                                                   &sample, &found, err);
     if (status != IB_OK || sample == UINT64_MAX) return status;
     char where[256];
-    snprintf(where, sizeof where, "%.160s, %s.%.40s[%" PRIu64 "]", ib__part_file(part), ib__part_place(part),
-             name, part->first + sample);
+    const ib_dataset_source *source = ib__dataset_source(part->data, 0);
+    ib__dataset_where(where, part->data, name, source->part.first + part->first + sample);
     return ib__part_fail_number(where, what, count, found, "", err);
 }
 

@@ -217,55 +217,66 @@ static void fill_class_weights(const ib_trainer *t, ib_step_plan *p, const ib_po
     }
 }
 
+/* Batches of a part. */
+typedef struct feed {
+    const ib_part *part;
+    const ib_samples *data;
+    const ib_ports *ports;
+    const ib_batches *batches;
+} feed;
+
 /* A number that is seen only now, since it came out of a pipeline. */
-static ib_status fail_number(const ib_trainer *t, ib_numbering what, int64_t count, double found,
-                             size_t sample, const char *place, const char *field, ib_error *err) {
+static ib_status fail_number(const ib_trainer *t, const feed *f, ib_numbering what, int64_t count,
+                             double found, size_t sample, size_t field, ib_error *err) {
     char where[256], more[80];
-    snprintf(where, sizeof where, "%.160s, %.60s", place, field);
+    size_t words;
+    const uint64_t *tickets = ib__batches_tickets(f->batches, &words);
+    uint64_t element = tickets != NULL ? tickets[sample * words] : UINT64_MAX;
+    ib__dataset_where(where, f->part->data, f->data->names[field], element);
     snprintf(more, sizeof more, " in sample %zu of a batch, after %zu steps", sample, t->step);
     return ib__part_fail_number(where, what, count, found, more, err);
 }
 
 /* Classes; some may be ignored. */
-static ib_status check_classes(const ib_trainer *t, size_t output, const ib_step_plan *p, const ib_tensor *y,
-                               const char *place, const char *field, ib_error *err) {
+static ib_status check_classes(const ib_trainer *t, const feed *f, size_t output, const ib_step_plan *p,
+                               const ib_tensor *y, ib_error *err) {
     ib_shape shape = ib__node_shape(p->g, p->predictions[output].node);
     const ib_loss *loss = t->model->ends[output].loss;
     size_t n = p->y[output].type == IB_TYPE_I32 ? (size_t)ib__shape_elements(&y->shape) : 0;
     for (size_t i = 0; i < n; i++) {
         double label = ib__tensor_at(y, i);
         if (ib__loss_label(loss, &shape, &p->y[output].shape, label)) continue;
-        return fail_number(t, IB_CLASSES, shape.dims[shape.rank - 1], label, i * p->samples / n, place, field,
-                           err);
+        return fail_number(t, f, IB_CLASSES, shape.dims[shape.rank - 1], label, i * p->samples / n,
+                           f->ports->y[output], err);
     }
     return IB_OK;
 }
 
 /* Rows of an Embedding. */
-static ib_status check_rows(const ib_trainer *t, size_t input, const ib_tensor *x, const char *place,
-                            const char *field, ib_error *err) {
+static ib_status check_rows(const ib_trainer *t, const feed *f, size_t input, const ib_tensor *x,
+                            ib_error *err) {
     int64_t rows = ib__model_input_rows(t->model, input);
     size_t n = rows > 0 ? (size_t)ib__shape_elements(&x->shape) : 0;
     for (size_t i = 0; i < n; i++) {
         double row = ib__tensor_at(x, i);
         if (!ib__number_of(IB_ROWS, row, rows))
-            return fail_number(t, IB_ROWS, rows, row, i / per_sample(x), place, field, err);
+            return fail_number(t, f, IB_ROWS, rows, row, i / per_sample(x), f->ports->x[input], err);
     }
     return IB_OK;
 }
 
-static ib_status fill(ib_trainer *t, ib_step_plan *p, const ib_samples *data, const ib_ports *ports,
-                      const ib_batch *batch, const char *place, ib_error *err) {
+static ib_status fill(ib_trainer *t, ib_step_plan *p, const feed *f, const ib_batch *batch, ib_error *err) {
+    const ib_ports *ports = f->ports;
     ib_status status = IB_OK;
     for (size_t i = 0; i < t->model->n_inputs && status == IB_OK; i++) {
         const ib_tensor *x = &batch->fields[ports->x[i]];
-        status = check_rows(t, i, x, place, data->names[ports->x[i]], err);
+        status = check_rows(t, f, i, x, err);
         if (status == IB_OK) fill_port(p, &p->x[i], x);
     }
     for (size_t i = 0; p->loss != IB_NO_NODE && i < t->model->n_outputs && status == IB_OK; i++) {
         if (p->y[i].node == IB_NO_NODE) continue;
         const ib_tensor *y = &batch->fields[ports->y[i]];
-        status = check_classes(t, i, p, y, place, data->names[ports->y[i]], err);
+        status = check_classes(t, f, i, p, y, err);
         if (status != IB_OK) return status;
         fill_port(p, &p->y[i], y);
         if (p->weight[i].node == IB_NO_NODE) continue;
@@ -329,12 +340,12 @@ static ib_status next_batch(ib_trainer *t, const ib_batch **out, ib_error *err) 
 
 ib_status ib__trainer_step(ib_trainer *t, ib_watch_fn *watch, void *context, ib_error *err) {
     ib_samples data = ib__part_samples(&t->task->train);
-    const char *place = ib__part_place(&t->task->train);
+    const feed f = {&t->task->train, &data, &t->ports, t->batches};
     const ib_batch *batch;
     ib_step_plan *p;
     ib_status status = next_batch(t, &batch, err);
     if (status == IB_OK) status = plan_for(t, batch->samples, true, true, &data, &t->ports, &p, err);
-    if (status == IB_OK) status = fill(t, p, &data, &t->ports, batch, place, err);
+    if (status == IB_OK) status = fill(t, p, &f, batch, err);
     if (status != IB_OK) return status;
     size_t in_epoch = t->step % t->steps_per_epoch, epoch = t->step / t->steps_per_epoch;
     if (in_epoch == 0) ib__scores_reset(&t->train);
@@ -373,15 +384,15 @@ static ib_status for_each_batch(ib_trainer *t, const ib_part *part, size_t batch
     const ib_batch *batch = NULL;
     ib_step_plan *p;
     size_t first = 0;
-    const char *place = ib__part_place(part);
-    ib_status status = ib__ports_match(&ports, t->model, data.names, data.n, place, err);
+    ib_status status = ib__ports_match(&ports, t->model, data.names, data.n, ib__part_place(part), err);
     if (status != IB_OK) return status;
     status = open_batches(t, part, batch_size, &batches, err);
     while (status == IB_OK) {
         status = ib__batches_next(batches, &batch, err);
         if (status != IB_OK || batch == NULL) break;
         status = plan_for(t, batch->samples, false, loss, &data, &ports, &p, err);
-        if (status == IB_OK) status = fill(t, p, &data, &ports, batch, place, err);
+        const feed f = {part, &data, &ports, batches};
+        if (status == IB_OK) status = fill(t, p, &f, batch, err);
         if (status != IB_OK) break;
         ib__plan_run(p->plan, &(ib_stream_at){0});
         status = take(t, p, first, context, err);

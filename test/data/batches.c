@@ -185,7 +185,7 @@ static ib_status read_badly(const ib_elements *e, uint64_t first, size_t n, void
     }
     return IB_OK;
 }
-static const ib_elements_class bad_class = {sizeof(ib_elements), read_badly, NULL};
+static const ib_elements_class bad_class = {sizeof(ib_elements), read_badly, NULL, NULL};
 
 static void test_errors(void **unused) {
     (void)unused;

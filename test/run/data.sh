@@ -118,7 +118,7 @@ sed '1500s/[0-9]*$/11/' digits.csv >wrong.csv
 experiment early '{csv: wrong.csv, label: label}'
 experiment late '{csv: wrong.csv, label: label, pipeline: [batch: 32]}'
 bad early 'wrong.csv, data.train.y\[1498\]: expected a class from 0 to 9, found 11' "$isobit" train early.yaml -o early
-bad late 'data.train, y: expected a class from 0 to 9, found 11.0 in sample [0-9]+ of a batch, after 46 steps' \
+bad late 'wrong.csv, data.train.y\[1498\]: expected a class from 0 to 9, found 11.0 in sample [0-9]+ of a batch, after 46 steps' \
     "$isobit" train late.yaml -o late
 [ -e early ] && fail "a folder is left of a run that never began"
 bad "no steps" 'the data have no end: expected fit.steps_per_epoch' "$isobit" train forever.yaml -o none
@@ -142,7 +142,7 @@ language few 60 ''
 language few-late 60 ', pipeline: [batch: 50]'
 bad few 'genesis-exodus.txt, data.train.x\[[0-9]+\]: expected a row of the Embedding from 0 to 59, found 6[01]' \
     "$isobit" train few.yaml -o few
-bad few-late 'data.train, x: expected a row of the Embedding from 0 to 59, found 6[01].* in sample [0-9]+ of a batch, after [0-9]+ steps' \
+bad few-late 'genesis-exodus.txt, data.train.x\[[0-9]+\]: expected a row of the Embedding from 0 to 59, found 6[01].* in sample [0-9]+ of a batch, after [0-9]+ steps' \
     "$isobit" train few-late.yaml -o few-late
 
 # Images: pictures of digits in folders of their labels.
