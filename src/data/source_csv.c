@@ -171,9 +171,9 @@ static ib_status read_input(ib_csv_table *out, const ib_entry *q, const plan *p,
 static ib_status read_inputs(ib_elements **out, const ib_entry *q, const plan *p, const bool *texts,
                              const char *path, ib_digest *digest) {
     ib_csv_table tables[IB_DATA_FIELDS_MAX] = {{0}};
-    ib_column columns[IB_DATA_FIELDS_MAX];
+    ib_column *columns = calloc(p->n + 1, sizeof *columns);
     size_t n = 0;
-    ib_status status = IB_OK;
+    ib_status status = columns == NULL ? ib__fail_memory(q->err) : IB_OK;
     for (size_t i = 0; i < p->n && status == IB_OK; i++)
         status = read_input(&tables[i], q, p, i, texts, path, digest);
     for (; n < p->n && status == IB_OK; n++) {
@@ -183,9 +183,12 @@ static ib_status read_inputs(ib_elements **out, const ib_entry *q, const plan *p
     }
     if (status == IB_OK && p->label != NULL)
         columns[n++] = (ib_column){"y", tables[0].y_dtype, {0}, tables[0].y, 0, false};
-    if (status == IB_OK) return ib__elements_from_columns(out, columns, n, tables[0].rows, q->err);
-    for (size_t i = 0; i < p->n; i++)
-        ib__csv_free(&tables[i]);
+    if (status == IB_OK)
+        status = ib__elements_from_columns(out, columns, n, tables[0].rows, q->err);
+    else
+        for (size_t i = 0; i < p->n; i++)
+            ib__csv_free(&tables[i]);
+    free(columns);
     return status;
 }
 

@@ -101,12 +101,15 @@ static size_t compare_batches(const char *yaml, const ib_value *batches) {
     return compared;
 }
 
+/* What tf.data makes of pipelines; test/long/pipelines.sh gives other ones. */
+static const char *golden = "test/golden/pipelines.json";
+
 static void test_tfdata(void **unused) {
     (void)unused;
     ib_buf text = {0};
     ib_value *tree = NULL;
     size_t compared = 0, empty = 0;
-    assert_int_equal(ib__file_read(&text, "test/golden/pipelines.json", 0, NULL), IB_OK);
+    assert_int_equal(ib__file_read(&text, golden, 0, NULL), IB_OK);
     assert_int_equal(ib__json_parse(&tree, text.data, text.length, "pipelines.json", NULL), IB_OK);
     const ib_value *cases = ib__value_get(tree, "cases");
     for (size_t i = 0; i < cases->count; i++) {
@@ -122,8 +125,7 @@ static void test_tfdata(void **unused) {
         assert_non_null(strstr(err.text, "found none after the pipeline"));
         empty++;
     }
-    assert_int_equal(cases->count, 35);
-    assert_int_equal(empty, 2);
+    assert_true(cases->count >= 35 && empty >= 2);
     assert_true(compared > 700);
     ib__value_free(tree);
     ib__buf_free(&text);
@@ -373,7 +375,8 @@ static void test_refused(void **unused) {
     refuse("{npy: {x: A.npy}, pipline: []}", "data.train.pipline", "did you mean 'pipeline'?");
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc > 1) golden = argv[1];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tfdata),         cmocka_unit_test(test_shuffle),
         cmocka_unit_test(test_within_batches), cmocka_unit_test(test_one_digest),

@@ -52,7 +52,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
         return 0;                                                                                            \
     }
 #else
+#ifndef FUZZ_CHANGES
 #define FUZZ_CHANGES 60
+#endif
 
 /* The bytes in memory of their own, so that a step beyond the end is seen. */
 static inline void fuzz_exactly(void (*parse)(const uint8_t *, size_t), const char *bytes, size_t n) {

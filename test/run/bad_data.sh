@@ -110,7 +110,7 @@ byte() {
 } >x.idx
 label() {
     byte 0 0 8 1 0 0 0 100
-    for i in $(seq 100); do [ "$i" -eq 43 ] && byte "$1" || byte $((i % 3)); done
+    for i in $(seq 100); do byte $((i == 43 ? $1 : i % 3)); done
 }
 label 1 >y.idx
 label 9 >nine.idx
