@@ -5,6 +5,7 @@
 #include "layers/augment.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* [-f, f], or [low, f] where that is higher; written with the numbers' own kind. */
 static ib_value *spread(const ib_value *value, double low, bool up) {
@@ -100,7 +101,9 @@ ib_image_layout ib__image_layout(const augment *s, const ib_shape *shape) {
 ib_node ib__augment_draws(const ib_layer *layer, ib_build *b, ib_node x, int64_t k) {
     const augment *s = layer->settings;
     ib_shape shape = {2, {ib__node_shape(b->g, x).dims[0], k}};
-    return ib__layer_uniform(layer, b, s->seed, "augment", &shape);
+    char purpose[32] = "augment";
+    if (s->turn) (void)snprintf(purpose, sizeof purpose, "augment %lld", (long long)s->turn);
+    return ib__layer_uniform(layer, b, s->seed, purpose, &shape);
 }
 
 ib_node ib__augment_draw(ib_graph *g, ib_node draws, int64_t i) {

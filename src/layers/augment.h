@@ -17,6 +17,7 @@ typedef struct augment {
     int mode, fill, interpolation;
     double fill_value;
     int64_t height, width, bins;
+    int64_t turn; /* which use of a layer that is a part of another this is; each has its own numbers */
 } augment;
 
 /* double[2] from two numbers, or from one: [-f, f], no lower than field->low. field->choices: how. "base": a
@@ -34,6 +35,23 @@ ib_read_fn ib__read_value_range; /* double[2], ascending */
     { .key = "seed", .fallback = "null", .read = ib__read_optional_int, IB_AUGMENT(seed), .high = 0x1p53 }
 #define IB_AUGMENT_VALUES                                                                                    \
     { .key = "value_range", .fallback = "[0, 255]", .read = ib__read_value_range, IB_AUGMENT(range) }
+
+/* A part of [0, 1], from one number or two. */
+#define IB_AUGMENT_FACTOR(key_, default_, member)                                                            \
+    {                                                                                                        \
+        .key = key_, .fallback = default_, .read = ib__read_range, IB_AUGMENT(member), .high = 1.0,          \
+        .choices = "base"                                                                                    \
+    }
+#define IB_AUGMENT_INTERPOLATION                                                                             \
+    {                                                                                                        \
+        .key = "interpolation", .fallback = "\"bilinear\"", .read = ib__read_choice,                         \
+        IB_AUGMENT(interpolation), .choices = "nearest bilinear"                                             \
+    }
+#define IB_AUGMENT_FILL_VALUE                                                                                \
+    {                                                                                                        \
+        .key = "fill_value", .fallback = "0.0", .read = ib__read_real, IB_AUGMENT(fill_value),               \
+        .low = -0x1p60, .high = 0x1p60                                                                       \
+    }
 
 /* Images that keep their shape. */
 ib_status ib__augment_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
@@ -65,8 +83,11 @@ ib_node ib__augment_rescaled(ib_graph *g, ib_node x, const double from[2], const
 /* x within [low, high]. */
 ib_node ib__augment_clip(ib_graph *g, ib_node x, double low, double high);
 
-/* A class of layers whose config is this table, and whose call is made while training only. */
+/* A class of layers whose config is this table, and whose call is made while training only. mixes: samples
+ * with each other. */
 #define IB_AUGMENT_CLASS(symbol, class_name, fields, shape_, train)                                          \
+    IB_AUGMENT_CLASS_THAT(symbol, class_name, fields, shape_, train, false)
+#define IB_AUGMENT_CLASS_THAT(symbol, class_name, fields, shape_, train, mixes)                              \
     static ib_status symbol##_configure(ib_layer *layer, const ib_value *config, ib_error *err) {            \
         return ib__layer_configure(layer, fields, sizeof fields / sizeof *fields, config, err);              \
     }                                                                                                        \
@@ -79,6 +100,7 @@ ib_node ib__augment_clip(ib_graph *g, ib_node x, double low, double high);
                                                .settings = sizeof(augment),                                  \
                                                .configure = symbol##_configure,                              \
                                                .shape = shape_,                                              \
-                                               .call = symbol##_call};
+                                               .call = symbol##_call,                                        \
+                                               .mixes_samples = mixes};
 
 #endif

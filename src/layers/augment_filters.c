@@ -41,19 +41,9 @@ static ib_status read_taps(const ib_field *field, const ib_value *value, const c
 
 static const ib_field blur_fields[] = {
     IB_AUGMENT_FIELDS,
-    {.key = "factor",
-     .fallback = "1.0",
-     .read = ib__read_range,
-     IB_AUGMENT(factor),
-     .high = 1.0,
-     .choices = "base"},
+    IB_AUGMENT_FACTOR("factor", "1.0", factor),
     {.key = "kernel_size", .fallback = "3", .read = read_taps, .offset = offsetof(blur, taps)},
-    {.key = "sigma",
-     .fallback = "1.0",
-     .read = ib__read_range,
-     IB_AUGMENT(second),
-     .high = 1.0,
-     .choices = "base"},
+    IB_AUGMENT_FACTOR("sigma", "1.0", second),
     IB_AUGMENT_VALUES,
     IB_AUGMENT_SEED};
 

@@ -333,16 +333,6 @@ static ib_node perspective_images(ib_layer *layer, ib_build *b, ib_node x) {
         .key = "fill_mode", .fallback = "\"reflect\"", .read = ib__read_choice, IB_AUGMENT(fill),            \
         .choices = "reflect wrap constant nearest"                                                           \
     }
-#define INTERPOLATION                                                                                        \
-    {                                                                                                        \
-        .key = "interpolation", .fallback = "\"bilinear\"", .read = ib__read_choice,                         \
-        IB_AUGMENT(interpolation), .choices = "nearest bilinear"                                             \
-    }
-#define FILL_VALUE                                                                                           \
-    {                                                                                                        \
-        .key = "fill_value", .fallback = "0.0", .read = ib__read_real, IB_AUGMENT(fill_value),               \
-        .low = -0x1p60, .high = 0x1p60                                                                       \
-    }
 #define RANGE(key_, member, low_, how)                                                                       \
     .key = key_, .read = ib__read_range, IB_AUGMENT(member), .low = low_, .high = 1.0, .choices = how
 
@@ -350,12 +340,15 @@ static const ib_field translation_fields[] = {IB_AUGMENT_FIELDS,
                                               {RANGE("height_factor", factor, -1.0, "plain")},
                                               {RANGE("width_factor", second, -1.0, "plain")},
                                               FILL,
-                                              INTERPOLATION,
+                                              IB_AUGMENT_INTERPOLATION,
                                               IB_AUGMENT_SEED,
-                                              FILL_VALUE};
-static const ib_field rotation_fields[] = {
-    IB_AUGMENT_FIELDS, {RANGE("factor", factor, -1.0, "base")}, FILL, FILL_VALUE, INTERPOLATION,
-    IB_AUGMENT_SEED};
+                                              IB_AUGMENT_FILL_VALUE};
+static const ib_field rotation_fields[] = {IB_AUGMENT_FIELDS,
+                                           {RANGE("factor", factor, -1.0, "base")},
+                                           FILL,
+                                           IB_AUGMENT_FILL_VALUE,
+                                           IB_AUGMENT_INTERPOLATION,
+                                           IB_AUGMENT_SEED};
 
 /* As ib__read_range; null: as the other direction. */
 static ib_status read_width(const ib_field *field, const ib_value *value, const char *where, void *out,
@@ -376,16 +369,16 @@ static const ib_field zoom_fields[] = {IB_AUGMENT_FIELDS,
                                         .high = 1.0,
                                         .choices = "plain"},
                                        FILL,
-                                       INTERPOLATION,
+                                       IB_AUGMENT_INTERPOLATION,
                                        IB_AUGMENT_SEED,
-                                       FILL_VALUE};
+                                       IB_AUGMENT_FILL_VALUE};
 static const ib_field shear_fields[] = {IB_AUGMENT_FIELDS,
                                         {RANGE("x_factor", factor, -1.0, "each"), .fallback = "0.0"},
                                         {RANGE("y_factor", second, -1.0, "each"), .fallback = "0.0"},
                                         FILL,
-                                        INTERPOLATION,
+                                        IB_AUGMENT_INTERPOLATION,
                                         IB_AUGMENT_SEED,
-                                        FILL_VALUE};
+                                        IB_AUGMENT_FILL_VALUE};
 
 static ib_status read_scale(const ib_field *field, const ib_value *value, const char *where, void *out,
                             ib_value **canonical, ib_error *err) {
@@ -396,10 +389,10 @@ static ib_status read_scale(const ib_field *field, const ib_value *value, const 
 
 static const ib_field perspective_fields[] = {
     IB_AUGMENT_FIELDS,
-    {RANGE("factor", factor, 0.0, "base"), .fallback = "1.0"},
+    IB_AUGMENT_FACTOR("factor", "1.0", factor),
     {.key = "scale", .fallback = "1.0", .read = read_scale, .low = 0.0, .high = 1.0},
-    INTERPOLATION,
-    FILL_VALUE,
+    IB_AUGMENT_INTERPOLATION,
+    IB_AUGMENT_FILL_VALUE,
     IB_AUGMENT_SEED};
 
 IB_AUGMENT_CLASS(random_perspective, "RandomPerspective", perspective_fields, ib__augment_shape,

@@ -21,14 +21,6 @@ const ib_layer_class *ib__layer_class(const char *name) {
     return NULL;
 }
 
-/* Keras's other layers, so that they are not taken for misspelt names. */
-static const char *const later[] = {
-#define X(name) #name,
-#include "layers/later.list"
-#undef X
-};
-enum { LATER = sizeof later / sizeof *later };
-
 const char *ib__layer_refusal(const char *name) {
     static const char *const refused[][2] = {
 #define X(name, why) {#name, why},
@@ -52,16 +44,11 @@ const char *ib__layer_alias(const char *name) {
 }
 
 static ib_status unknown_class(const char *name, const char *place, ib_error *err) {
-    const char *names[CLASSES + LATER], *why = ib__layer_refusal(name);
+    const char *names[CLASSES], *why = ib__layer_refusal(name);
     if (why) return ib__fail(err, IB_UNSUPPORTED, place, "layer %s is not supported: %s", name, why);
     for (size_t i = 0; i < CLASSES; i++)
         names[i] = classes[i]->name;
-    for (size_t i = 0; i < LATER; i++) {
-        if (strcmp(later[i], name) == 0)
-            return ib__fail(err, IB_UNSUPPORTED, place, "layer %s is not supported yet", name);
-        names[CLASSES + i] = later[i];
-    }
-    const char *near = ib__nearest(name, names, CLASSES + LATER);
+    const char *near = ib__nearest(name, names, CLASSES);
     return ib__fail(err, IB_UNSUPPORTED, place, "layer \"%.60s\" is not supported%s%s", name,
                     near ? "; nearest is " : "", near ? near : "");
 }

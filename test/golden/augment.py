@@ -18,6 +18,8 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 IMAGES = np.random.RandomState(812).randint(0, 256, (3, 7, 9, 3)).astype("float32")
+LARGE = np.rint(127 + 99 * np.sin(np.add.outer([0, 1, 2], np.add.outer(np.arange(42) * 0.2, np.arange(47) * 0.3))))
+LARGE = LARGE[..., None].astype("float32")  # without steps, which would make much of the last bit of a place
 
 
 def cases():
@@ -62,9 +64,9 @@ def cases():
     yield "RandomSharpness", {"factor": [0.9, 0.9], "data_format": "channels_first"}, None
 
 
-def draws(path, n, k, seed=7, step=0, epoch=0):
+def draws(path, n, k, purpose="augment", seed=7, step=0, epoch=0):
     """isobit's uniform numbers [n, k] of a layer (doc/numerics.md, section 7)."""
-    text = f"isobit stream 1\n{seed}\n{path}\naugment"
+    text = f"isobit stream 1\n{seed}\n{path}\n{purpose}"
     key = np.frombuffer(hashlib.sha256(text.encode()).digest()[:8], "<u4").astype(np.uint64)
     out = np.zeros((n, k), "float32")
     for sample in range(n):
@@ -81,10 +83,11 @@ def draws(path, n, k, seed=7, step=0, epoch=0):
     return out
 
 
-def beta(u, alpha):
+def beta(u, alpha, second=None):
     from scipy.special import betaincinv
 
-    return betaincinv(alpha.astype("float64"), alpha.astype("float64"), u.astype("float64") + 2.0**-25).astype("float32")
+    second = alpha if second is None else second
+    return betaincinv(alpha.astype("float64"), second.astype("float64"), u.astype("float64") + 2.0**-25).astype("float32")
 
 
 def blur(layer, x):
@@ -130,25 +133,76 @@ def cut_mix(layer, x):
     return [layer.transform_images(x, {"batch_masks": masks, "permutation_order": np.argsort(u[:, 4], kind="stable")})]
 
 
-def rand_augment(layer, x):
-    """Each image with its own numbers of layers, and with those that four of the layers draw even if the factor has
-    one value."""
+def parts_outcomes(layer, path, one, i, purpose="augment"):
+    """What the parts of a layer, whose factor has one value, draw for image i: some draw even then."""
     f = np.float32(layer.factor[0])
     wide = np.float32(layer.factor[0] * 255) - f
     low, high = layer.random_posterization.factor
+    names = getattr(layer, "_AUGMENT_LAYERS", None) or layer._augment_layers
+    made = {name: getattr(layer, name).get_random_transformation(one) for name in names}
+    u = {name: draws(f"{path}/{name}", 3, 3, purpose)[i] for name in made}
+    sign = -1 if u["random_shear"][0] > 0.5 else 1
+    made["random_shear"] = {"shear_factor": np.array([[layer.factor[0] * sign] * 2], "float32")}
+    if "random_contrast" in made:
+        made["random_contrast"] = {"contrast_factor": u["random_contrast"][0] * (2 * f) + (1 - f)}
+    made["solarization"] = {"additions": u["solarization"][0] * wide + f, "thresholds": u["solarization"][1] * wide + f}
+    made["random_posterization"] = {"shift_factor": np.array(
+        [8 - int(u["random_posterization"][0] * np.float32(high - low) + np.float32(low))], "uint8")}
+    return made
+
+
+def rand_augment(layer, x):
+    """Each image with its own numbers of layers."""
     numbers = np.floor(draws("rand_augment", 3, layer.num_ops) * np.float32(len(layer._AUGMENT_LAYERS))).astype(int)
-    signs = np.where(draws("rand_augment/random_shear", 3, 3)[:, 0] > 0.5, -1, 1)
+    return [layer.transform_images(x[i:i + 1], {
+        "transforms": parts_outcomes(layer, "rand_augment", x[i:i + 1], i), "layer_idxes": numbers[i]}) for i in range(3)]
+
+
+ORDER = ["random_shear", "random_translation", "random_rotation", "random_brightness", "random_color_degeneration",
+         "random_contrast", "random_sharpness", "random_posterization", "solarization", "auto_contrast", "equalization"]
+
+
+def aug_mix(layer, x):
+    """Each image with its own weights, layers and numbers; isobit counts the layers as RandAugment does."""
+    names = [name for name in ORDER if name in layer._augment_layers] + [None]
+    chains, depth, alpha = layer.num_chains, layer.chain_depth, np.float32([layer.alpha])
+    u = draws("aug_mix", 3, chains * (depth + 1))
     results = []
     for i in range(3):
-        one = x[i:i + 1]
-        made = {name: getattr(layer, name).get_random_transformation(one) for name in layer._AUGMENT_LAYERS}
-        made["random_shear"] = {"shear_factor": np.array([[layer.factor[0] * signs[i]] * 2], "float32")}
-        u = {name: draws("rand_augment/" + name, 3, 2)[i] for name in made}
-        made["random_contrast"] = {"contrast_factor": u["random_contrast"][0] * (2 * f) + (1 - f)}
-        made["solarization"] = {"additions": u["solarization"][0] * wide + f, "thresholds": u["solarization"][1] * wide + f}
-        made["random_posterization"] = {"shift_factor": np.array(
-            [8 - int(u["random_posterization"][0] * np.float32(high - low) + np.float32(low))], "uint8")}
-        results.append(layer.transform_images(one, {"transforms": made, "layer_idxes": numbers[i]}))
+        one, left, weights, made = x[i:i + 1], np.float32(1), [], []
+        for chain in range(chains):
+            part = np.float32(1)
+            if chain + 1 < chains:
+                part = beta(u[i, chain + 1:chain + 2], alpha, np.float32([layer.alpha * (chains - 1 - chain)]))[0]
+            weights.append(left * part)
+            left = left * (np.float32(1) - part)
+            made.append([])
+            for use in range(chain * depth, (chain + 1) * depth):
+                name = names[int(u[i, chains + use] * np.float32(len(names)))]
+                if name:
+                    outcomes = parts_outcomes(layer, "aug_mix", one, i, f"augment {use + 1}")
+                    made[-1].append({"layer_name": name, "transformation": outcomes[name]})
+        results.append(layer.transform_images(one, {
+            "chain_mixing_weights": np.array(weights), "weight_sample": beta(u[i, :1], alpha)[0],
+            "chain_transforms": made}))
+    return results
+
+
+def elastic(layer, x):
+    import tensorflow as tf
+    from scipy.special import ndtri
+
+    h, w = (x.shape[2:] if layer.data_format == "channels_first" else x.shape[1:3])
+    u = draws("random_elastic_transform", 3, 3)
+    z = ndtri(draws("random_elastic_transform", 3, h * w, "field").astype("float64") + 2.0**-25).astype("float32")
+    scale = u[:, 2] * np.float32(layer.scale[1] - layer.scale[0]) + np.float32(layer.scale[0])
+    chosen = u[:, 1] < u[:, 0] * np.float32(layer.factor[1] - layer.factor[0]) + np.float32(layer.factor[0])
+    normal, results = tf.random.stateless_normal, []
+    for i in range(3):
+        tf.random.stateless_normal = lambda i=i, **given: tf.constant(z[i].reshape(1, h, w))
+        results.append(layer.transform_images(keras.ops.convert_to_tensor(x[i:i + 1]), {
+            "apply_transform": chosen[i:i + 1], "distortion_factor": scale[i], "seed": layer.generator}))
+    tf.random.stateless_normal = normal
     return results
 
 
@@ -157,7 +211,7 @@ def alone(layer, x):
 
 
 def drawn_cases():
-    """(class, settings, a function of the layer and the images: results, joined along the first axis)"""
+    """(class, settings, a function of the layer and the images: results, joined along the first axis; other images)"""
     first = {"data_format": "channels_first"}
     yield "RandomGaussianBlur", {"factor": [1, 1], "sigma": [0.8, 0.8]}, blur
     yield "RandomGaussianBlur", {"factor": 0.7, "kernel_size": [5, 3], "sigma": [0.2, 1.0], "value_range": [20, 200]}, blur
@@ -179,13 +233,23 @@ def drawn_cases():
         yield "RandAugment", {"factor": [0.3, 0.3], "num_ops": n}, rand_augment
     yield "RandAugment", {"factor": [0.6, 0.6], "num_ops": 5, "interpolation": "nearest", "value_range": [0, 300]}, rand_augment
     yield "MaxNumBoundingBoxes", {"max_number": 3}, alone
+    yield "AugMix", {"factor": [0.3, 0.3]}, aug_mix
+    yield "AugMix", {"factor": [0.5, 0.5], "num_chains": 2, "chain_depth": 4, "alpha": 0.6, "all_ops": False,
+                     "interpolation": "nearest"}, aug_mix
+    yield "AugMix", {"factor": [0.2, 0.2], "num_chains": 1, "value_range": [0, 300]}, aug_mix
+    for fill in ("reflect", "wrap", "constant", "nearest"):
+        yield "RandomElasticTransform", {"scale": [0.9, 1.0], "fill_mode": fill, "fill_value": 9.0,
+                                         "factor": [1, 1]}, elastic
+    yield "RandomElasticTransform", {"factor": 0.7, "interpolation": "nearest", "value_range": [20, 200]}, elastic
+    yield "RandomElasticTransform", {"factor": [1, 1], **first}, elastic
+    yield "RandomElasticTransform", {"scale": [0.9, 1.0], "factor": [1, 1]}, elastic, LARGE
 
 
 def main():
     arrays, listed = {}, []
-    for number, (name, settings, outcomes) in enumerate([*cases(), *drawn_cases()]):
+    for number, (name, settings, outcomes, *images) in enumerate([*cases(), *drawn_cases()]):
         layer = getattr(keras.layers, name)(**settings)
-        x = IMAGES / 255 if settings.get("value_range") == [0, 1] else IMAGES
+        x = images[0] if images else IMAGES / 255 if settings.get("value_range") == [0, 1] else IMAGES
         if settings.get("data_format") == "channels_first":
             x = np.ascontiguousarray(np.transpose(x, (0, 3, 1, 2)))
         config = layer.get_config()
