@@ -450,6 +450,29 @@ static void test_groups_and_lanes(void **state) {
         }
 }
 
+/* Groups of one channel under a window of three columns: tiles that slide, all paddings that they take and
+ * larger ones, lines of several tiles, and a plane that is fetched ahead. */
+static void test_by_channel(void **state) {
+    (void)state;
+    static const size_t sizes[] = {1, 2, 3, 7, 16, 19, 30}, channels[] = {2, 16, 21, 40};
+    uint64_t seed = 7000;
+    for (size_t i = 0; i < LENGTH(sizes); i++)
+        for (size_t pads = 0; pads < 16; pads++) {
+            size_t begin = pads % 4, end = pads / 4;
+            if (sizes[i] + begin + end < 3) continue;
+            ib_conv_args g = geometry(sizes[i], sizes[i] + pads % 3, 3, 1, 1, begin, end);
+            g.n = 2;
+            g.groups = g.ci = g.co = channels[(i + pads) % LENGTH(channels)];
+            g.lanes = 1 + pads % 2;
+            check(g, seed++, pads % 5 == 0, check_variants);
+        }
+    ib_conv_args g = geometry(41, 33, 3, 1, 1, 1, 1);
+    g.n = 2;
+    g.groups = g.ci = g.co = 26;
+    g.lanes = 2;
+    check(g, seed, false, check_variants);
+}
+
 /* No taps inside, a kernel greater than the input, single pixels, padding and dilation beyond all need. */
 static void test_edges(void **state) {
     (void)state;
@@ -480,6 +503,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_volumes),
         cmocka_unit_test(test_edges),
         cmocka_unit_test(test_groups_and_lanes),
+        cmocka_unit_test(test_by_channel),
     };
     return cmocka_run_group_tests(tests, NULL, something_was_compared);
 }

@@ -47,7 +47,27 @@ typedef struct ib__conv_tile {
     size_t y_step, width;
 } ib__conv_tile;
 
-enum { IB__CONV_MAX_HEIGHT = 16 };
+/* By channel, where a row of the window has SLIDE_TAPS taps side by side: `height` pixels of so many lines by
+ * all channels. Each x is loaded once a tap row and goes into the chains of the pixels that read it, the
+ * rightmost tap of the leftmost one first, so that each chain is the one of ib__conv_tile. Column j of the
+ * tile, at x + j * x_step, is tap 0 of pixel j, tap 1 of pixel j - 1, tap 2 of pixel j - 2; pixel j goes to
+ * y + j * x_step. Columns outside of [first, end) lie outside of the input: two at
+ * most at each end. count is a multiple of SLIDE_TAPS. */
+typedef struct ib__conv_slide {
+    const float *x;
+    ptrdiff_t x_step; /* floats; channels in and out are as many, so that y has the same */
+    size_t first, end;
+    size_t lines, x_line, y_line; /* the same for so many lines, floats apart */
+    const ib__conv_tap *fetch;    /* each line fetches what this tap reads in the next one; NULL: none */
+    const ib__conv_tap *taps;
+    size_t count;
+    const float *k;
+    size_t k_step; /* floats of a row of k, whole vectors */
+    float *y;
+    size_t channels;
+} ib__conv_slide;
+
+enum { IB__CONV_MAX_HEIGHT = 16, IB__CONV_SLIDE_TAPS = 3 };
 
 /* A tile of the kernel gradient: `height` neighbouring elements (b, c) of a tap row, by one or two vectors of
  * output channels. Element i is x_element floats of x behind element 0; the output columns for which it lies
@@ -81,6 +101,7 @@ typedef struct ib__conv_weights_band {
 } ib__conv_weights_band;
 
 typedef void ib__conv_tile_fn(const ib__conv_tile *t);
+typedef void ib__conv_slide_fn(const ib__conv_slide *t);
 typedef void ib__conv_weights_fn(const ib__conv_weights_tile *t, const ib__conv_weights_steps *s,
                                  const ib__conv_weights_band *band);
 
@@ -89,6 +110,7 @@ typedef struct ib__conv_tiles {
     size_t heights[2]; /* the tallest tile one and two vectors wide */
     /* [by channel][vectors - 1][height - 1] */
     ib__conv_tile_fn *tile[2][2][IB__CONV_MAX_HEIGHT];
+    ib__conv_slide_fn *slide[IB__CONV_MAX_HEIGHT]; /* as tall as tiles one vector wide */
     ib__conv_weights_fn *weights[2][2][IB__CONV_MAX_HEIGHT];
     ib_k_transpose_fn *transpose;
 } ib__conv_tiles;

@@ -18,6 +18,7 @@
 
 enum {
     BLOCK_FLOATS = 48 * 1024, /* of the output; as much again of the source and a panel go beside it */
+    FETCH_FLOATS = 32 * 1024, /* a plane of the source that large is fetched ahead */
     IMAGES_IN_TILE = 8,       /* pixels whole images apart may share a cache set: no more than its ways */
 };
 
@@ -163,6 +164,20 @@ static size_t list_taps(const job *j, const run *p, const run *r, const run *c) 
     return count;
 }
 
+/* Whether all tiles can slide over the taps of a row: by channel, SLIDE_TAPS taps side by side, and at both
+ * ends of a line no more than the two outer taps outside. */
+static bool slides(const job *j) {
+    const axis *c = &j->cols;
+    if (!j->by_channel || c->taps != IB__CONV_SLIDE_TAPS || c->stride != 1 || c->dilation != 1) return false;
+    return j->transposed ? c->places + c->pad <= c->source + 2
+                         : c->pad <= 2 && c->places <= c->source + c->pad;
+}
+
+/* Channels of the panel that begins at `channel`; tiles that slide have one panel. */
+static size_t panel_width(const job *j, size_t channel) {
+    return slides(j) ? j->packed_channels : ib__conv_panel(j->tiles, channel, j->channels) * j->tiles->width;
+}
+
 /* ---- The packed kernel: [group][panel][tap][channel of the source][channels of the panel] ---- */
 
 static float *packed_panel(const job *j, size_t group, size_t channel) {
@@ -250,6 +265,50 @@ static void cover(const job *j, const dimension *d, ib__conv_tile t, size_t vect
             }
 }
 
+/* Pixels [from, to) of a line whose source and output begin at x and y. Column i of the tile is what its
+ * pixel i reads by tap 0. In the input gradient later taps lie to the left: pixels go from right to left. */
+static void slide_tile(const job *j, ib__conv_slide s, size_t from, size_t to) {
+    const axis *c = &j->cols;
+    size_t columns = to - from + 2;
+    ptrdiff_t channels = (ptrdiff_t)j->source_channels, pad = (ptrdiff_t)c->pad, place;
+    if (j->transposed) {
+        place = (ptrdiff_t)to - 1 + pad;
+        s.first = to + c->pad > c->source ? to + c->pad - c->source : 0;
+        s.end = smaller(columns, to + c->pad);
+        s.y += (to - 1) * j->out_channels;
+    } else {
+        place = (ptrdiff_t)from - pad;
+        s.first = c->pad > from ? c->pad - from : 0;
+        s.end = smaller(columns, c->source + c->pad - from);
+        s.y += from * j->out_channels;
+    }
+    s.x += place * channels;
+    s.x_step = j->transposed ? -channels : channels;
+    j->tiles->slide[to - from - 1](&s);
+}
+
+/* All channels of a region in a block; t describes its first pixel. */
+static void slide_over(const job *j, const dimension *d, const ib__conv_tile *t) {
+    size_t count = d[COLS].count, cuts = ib__conv_ceil_div(count, j->tiles->heights[0]);
+    ib__conv_slide s = {.lines = d[ROWS].count,
+                        .x_line = d[ROWS].x,
+                        .y_line = d[ROWS].y,
+                        .taps = t->taps,
+                        .count = t->count,
+                        .k = t->k,
+                        .k_step = j->packed_channels,
+                        .channels = j->channels};
+    if (t->count && j->rows.source * d[ROWS].x >= FETCH_FLOATS)
+        s.fetch = j->transposed ? t->taps : t->taps + t->count - 1; /* of the lowest row */
+    for (size_t image = 0; image < d[IMAGES].count; image++)
+        for (size_t plane = 0; plane < d[PLANES].count; plane++) {
+            s.x = t->x + image * d[IMAGES].x + plane * d[PLANES].x;
+            s.y = t->y + image * d[IMAGES].y + plane * d[PLANES].y;
+            for (size_t cut = 0; cut < cuts; cut++)
+                slide_tile(j, s, count * cut / cuts, count * (cut + 1) / cuts);
+        }
+}
+
 /* One panel of one region in a block. */
 static void do_region(const job *j, const run *p, const run *r, const run *c, const block *k, size_t group,
                       size_t channel) {
@@ -278,13 +337,15 @@ static void do_region(const job *j, const run *p, const run *r, const run *c, co
     };
     t.x += j->by_channel ? channel : group * j->length;
     t.y += group * j->channels + channel;
-    cover(j, d, t, vectors);
+    if (slides(j))
+        slide_over(j, d, &t);
+    else
+        cover(j, d, t, vectors);
 }
 
 static void do_block(const job *j, const block *k, size_t worker) {
     for (size_t group = 0; group < j->groups; group++)
-        for (size_t channel = 0; channel < j->channels;
-             channel += ib__conv_panel(j->tiles, channel, j->channels) * j->tiles->width)
+        for (size_t channel = 0; channel < j->channels; channel += panel_width(j, channel))
             for (size_t p = 0; p < j->n_plane_runs; p++)
                 for (size_t r = 0; r < j->n_row_runs; r++)
                     for (size_t c = 0; c < j->n_col_runs; c++)
@@ -347,12 +408,14 @@ static void prepare(job *j, void *scratch) {
     j->n_plane_runs = find_runs(&j->planes, j->plane_runs);
     j->n_row_runs = find_runs(&j->rows, j->row_runs);
     j->n_col_runs = find_runs(&j->cols, j->col_runs);
+    if (slides(j)) {
+        *j->col_runs = (run){.count = j->cols.places, .taps = j->cols.taps, .tap_step = 1};
+        j->col_runs->at_step = j->transposed ? -1 : 1;
+        j->n_col_runs = 1;
+    }
     for (size_t group = 0; group < j->groups; group++)
-        for (size_t channel = 0; channel < j->channels;) {
-            size_t panel = ib__conv_panel(j->tiles, channel, j->channels) * j->tiles->width;
-            pack_panel(j, group, channel, panel);
-            channel += panel;
-        }
+        for (size_t channel = 0; channel < j->channels; channel += panel_width(j, channel))
+            pack_panel(j, group, channel, panel_width(j, channel));
 }
 
 void ib__conv_pixels(const ib__conv_tiles *tiles, const ib_conv_args *g, bool transposed, size_t part,

@@ -61,6 +61,57 @@ INLINE void pixels(const ib__conv_tile *t, const int height, const bool two, con
     EACH_ROW(FINISH)
 }
 
+#define SLIDE_START(i)                                                                                       \
+    if (i < height) acc[i] = ZERO();
+#define SLIDE_TAP(i, tap)                                                                                    \
+    if (i >= 0 && i < height) acc[i < 0 ? 0 : i] = FMA(x0, tap, acc[i < 0 ? 0 : i]);
+#define SLIDE_COLUMN(j)                                                                                      \
+    if (j < height + 2 && (j >= 2 || j >= first) && (j < height || j < end)) {                               \
+        VEC x0 = whole ? LOAD(x + (j)*step) : LOAD_MASKED(x + (j)*step, mask);                               \
+        SLIDE_TAP(j, k0)                                                                                     \
+        SLIDE_TAP(j - 1, k1)                                                                                 \
+        SLIDE_TAP(j - 2, k2)                                                                                 \
+    }
+#define SLIDE_FINISH(i)                                                                                      \
+    if (i < height) {                                                                                        \
+        if (whole)                                                                                           \
+            STORE(y, acc[i]);                                                                                \
+        else                                                                                                 \
+            STORE_MASKED(y, mask, acc[i]);                                                                   \
+        y += step;                                                                                           \
+    }
+
+#define SLIDE_FETCH(i)                                                                                       \
+    if (i < height) {                                                                                        \
+        __builtin_prefetch(next_x + i * step);                                                               \
+        __builtin_prefetch(next_y + i * step, 1);                                                            \
+    }
+
+/* The vector of channels from number c on, of one line. */
+INLINE void slide(const ib__conv_slide *t, size_t line, size_t c, const int height, const bool whole) {
+    VEC acc[ROWS];
+    const ptrdiff_t step = t->x_step;
+    const size_t k_step = t->k_step;
+    const int first = (int)t->first, end = (int)t->end;
+    const MASK mask = MASK_OF(whole ? WIDTH : t->channels - c);
+    const ib__conv_tap *last = t->taps + t->count;
+    if (t->fetch) {
+        const float *next_x = t->x + (line + 1) * t->x_line + t->fetch->x + c;
+        const float *next_y = t->y + (line + 1) * t->y_line + c;
+        EACH_ROW(SLIDE_FETCH)
+    }
+    EACH_ROW(SLIDE_START)
+    for (const ib__conv_tap *tap = t->taps; tap != last; tap += IB__CONV_SLIDE_TAPS) {
+        const float *x = t->x + line * t->x_line + tap->x + c, *k = t->k + tap->k * k_step + c;
+        const VEC k0 = LOAD(k), k1 = LOAD(k + k_step), k2 = LOAD(k + 2 * k_step);
+        EACH_ROW(SLIDE_COLUMN)
+        SLIDE_COLUMN(ROWS)
+        SLIDE_COLUMN(ROWS + 1)
+    }
+    float *y = t->y + line * t->y_line + c;
+    EACH_ROW(SLIDE_FINISH)
+}
+
 /* One output pixel: element i takes part if it lies inside, which `test` asks. */
 #define WEIGHTS_PIXEL(test)                                                                                  \
     {                                                                                                        \
@@ -151,6 +202,16 @@ INLINE void weights(const ib__conv_weights_tile *t, const ib__conv_weights_steps
     }
 #define TILES_X1(height) TILES_OF(height, 1)
 #define TILES_X2(height) TILES_OF(height, 2)
+#define SLIDES(height)                                                                                       \
+    static void slide_##height(const ib__conv_slide *t) {                                                    \
+        for (size_t line = 0; line < t->lines; line++) {                                                     \
+            size_t c = 0;                                                                                    \
+            for (; c + WIDTH <= t->channels; c += WIDTH)                                                     \
+                slide(t, line, c, height, true);                                                             \
+            if (c < t->channels) slide(t, line, c, height, false);                                           \
+        }                                                                                                    \
+    }
+EACH_HEIGHT_1(SLIDES)
 EACH_HEIGHT_1(TILES_X1)
 EACH_HEIGHT_2(TILES_X2)
 
@@ -162,6 +223,7 @@ EACH_HEIGHT_2(TILES_X2)
 #define WEIGHTS_X2(height) weights_##height##x2,
 #define WEIGHTS_EACH_X1(height) weights_each_##height##x1,
 #define WEIGHTS_EACH_X2(height) weights_each_##height##x2,
+#define SLIDE_NAME(height) slide_##height,
 #define ONE(height) +1
 #define CONV_NAME_(name, isa) ib_k_##name##_f32_##isa
 #define CONV_NAME(name, isa) CONV_NAME_(name, isa)
@@ -170,6 +232,7 @@ static const ib__conv_tiles tiles = {
     .heights = {0 EACH_HEIGHT_1(ONE), 0 EACH_HEIGHT_2(ONE)},
     .tile = {{{EACH_HEIGHT_1(PIXELS_X1)}, {EACH_HEIGHT_2(PIXELS_X2)}},
              {{EACH_HEIGHT_1(PIXELS_EACH_X1)}, {EACH_HEIGHT_2(PIXELS_EACH_X2)}}},
+    .slide = {EACH_HEIGHT_1(SLIDE_NAME)},
     .weights = {{{EACH_HEIGHT_1(WEIGHTS_X1)}, {EACH_HEIGHT_2(WEIGHTS_X2)}},
                 {{EACH_HEIGHT_1(WEIGHTS_EACH_X1)}, {EACH_HEIGHT_2(WEIGHTS_EACH_X2)}}},
     .transpose = CONV_NAME(transpose, ISA),
