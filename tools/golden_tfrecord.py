@@ -38,6 +38,16 @@ def write(name, numbers, compression=None):
             writer.write(example(i))
 
 
+def write_texts():
+    """Texts and their numbers; the last one is no UTF-8."""
+    texts = ["in the beginning".encode(), "\u00e9t\u00e9".encode(), b"", b"caf\xe9"]
+    with tf.io.TFRecordWriter(str(OUT / "texts.tfrecord")) as writer:
+        for i, text in enumerate(texts):
+            features = {"text": tf.train.Feature(bytes_list=tf.train.BytesList(value=[text])),
+                        "number": tf.train.Feature(int64_list=tf.train.Int64List(value=[i]))}
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+
+
 def main():
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
@@ -45,6 +55,7 @@ def main():
     write("first.tfrecord", range(10))
     write("second.tfrecord", range(10, RECORDS))
     write("all.tfrecord.gz", range(RECORDS), "GZIP")
+    write_texts()
     spec = {
         "label": tf.io.FixedLenFeature([], tf.int64),
         "long": tf.io.FixedLenFeature([5], tf.int64),

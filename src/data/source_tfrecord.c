@@ -5,7 +5,7 @@
  *   {tfrecord: [FILE, ...], x: image, y: label,
  *    features: {image: {decode: image, image_size: [28, 28]}, label: {dtype: int64},
  *               raw: {decode: raw, dtype: uint8, shape: [28, 28]}, v: {dtype: float32, shape: [4], default:
- * 0}}}
+ * 0}, t: {decode: text}}}
  *
  * Without `features` lists of numbers have the type and length that the first record has.
  */
@@ -18,10 +18,11 @@
 #include "data/kinds.h"
 #include "data/records.h"
 #include "data/wire.h"
+#include "numerics/texts.h"
 
 #define FILES_MAX 65536
 
-typedef enum decoding { DECODE_FLOATS, DECODE_INTS, DECODE_RAW, DECODE_IMAGE } decoding;
+typedef enum decoding { DECODE_FLOATS, DECODE_INTS, DECODE_RAW, DECODE_IMAGE, DECODE_TEXT } decoding;
 
 /* How a field is made of a feature. */
 typedef struct parsing {
@@ -112,6 +113,13 @@ static ib_status put_raw(void *out, const record *r, const parsing *p, const ib_
     return IB_OK;
 }
 
+static ib_status put_text(void *out, const record *r, const parsing *p, const ib_wire *bytes) {
+    size_t n = (size_t)(bytes->end - bytes->at);
+    if (ib__utf8_check(bytes->at, n) != n)
+        return fail_feature(r, p->feature, "expected UTF-8, found another byte");
+    return ib__text_number(out, bytes->at, n, r->err);
+}
+
 static ib_status put_bytes(void *out, const record *r, const parsing *p, const ib_feature *f) {
     ib_wire bytes = {0};
     char where[256];
@@ -122,6 +130,7 @@ static ib_status put_bytes(void *out, const record *r, const parsing *p, const i
                             found == 0 ? "expected one text of bytes, found none"
                                        : "expected one text of bytes, found several");
     if (p->how == DECODE_RAW) return put_raw(out, r, p, &bytes);
+    if (p->how == DECODE_TEXT) return put_text(out, r, p, &bytes);
     snprintf(where, sizeof where, "%.150s, record %" PRIu64 ", %.40s", r->s->paths[r->file], r->number,
              p->feature);
     return ib__image_form_put(out, &p->form, bytes.at, (size_t)(bytes.end - bytes.at), where, r->err);
@@ -135,7 +144,7 @@ static ib_status put_field(void *out, const record *r, const parsing *p) {
     if (f.kind == IB_FEATURE_NONE)
         return p->has_default ? put_default(out, p)
                               : fail_feature(r, p->feature, "expected this feature, found none");
-    if (p->how == DECODE_RAW || p->how == DECODE_IMAGE) return put_bytes(out, r, p, &f);
+    if (p->how >= DECODE_RAW) return put_bytes(out, r, p, &f);
     found = p->how == DECODE_FLOATS ? ib__feature_floats(&f, out, wanted) : ib__feature_ints(&f, out, wanted);
     return found == wanted ? IB_OK : fail_count(r, p, &f, found);
 }
@@ -245,7 +254,8 @@ static ib_status learn_field(parsing *p, const record *r) {
     if (!ib__example_find(&f, r->bytes, r->n, p->feature))
         return fail_feature(r, p->feature, "expected a tensorflow.Example, found other bytes");
     if (f.kind == IB_FEATURE_BYTES)
-        return fail_feature(r, p->feature, "holds bytes: say in `features` how to decode them, image or raw");
+        return fail_feature(r, p->feature,
+                            "holds bytes: say in `features` how to decode them, image, raw or text");
     if (f.kind == IB_FEATURE_FLOATS) n = ib__feature_floats(&f, NULL, 0);
     if (f.kind == IB_FEATURE_INTS) n = ib__feature_ints(&f, NULL, 0);
     if (f.kind == IB_FEATURE_NONE || n == 0 || n == SIZE_MAX) {
@@ -291,16 +301,22 @@ static ib_status read_dtype(parsing *p, const ib_entry *q) {
 
 static ib_status read_parsing(parsing *p, const ib_entry *q) {
     static const char *const known[] = {"decode", "dtype", "shape", "default", IB_IMAGE_FIELDS};
-    static const char *const words[] = {"image", "raw"};
-    size_t word = 2, n = 0;
+    static const char *const words[] = {"image", "raw", "text"};
+    size_t word = 3, n = 0;
     if (q->map->kind != IB_MAP)
         return ib__entry_fail(q, q->map, "", "expected a map such as {dtype: float32, shape: [4]}, found %s",
                               ib__kind_name(q->map->kind));
     ib_status status = ib__entry_check(q, known, 8, NULL, 0);
-    if (status == IB_OK) status = ib__entry_choice(q, "decode", words, 2, &word);
+    if (status == IB_OK) status = ib__entry_choice(q, "decode", words, 3, &word);
     if (status != IB_OK) return status;
-    p->how = word == 0 ? DECODE_IMAGE : word == 1 ? DECODE_RAW : DECODE_FLOATS;
+    static const decoding ways[] = {DECODE_IMAGE, DECODE_RAW, DECODE_TEXT, DECODE_FLOATS};
+    static const char *const alone[] = {"decode"};
+    p->how = ways[word];
     if (p->how == DECODE_IMAGE) return ib__image_form_read(&p->form, q);
+    if (p->how == DECODE_TEXT) {
+        p->shape = (ib_shape){1, {1}};
+        return ib__entry_check(q, alone, 1, NULL, 0);
+    }
     status = read_dtype(p, q);
     if (status == IB_OK)
         status = ib__entry_counts(q, "shape", 1, INT64_C(1) << 40, p->shape.dims, IB_RANK_MAX - 1, &n);
@@ -341,6 +357,7 @@ static ib_status make_field(record_source *s, const ib_entry *q, const ib_pick *
     ib_dtype dtype = p->how == DECODE_FLOATS ? IB_F32
                      : p->how == DECODE_INTS ? IB_I64
                      : p->how == DECODE_RAW  ? p->dtype
+                     : p->how == DECODE_TEXT ? IB_TEXT
                                              : ib__image_form_dtype(&p->form);
     if (status == IB_OK && !ib__elements_add_field(&s->base, pick->field, dtype, &p->shape))
         status = ib__fail_memory(q->err);

@@ -108,7 +108,7 @@ static ib_status add_input_file(bundle *b, const char *field, const char *path, 
 }
 
 /* Copies one file of a folder and adds its line to the list, as sha256sum writes and checks it. */
-static ib_status copy_listed(bundle *b, const ib_image_folder *files, size_t i, const char *path,
+static ib_status copy_listed(bundle *b, const ib_class_folder *files, size_t i, const char *path,
                              const char *tree, ib_buf *list, ib_error *err) {
     ib_buf bytes = {0};
     char hex[65], *from = ib__path_join(path, files->files.paths[i]),
@@ -134,7 +134,7 @@ static ib_status copy_listed(bundle *b, const ib_image_folder *files, size_t i, 
 /* A folder is published with the list of its files: inputs/FIELD-NAME/... and inputs/FIELD-NAME.sha256. */
 static ib_status add_input_folder(bundle *b, const char *field, const char *path, const ib_value *wanted,
                                   ib_error *err) {
-    ib_image_folder files;
+    ib_class_folder files;
     ib_buf list = {0}, name = {0};
     char hex[65], *tree = ib__bundle_input("", field, path);
     ib_status status = ib__input_files(&files, b->record, field, path, err);
@@ -152,7 +152,7 @@ static ib_status add_input_folder(bundle *b, const char *field, const char *path
     free(tree);
     ib__buf_free(&list);
     ib__buf_free(&name);
-    ib__image_folder_free(&files);
+    ib__class_folder_free(&files);
     return status;
 }
 

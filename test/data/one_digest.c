@@ -73,6 +73,21 @@ static const char *const entries[] = {
     "{tfrecord: [test/golden/tfrecord/first.tfrecord, test/golden/tfrecord/second.tfrecord], x: image, y: "
     "label, features: {label: {dtype: int64}, image: {decode: image, image_size: [4, 5]}}, pipeline: "
     "[shuffle: 6, batch: 4, prefetch: %d]}",
+    "{texts: test/golden/text_folder, seed: 3, pipeline: [shuffle: 5, map: [Hashing: {num_bins: 1000}], "
+    "batch: "
+    "4, prefetch: %d]}",
+    "{tfrecord: test/golden/tfrecord/texts.tfrecord, x: text, y: number, first: 3, features: {text: {decode: "
+    "text}, number: {dtype: int64}}, pipeline: [repeat: 3, batch: 2, map: [Hashing: {num_bins: 99}], "
+    "prefetch: "
+    "%d]}",
+    "{zip: [{csv: examples/verses/verses.csv, features: [text], strings: [text], first: 20}, {npz: "
+    "test/golden/data/arrays.npz, x: {z: f4}, y: f8}], pipeline: [map: {x: [Hashing: {num_bins: 999}]}, "
+    "shuffle: "
+    "7, batch: 4, prefetch: %d]}",
+    "{concatenate: [{csv: examples/digits/digits.csv, label: label, rows: [9, 20]}, {csv: "
+    "examples/digits/digits.csv, label: label, rows: [50, 61], pipeline: [shuffle: 9]}], pipeline: [shuffle: "
+    "5, "
+    "batch: 4, prefetch: %d]}",
     "{interleave: [{synthetic: 20, fields: {x: {shape: [3]}}}, {synthetic: 30, fields: {x: {shape: [3], "
     "normal: [0, 1]}}}], block_length: 4, pipeline: [map: [Dropout: {rate: 0.3}], batch: 7, prefetch: %d]}",
 };

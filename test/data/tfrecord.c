@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "data/npz.h"
 #include "data/wire.h"
+#include "numerics/texts.h"
 #include "open.h"
 
 #define GOLDEN "test/golden/tfrecord/"
@@ -142,9 +143,32 @@ static void test_refused(void **unused) {
            "have one size");
     refuse(ALL "x: label, features: {label: {dtype: int32}}}", "features.label.dtype", "float32 or int64");
     refuse(ALL "x: label, features: {label: {type: int64}}}", "features.label.type", "did you mean 'dtype'");
+    refuse(ALL "x: label, features: {label: {decode: text}}}", "record 0, label", "int64 numbers");
+    refuse(ALL "x: raw, features: {raw: {decode: text, shape: 3}}}", "features.raw.shape", "no such field");
     refuse("{tfrecord: [], x: a}", "data.train.tfrecord", "expected 1 to");
     refuse("{tfrecord: README.md, x: a}", "README.md, record 0", "the CRC of the length");
     refuse("{tfrecord: none, x: a}", "none", "No such file");
+}
+
+static void test_texts(void **unused) {
+    (void)unused;
+    static const char *const wanted[] = {"in the beginning", "\xc3\xa9t\xc3\xa9", ""};
+    ib_source_part part;
+    ib_error err = {0};
+    int32_t number;
+    void *out[] = {&number};
+    size_t n;
+    must_open(&part, "{tfrecord: " GOLDEN "texts.tfrecord, x: text, features: {text: {decode: text}}}", NULL,
+              0);
+    assert_true(part.count == 4 && part.elements->fields[0].dtype == IB_TEXT);
+    for (uint64_t i = 0; i < 3; i++) {
+        assert_int_equal(ib__elements_read(part.elements, i, 1, out, NULL), IB_OK);
+        assert_string_equal(ib__text_of(number, &n), wanted[i]);
+    }
+    assert_int_equal(ib__elements_read(part.elements, 3, 1, out, &err), IB_BAD_INPUT);
+    assert_non_null(strstr(err.where, "texts.tfrecord, record 3, text"));
+    assert_non_null(strstr(err.text, "expected UTF-8"));
+    ib__elements_free(part.elements);
 }
 
 /* One bit changed anywhere, or the end cut off, is always an error. */
@@ -253,7 +277,8 @@ static void test_crc(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parsed),  cmocka_unit_test(test_learned), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_damaged), cmocka_unit_test(test_wire),    cmocka_unit_test(test_crc),
+        cmocka_unit_test(test_damaged), cmocka_unit_test(test_texts),   cmocka_unit_test(test_wire),
+        cmocka_unit_test(test_crc),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }

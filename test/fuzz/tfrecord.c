@@ -26,6 +26,7 @@ static void parse(const uint8_t *bytes, size_t n) {
     put_little(record + 12 + n, ib__crc32c_masked(record + 12, n), 4);
     fuzz_entry(entry, (const uint8_t *)record, n + 16, 0);
     fuzz_entry("{tfrecord: [%s], x: a}", (const uint8_t *)record, n + 16, 1 << 24);
+    fuzz_entry("{tfrecord: [%s], x: a, features: {a: {decode: text}}}", (const uint8_t *)record, n + 16, 0);
     free(record);
 }
 
