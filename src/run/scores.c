@@ -135,8 +135,9 @@ bool ib__scores_take_logits(const ib_scores *s, size_t output) {
 ib_status ib__scores_add(ib_scores *s, size_t samples, float loss, const ib_scored *outputs, ib_error *err) {
     for (size_t i = 0; i <= s->n_outputs; i++) {
         ib_loss_mean *mean = &s->losses[i];
-        mean->total += (double)(i < s->n_outputs ? outputs[i].loss : loss) * (double)samples;
-        mean->count += (double)samples;
+        double weight = i < s->n_outputs ? 1 : (double)samples;
+        mean->total += (double)(i < s->n_outputs ? outputs[i].loss : loss) * weight;
+        mean->count += weight;
     }
     if (s->confusion != NULL) ib__matrix_add(s->confusion, &outputs[0].target, &outputs[0].prediction);
     for (size_t i = 0; i < s->n_metrics; i++) {

@@ -42,8 +42,9 @@ variant() {
     fi
 }
 
+environment=$("$build/isobit" env)
 for isa in avx512 avx2 ref; do
-    if ! "$build/isobit" env | grep -q "isa.*$isa"; then
+    if ! grep -q "isa.*$isa" <<<"$environment"; then
         echo "absent  $isa: this CPU cannot run it"
         continue
     fi
