@@ -297,13 +297,14 @@ ib_status ib__read_null(const ib_field *field, const ib_value *value, const char
     return ib__fail(err, IB_UNSUPPORTED, where, "%s is not supported yet, found %s", field->key, found);
 }
 
-/* The name of a dtype given as text, as {"name": ...} or as a serialized DTypePolicy. */
+/* The name of a dtype given as text, as {"name": ...} or as a serialized DTypePolicy. A model of float64 is read as
+ * one of float32. */
 static const char *dtype_name(const ib_value *value) {
     if (!value || value->kind == IB_NULL) return "float32";
-    if (value->kind == IB_STRING) return value->string;
     const ib_value *config = ib__value_get(value, "config");
-    const ib_value *name = ib__value_get(config ? config : value, "name");
-    return ib__value_is(name, IB_STRING) ? name->string : NULL;
+    const ib_value *name = value->kind == IB_STRING ? value : ib__value_get(config ? config : value, "name");
+    if (!ib__value_is(name, IB_STRING)) return NULL;
+    return strcmp(name->string, "float64") == 0 ? "float32" : name->string;
 }
 
 /* The policies that are supported, in the order of ib_format. */

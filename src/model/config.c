@@ -62,8 +62,9 @@ static ib_status check_origin(const ib_value *entry, const char *class_name, con
         if (!text[length]) return IB_OK;
         if (text[length] == '.' && strstr(fine[i], "src")) return IB_OK;
     }
-    return ib__fail(err, IB_UNSUPPORTED, place, "%s of the module \"%.80s\" is not supported", class_name,
-                    text);
+    return ib__fail(err, IB_UNSUPPORTED, place,
+                    "%s of the module \"%.80s\" is not supported: it is not one of Keras's own classes",
+                    class_name, text);
 }
 
 /* Older files do not say the module; Keras asks for it. */
@@ -92,6 +93,8 @@ static ib_status new_module(ib_reader *r, ib_value *entry, const char *place, ib
     if (!ib__value_is(class_name, IB_STRING))
         return ib__fail(r->err, IB_BAD_INPUT, place, "class_name: expected text, found %s",
                         class_name ? ib__kind_name(class_name->kind) : "nothing");
+    ib_status status = check_origin(entry, class_name->string, place, r->err);
+    if (status != IB_OK) return status;
     const ib_value *config = ib__value_get(entry, "config");
     if (!ib__value_is(config, IB_MAP))
         return ib__fail(r->err, IB_BAD_INPUT, place, "config: expected a map, found %s",
@@ -104,8 +107,6 @@ static ib_status new_module(ib_reader *r, ib_value *entry, const char *place, ib
                                                   : ib__kind_name(name->kind));
     if (strchr(name->string, '/'))
         return ib__fail(r->err, IB_BAD_INPUT, place, "name: \"%.80s\" has a '/'", name->string);
-    ib_status status = check_origin(entry, class_name->string, place, r->err);
-    if (status != IB_OK) return status;
     status = add_origin(entry, class_name->string, r->err);
     if (status != IB_OK) return status;
     ib_module *module = ib__arena_alloc(&r->model->arena, sizeof *module);

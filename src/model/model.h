@@ -112,9 +112,8 @@ size_t ib__model_weights(ib_model *model, ib_weight **out, bool trainable_only);
 
 /* ---- Files ---- */
 /* .keras (zip of metadata.json, config.json, model.weights.h5), or a folder with these members; also
- * the older .h5 with the model inside, if compiled is false. The HDF5 part
- * is parsed in a child process with limits, so that a hostile file cannot hurt. compiled: also optimizer and
- * its state. */
+ * the older .h5 with the model inside. The HDF5 part is parsed in a child process with limits, so that a
+ * hostile file cannot hurt. compiled: also optimizer and its state. */
 ib_status ib__keras_load(ib_model **out, const char *path, bool compiled, ib_error *err);
 /* Byte-identical everywhere: no dates. date_saved is "1980-01-01@00:00:00". pack appends to buf. */
 ib_status ib__keras_save(const ib_model *model, const char *path, ib_error *err);

@@ -2,7 +2,8 @@
  *
  * Keras's older .h5 files, for their weights and models: the config stands in the attribute model_config, the
  * weights of a layer in model_weights/LAYER under the names that the group's attribute weight_names lists,
- * the trainable ones first. The optimizer's state in such files is not read.
+ * the trainable ones first. What the model was compiled with is the attribute training_config; the
+ * optimizer's state lies in optimizer_weights in the order in which .keras files number it.
  */
 #include "model/old_file.h"
 
@@ -77,25 +78,74 @@ static ib_status read_weights(ib_model *model, const ib_buf *h5, const char *nam
     return status;
 }
 
+/* The optimizer's state, if the file has it. */
+static ib_status read_state(ib_model *model, const ib_buf *h5, const char *name, ib_error *err) {
+    const ib_state *state;
+    size_t n = ib__optimizer_state(model->optimizer, &state), kept = 0;
+    ib_h5_item *items = ib__alloc(n + 1, sizeof *items);
+    if (!items) return ib__fail_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        const ib_variable *v = state[i].variable;
+        if (state[i].hidden) continue;
+        items[kept] = (ib_h5_item){.path = "optimizer_weights",
+                                   .shape = v ? v->shape : (ib_shape){0},
+                                   .integer = !v,
+                                   .optional = true,
+                                   .index = kept,
+                                   .data = v ? (void *)v->data : (void *)state[i].integer};
+        kept++;
+    }
+    for (size_t i = 0; i < kept; i++)
+        items[i].n_names = kept;
+    ib_status status = ib__h5_read(h5->data, h5->length, items, kept, name, err);
+    bool found = status == IB_OK && kept > 0 && items[0].found;
+    ib__free(items);
+    return found ? ib__optimizer_restored(model->optimizer, name, err) : status;
+}
+
+/* An attribute of the file that holds JSON. *out stays NULL if there is none. */
+static ib_status read_json(ib_value **out, const ib_buf *h5, const char *attribute, const char *path,
+                           ib_error *err) {
+    char *text = ib__alloc(CONFIG_ROOM, 1), where[256];
+    if (!text) return ib__fail_memory(err);
+    snprintf(where, sizeof where, "%.200s, %s", path, attribute);
+    ib_h5_item item = {.path = attribute, .text = CONFIG_ROOM, .optional = true, .data = text};
+    ib_status status = ib__h5_read(h5->data, h5->length, &item, 1, path, err);
+    if (status == IB_OK && item.found) status = ib__json_parse(out, text, strlen(text), where, err);
+    ib__free(text);
+    return status;
+}
+
+/* As the compile_config of a .keras file, which calls the optimizer "optimizer". */
+static ib_status compile_as(ib_model *model, const ib_value *training, const char *path, ib_error *err) {
+    ib_value *compile = ib__value_map();
+    bool good = compile != NULL;
+    for (size_t i = 0; good && i < training->count; i++) {
+        const char *key = training->keys[i];
+        good = ib__value_set(compile, strcmp(key, "optimizer_config") == 0 ? "optimizer" : key,
+                             ib__value_copy(training->items[i]));
+    }
+    ib_status status =
+        good ? ib__model_compile(model, compile, "training_config", err) : ib__fail_memory(err);
+    ib__value_free(compile);
+    return status == IB_OK ? IB_OK : ib__fail_within(err, status, path);
+}
+
 ib_status ib__old_file_load(ib_model **out, const char *path, bool compiled, ib_error *err) {
-    if (compiled)
-        return ib__fail(
-            err, IB_UNSUPPORTED, path,
-            "going on with the training of a .h5 file is not supported yet; .keras files have it");
-    ib_value *config = NULL;
+    ib_value *config = NULL, *training = NULL;
     ib_model *model = NULL;
     ib_buf h5 = {0};
-    char *text = malloc(CONFIG_ROOM);
-    ib_status status = text ? ib__file_read(&h5, path, (size_t)4 << 30, err) : ib__fail_memory(err);
-    ib_h5_item item = {.path = "model_config", .text = CONFIG_ROOM, .optional = true, .data = text};
-    if (status == IB_OK) status = ib__h5_read(h5.data, h5.length, &item, 1, path, err);
-    if (status == IB_OK && !item.found)
+    ib_status status = ib__file_read(&h5, path, (size_t)4 << 30, err);
+    if (status == IB_OK) status = read_json(&config, &h5, "model_config", path, err);
+    if (status == IB_OK && !config)
         status = ib__fail(err, IB_BAD_INPUT, path, "there is no model in the file (no model_config)");
-    if (status == IB_OK) status = ib__json_parse(&config, text, strlen(text), path, err);
     if (status == IB_OK)
         status = ib__model_read(&model, config, path,
                                 &(ib_read_options){.weight_limit = ((size_t)1 << 22) + 4 * h5.length}, err);
+    if (status == IB_OK && compiled) status = read_json(&training, &h5, "training_config", path, err);
+    if (status == IB_OK && ib__value_is(training, IB_MAP)) status = compile_as(model, training, path, err);
     if (status == IB_OK) status = read_weights(model, &h5, path, err);
+    if (status == IB_OK && model->optimizer) status = read_state(model, &h5, path, err);
     if (status == IB_OK) {
         model->loaded = true;
         *out = model;
@@ -103,7 +153,7 @@ ib_status ib__old_file_load(ib_model **out, const char *path, bool compiled, ib_
         ib__model_free(model);
     }
     ib__value_free(config);
+    ib__value_free(training);
     ib__buf_free(&h5);
-    free(text);
     return status;
 }

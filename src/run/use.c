@@ -36,7 +36,9 @@ static void close_all(opened *o) {
 }
 
 static ib_status open_model(opened *o, const char *model, bool compiled, ib_error *err) {
-    if (ends_in(model, ".keras")) return ib__keras_load(&o->model, model, compiled, err);
+    static const char *const ends[] = {".keras", ".h5", ".hdf5"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (ends_in(model, ends[i])) return ib__keras_load(&o->model, model, compiled, err);
     ib_status status = ib__record_read(&o->run, model, err);
     if (status != IB_OK) return status;
     char *path = ib__path_join(model, "model.keras");

@@ -37,6 +37,7 @@ static const char *const must_load[] = {"assets-integer-lookup",
                                         "h5-big-endian",
                                         "h5-chunked-gzip-shuffle",
                                         "h5-float64",
+                                        "dtype-float64",
                                         "h5-latest-format",
                                         "weights-h5",
                                         "names-odd",
@@ -131,7 +132,7 @@ static void check_case(const char *npz, const char *folder, const char *name) {
                    strcmp(name, "directory-unzipped") == 0 ? ""
                    : strncmp(name, "legacy-h5", 9) == 0    ? ".h5"
                                                            : ".keras");
-    bool compiled = strncmp(name, "compiled", 8) == 0;
+    bool compiled = strncmp(name, "compiled", 8) == 0 || strcmp(name, "legacy-h5") == 0;
     ib_status status = ib__keras_load(&model, path, compiled, &err);
     if (status != IB_OK) print_message("%s: %s: %s\n", name, err.where, err.text);
     if (strcmp(expect, "refuse") == 0 || status != IB_OK) {
