@@ -101,7 +101,7 @@ static void test_names(void **unused) {
         {"{\"Dice\": {\"axis\": [1, 2, 3, 4, 5, 6, 7, 8, 9]}}", "at most 8 axes"},
         {"{\"Dice\": {\"axis\": \"x\"}}", "expected an integer"},
         {"{\"MeanSquaredError\": {\"reduction\": \"avg\"}}", "expected one of: sum_over_batch_size"},
-        {"{\"MeanSquaredError\": {\"dtype\": \"float64\"}}", "only float32"},
+        {"{\"MeanSquaredError\": {\"dtype\": \"float16\"}}", "only float32"},
         {"{\"CategoricalGeneralizedCrossEntropy\": {\"q\": 1}}", "expected a number from"},
         {"{\"CategoricalFocalCrossentropy\": {\"alpha\": [0.2, null]}}", "expected a number"},
         {"{\"crossentropy\": {}}", "takes no settings"},
