@@ -297,8 +297,8 @@ ib_status ib__read_null(const ib_field *field, const ib_value *value, const char
     return ib__fail(err, IB_UNSUPPORTED, where, "%s is not supported yet, found %s", field->key, found);
 }
 
-/* The name of a dtype given as text, as {"name": ...} or as a serialized DTypePolicy. A model of float64 is read as
- * one of float32. */
+/* The name of a dtype given as text, as {"name": ...} or as a serialized DTypePolicy. A model of float64 is
+ * read as one of float32. */
 static const char *dtype_name(const ib_value *value) {
     if (!value || value->kind == IB_NULL) return "float32";
     const ib_value *config = ib__value_get(value, "config");

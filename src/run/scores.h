@@ -18,8 +18,9 @@ typedef struct ib_score {
     ib_metric *metric;
 } ib_score;
 
-/* The mean of an output's loss over the batches, each of which counts the same, as in Keras with TensorFlow (with
- * JAX and PyTorch a batch counts by its size). Index n_outputs: of the total, where a batch counts by its size. */
+/* The mean of an output's loss over the batches, each of which counts the same, as in Keras with TensorFlow
+ * (with JAX and PyTorch a batch counts by its size). Index n_outputs: of the total, where a batch counts by
+ * its size. */
 typedef struct ib_loss_mean {
     char *name; /* in logs; NULL: is not logged */
     double total, count;
