@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "model/config.h"
 #include "model/internal.h"
 #include "numerics/texts.h"
@@ -63,6 +64,22 @@ static ib_value *read_lines(const char *text, size_t length, bool texts, size_t 
     return list;
 }
 
+static ib_status fail_line(const char *path, size_t line, bool texts, ib_error *err) {
+    return ib__fail(err, IB_BAD_INPUT, path, "line %zu: expected %s", line, texts ? "UTF-8" : "an integer");
+}
+
+ib_status ib__terms_read(ib_value **out, const char *path, bool texts, ib_error *err) {
+    ib_buf text = {0};
+    size_t bad = 0;
+    ib_status status = ib__file_read(&text, path, 0, err);
+    if (status == IB_OK) {
+        *out = read_lines(text.data, text.length, texts, &bad);
+        if (*out == NULL) status = bad > 0 ? fail_line(path, bad, texts, err) : ib__fail_memory(err);
+    }
+    ib__buf_free(&text);
+    return status;
+}
+
 /* Factors that will be read with the weights. */
 static ib_value *zeros(size_t n) {
     ib_value *list = ib__value_list();
@@ -84,8 +101,7 @@ static ib_status put_vocabulary(ib_value *config, const char *path, bool texts, 
         ib_value *list = read_lines(text.data, text.length, texts, &bad);
         n = list ? list->count : 0;
         if (bad)
-            status = ib__fail(err, IB_BAD_INPUT, path, "line %zu: expected %s", bad,
-                              texts ? "UTF-8" : "an integer");
+            status = fail_line(path, bad, texts, err);
         else if (!list || !ib__value_set(config, "vocabulary", list))
             status = ib__fail_memory(err);
     }

@@ -123,6 +123,10 @@ ib_status ib__keras_pack(const ib_model *model, ib_buf *buf, ib_error *err);
 ib_status ib__weights_load(ib_model *model, const char *path, ib_error *err);
 ib_status ib__weights_save(const ib_model *model, const char *path, ib_error *err);
 
+/* A vocabulary file, a term a line as Keras writes and reads it, as a list of texts or of integers. *out:
+ * yours. */
+ib_status ib__terms_read(ib_value **out, const char *path, bool texts, ib_error *err);
+
 /* model.summary() as Keras prints it (without ANSI codes), width columns (0: 88 or 108 as Keras). */
 bool ib__model_summary(const ib_model *model, int width, ib_buf *out);
 

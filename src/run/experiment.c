@@ -406,6 +406,7 @@ ib_status ib__experiment_read(ib_experiment **out, const char *path, ib_error *e
         status = dot != NULL && strcmp(dot, ".json") == 0
                      ? ib__json_parse(&tree, text.data, text.length, path, err)
                      : ib__yaml_parse(&tree, text.data, text.length, path, err);
+    if (status == IB_OK) status = ib__experiment_take_vocabularies(tree, folder, err);
     if (status == IB_OK) status = ib__experiment_from_tree(out, tree, path, folder, err);
     ib__value_free(tree);
     ib__buf_free(&text);

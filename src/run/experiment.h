@@ -55,6 +55,10 @@ void ib__experiment_free(ib_experiment *experiment);
 /* data.train, data.validation or data.test; NULL when there is none. */
 ib_value *ib__experiment_data(const ib_experiment *experiment, const char *part);
 
+/* Wherever a layer's `vocabulary` is the name of a file, its terms take the name's place, so that the record
+ * has them. */
+ib_status ib__experiment_take_vocabularies(ib_value *tree, const char *folder, ib_error *err);
+
 /* "exp.yaml:12:5 fit.epochs", or "exp.yaml fit.epochs" when the place in the file is not known. */
 void ib__experiment_where(char out[256], const char *name, const ib_value *at, const char *place);
 

@@ -210,9 +210,51 @@ static void test_refused(void **state) {
     }
 }
 
+/* A file with the vocabulary is the same as its list, and the record needs the file no more. */
+static void test_vocabulary_file(void **state) {
+    (void)state;
+    static const char *const given[] = {"[\"the\", \"\\u00e9t\\u00e9\", \"was\"]", "terms.txt"};
+    static const char *const bad[][2] = {{"nowhere.txt", "nowhere.txt: cannot be opened"},
+                                         {"wrong.txt", "wrong.txt: line 2: expected UTF-8"}};
+    char path[256], text[4096], digests[2][72], run[256], here[2048];
+    assert_non_null(getcwd(here, sizeof here));
+    in_base(path, "terms.txt");
+    assert_int_equal(ib__file_write(path, "the\n\xc3\xa9t\xc3\xa9\nwas\n", 14, NULL), IB_OK);
+    in_base(path, "wrong.txt");
+    assert_int_equal(ib__file_write(path, "the\ncaf\xe9\n", 9, NULL), IB_OK);
+    static const char format[] =
+        "isobit: 1\nseed: 5\nmodel:\n  sequential:\n    - TextVectorization: {output_mode: multi_hot, "
+        "vocabulary: %s}\n    - Dense: {units: 1}\ncompile: {optimizer: sgd, loss: mse}\ndata: {train: "
+        "{texts: "
+        "%s/test/golden/text_folder}}\n";
+    for (size_t i = 0; i < 2; i++) {
+        ib_error err = {0};
+        snprintf(text, sizeof text, format, given[i], here);
+        in_base(path, "terms.yaml");
+        assert_int_equal(ib__file_write(path, text, strlen(text), NULL), IB_OK);
+        in_base(run, given[i][0] == '[' ? "list" : "file");
+        if (ib_train(path, run, NULL, digests[i], &err) != IB_OK) fail_msg("%s: %s", err.where, err.text);
+    }
+    assert_string_equal(digests[0], digests[1]);
+    in_base(path, "terms.txt");
+    assert_int_equal(ib__file_remove(path, NULL), IB_OK);
+    assert_int_equal(ib_verify(run, NULL, NULL, NULL), IB_OK);
+    for (size_t i = 0; i < 2; i++) {
+        ib_error err = {0};
+        ib_experiment *e = NULL;
+        snprintf(text, sizeof text, format, bad[i][0], here);
+        in_base(path, "terms.yaml");
+        assert_int_equal(ib__file_write(path, text, strlen(text), NULL), IB_OK);
+        assert_true(ib__experiment_read(&e, path, &err) != IB_OK);
+        snprintf(text, sizeof text, "%s: %s", err.where, err.text);
+        if (strstr(text, bad[i][1]) == NULL) fail_msg("expected %s, found %s", bad[i][1], text);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_moments), cmocka_unit_test(test_one_number),
                                        cmocka_unit_test(test_run),     cmocka_unit_test(test_texts),
-                                       cmocka_unit_test(test_weights), cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_weights), cmocka_unit_test(test_vocabulary_file),
+                                       cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, make_base, remove_base);
 }
