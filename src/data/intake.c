@@ -20,6 +20,7 @@
 struct ib_intake {
     char *path;
     int file;
+    struct stat opened;
     ib_sha256 *sha;
     unsigned char block[BLOCK];
     size_t have, used; /* bytes of block */
@@ -45,11 +46,10 @@ static ib_status fill(ib_intake *in, ib_error *err) {
 }
 
 static ib_status open_file(ib_intake *in, ib_error *err) {
-    struct stat st;
     in->file = open(in->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (in->file < 0 || fstat(in->file, &st) != 0)
+    if (in->file < 0 || fstat(in->file, &in->opened) != 0)
         return ib__fail(err, IB_IO, in->path, "cannot be opened: %s", strerror(errno));
-    if (!S_ISREG(st.st_mode))
+    if (!S_ISREG(in->opened.st_mode))
         return ib__fail(err, IB_IO, in->path, "expected a file, found a folder, device or pipe");
     return IB_OK;
 }
@@ -166,6 +166,22 @@ bool ib__intake_is_gzip(const ib_intake *in) {
     return in->gzip;
 }
 
+/* It has the size of the beginning, all of it was read, and nobody wrote to it. */
+static ib_status check_unchanged(const ib_intake *in, ib_error *err) {
+    struct stat now;
+    if (fstat(in->file, &now) != 0)
+        return ib__fail(err, IB_IO, in->path, "cannot be read: %s", strerror(errno));
+    if (in->raw != (uint64_t)in->opened.st_size)
+        return ib__fail(err, IB_BAD_INPUT, in->path,
+                        "expected %" PRIu64 " bytes, found %" PRIu64
+                        ": the file was changed while it was read",
+                        (uint64_t)in->opened.st_size, in->raw);
+    if (now.st_size == in->opened.st_size && now.st_mtim.tv_sec == in->opened.st_mtim.tv_sec &&
+        now.st_mtim.tv_nsec == in->opened.st_mtim.tv_nsec)
+        return IB_OK;
+    return ib__fail(err, IB_BAD_INPUT, in->path, "the file was changed while it was read");
+}
+
 ib_status ib__intake_end(ib_intake *in, ib_digest *digest, uint64_t *rest, ib_error *err) {
     unsigned char block[BLOCK];
     size_t n = 1;
@@ -175,6 +191,8 @@ ib_status ib__intake_end(ib_intake *in, ib_digest *digest, uint64_t *rest, ib_er
         if (status != IB_OK) return status;
         *rest += n;
     }
+    ib_status status = check_unchanged(in, err);
+    if (status != IB_OK) return status;
     *digest = ib__sha256_end(in->sha);
     in->sha = NULL;
     return IB_OK;

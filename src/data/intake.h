@@ -21,8 +21,8 @@ ib_status ib__intake_need(ib_intake *in, void *out, size_t n, const char *what, 
 /* Where the next byte stands, decompressed. */
 uint64_t ib__intake_at(const ib_intake *in);
 bool ib__intake_is_gzip(const ib_intake *in);
-/* Reads what is left and gives the digest of the file as it lies on the disk. *rest: how many bytes were
- * left, decompressed. */
+/* Reads what is left and gives the digest of the file as it lies on the disk, which must be what it was when
+ * it was opened. *rest: how many bytes were left, decompressed. */
 ib_status ib__intake_end(ib_intake *in, ib_digest *digest, uint64_t *rest, ib_error *err);
 void ib__intake_close(ib_intake *in); /* NULL is fine */
 

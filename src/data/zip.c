@@ -200,6 +200,13 @@ static ib_status fail_missing(const ib_zip *zip, const char *name, ib_error *err
     return status;
 }
 
+static ib_status fail_damaged(const ib_zip *zip, const member *m, const char *why, ib_error *err) {
+    char text[128];
+    snprintf(text, sizeof text, "expected the %llu bytes that were packed, found damaged ones: %.60s",
+             (unsigned long long)m->size, why);
+    return fail_member(zip, m->name, IB_BAD_INPUT, err, text);
+}
+
 /* Reads to the end and not only `size` bytes: libzip compares the CRC there. */
 static ib_status read_bytes(const ib_zip *zip, const member *m, zip_file_t *file, ib_zip_sink *sink,
                             void *context, ib_error *err) {
@@ -207,7 +214,7 @@ static ib_status read_bytes(const ib_zip *zip, const member *m, zip_file_t *file
     for (;;) {
         char block[65536];
         zip_int64_t n = zip_fread(file, block, sizeof block);
-        if (n < 0) return fail_member(zip, m->name, IB_BAD_INPUT, err, zip_file_strerror(file));
+        if (n < 0) return fail_damaged(zip, m, zip_file_strerror(file), err);
         if (n == 0) break;
         total += (uint64_t)n;
         if (total > m->size) break;
