@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "data/image_internal.h"
+#include "kernels/kernels.h"
 
 ib_status ib__image_decode(ib_image *out, const void *bytes, size_t n, size_t channels, const char *name,
                            ib_error *err) {
@@ -94,63 +95,112 @@ typedef struct resizing {
     taps *rows, *columns;
     size_t height, width;
     size_t used; /* numbers in a row of the crop */
-    /* of bilinear: rows as float, `line` apart; held: which row is there, + 1 */
-    float *lines;
-    size_t line, held[2];
 } resizing;
 
 static float pixel(const resizing *r, size_t y, size_t x, size_t k) {
     return (float)r->pixels[y * r->stride + x * r->channels + k];
 }
 
-/* Sixteen at once: a number that compilers make vectors of. */
-static void sixteen_to_float(float *restrict out, const uint8_t *restrict in) {
-    for (size_t i = 0; i < 16; i++)
-        out[i] = (float)in[i];
+/* ---- Bilinear ---- */
+
+#define WINDOW 16 /* bytes that are looked at for four numbers */
+#define BLOCK 16  /* numbers that a kernel makes at once */
+
+/* The columns as kernels want them; window begins the memory of left and right too. */
+typedef struct column_tables {
+    size_t n, padded;
+    uint32_t *window, *left, *right;
+    float *dx;
+} column_tables;
+
+/* False: no memory. */
+static bool tables_new(column_tables *c, const resizing *r) {
+    size_t n = r->width * r->channels, padded = (n + BLOCK - 1) / BLOCK * BLOCK;
+    uint32_t *words = calloc(padded, 3 * sizeof *words);
+    float *floats = words == NULL ? NULL : calloc(padded, sizeof *floats);
+    *c = (column_tables){n, padded, words, words + padded, words + 2 * padded, floats};
+    return words != NULL && floats != NULL;
 }
 
-/* Row y of the image as float. Two rows are kept, for the next row of the result needs one of them again. */
-static const float *float_row(resizing *r, size_t y) {
-    float *line = r->lines + y % 2 * r->line;
-    const uint8_t *in = r->pixels + y * r->stride;
-    size_t i = 0;
-    if (r->held[y % 2] == y + 1) return line;
-    for (; i + 16 <= r->used; i += 16)
-        sixteen_to_float(line + i, in + i);
-    for (; i < r->used; i++)
-        line[i] = (float)in[i];
-    r->held[y % 2] = y + 1;
-    return line;
+static void tables_free(column_tables *c) {
+    free(c->window);
+    free(c->dx);
 }
 
-typedef float floats4 __attribute__((vector_size(16)));
-
-static inline floats4 load_four(const float *at) {
-    floats4 x;
-    memcpy(&x, at, sizeof x);
-    return x;
+/* The number in a row of the image left of number i of a row of the result; *right: that right of it. */
+static size_t number_beside(const resizing *r, size_t i, size_t *right) {
+    const taps *t = &r->columns[i / r->channels];
+    size_t left = t->first * r->channels + i % r->channels;
+    *right = left + (t->n - 1) * r->channels;
+    return left;
 }
 
-/* top + (bottom - top) * dy of two rows, each left + (right - left) * dx. Four channels at once: where there
- * are fewer, the others are the next pixel's, which overwrites them; for the last pixels that would be too
- * far. */
-static void bilinear_row(float *out, resizing *r, const taps *y) {
-    const float *upper = float_row(r, y->first), *lower = float_row(r, y->first + y->n - 1);
-    float dy = y->weights[0];
-    size_t c = r->channels, n = r->width * c;
+/* Numbers [at, at + 4) of the result, or fewer at the end. False: what they are made of lies too far apart.
+ */
+static bool fill_four(column_tables *c, const resizing *r, size_t at) {
+    size_t low = r->used - WINDOW, end = at + 4 < c->n ? at + 4 : c->n, right;
+    for (size_t i = at; i < end; i++) {
+        size_t left = number_beside(r, i, &right);
+        if (left < low) low = left;
+    }
+    c->window[at / 4] = (uint32_t)low;
+    for (size_t i = at; i < end; i++) {
+        size_t left = number_beside(r, i, &right);
+        if (right >= low + WINDOW) return false;
+        c->left[i] = IB_PLACE | (uint32_t)(left - low);
+        c->right[i] = IB_PLACE | (uint32_t)(right - low);
+        c->dx[i] = r->columns[i / r->channels].weights[0];
+    }
+    return true;
+}
+
+/* False: the numbers of a row lie too far apart, or there are too few. */
+static bool fill_tables(column_tables *c, const resizing *r) {
+    if (r->used < WINDOW || r->used > UINT32_MAX) return false;
+    for (size_t i = 0; i < c->n; i += 4)
+        if (!fill_four(c, r, i)) return false;
+    return true;
+}
+
+static float mixed(float a, float b, float t) {
+    float d = (b - a) * t;
+    return a + d;
+}
+
+/* Without tables. */
+static void bilinear_row(float *out, const resizing *r, const taps *y) {
+    size_t top = y->first, bottom = y->first + y->n - 1;
     for (size_t x = 0; x < r->width; x++) {
         const taps *t = &r->columns[x];
-        size_t left = t->first * c, right = left + (t->n - 1) * c;
-        floats4 tl = load_four(upper + left), bl = load_four(lower + left);
-        floats4 top = tl + (load_four(upper + right) - tl) * t->weights[0];
-        floats4 bottom = bl + (load_four(lower + right) - bl) * t->weights[0];
-        floats4 value = top + (bottom - top) * dy;
-        if (x * c + 4 <= n)
-            memcpy(out + x * c, &value, sizeof value);
-        else
-            memcpy(out + x * c, &value, c * sizeof *out);
+        size_t left = t->first, right = t->first + t->n - 1;
+        float dx = t->weights[0];
+        for (size_t k = 0; k < r->channels; k++) {
+            float upper = mixed(pixel(r, top, left, k), pixel(r, top, right, k), dx);
+            float lower = mixed(pixel(r, bottom, left, k), pixel(r, bottom, right, k), dx);
+            out[x * r->channels + k] = mixed(upper, lower, y->weights[0]);
+        }
     }
 }
+
+/* top + (bottom - top) * dy of two rows, each left + (right - left) * dx. False: no memory. */
+static bool bilinear_rows(float *out, const resizing *r) {
+    column_tables c;
+    const ib_kernels *kernels = ib__kernels_for(ib__isa_default());
+    bool memory = tables_new(&c, r), fits = memory && fill_tables(&c, r);
+    ib_bilinear_columns columns = {c.n, c.window, c.left, c.right, c.dx};
+    for (size_t y = 0; memory && y < r->height; y++, out += c.n) {
+        const taps *t = &r->rows[y];
+        const uint8_t *upper = r->pixels + t->first * r->stride;
+        if (fits)
+            kernels->bilinear(out, upper, upper + (t->n - 1) * r->stride, t->weights[0], &columns);
+        else
+            bilinear_row(out, r, t);
+    }
+    tables_free(&c);
+    return memory;
+}
+
+/* ---- Other methods ---- */
 
 /* Sums over the columns of each row, then over the rows. */
 static void weighted_row(float *out, const resizing *r, const taps *y) {
@@ -204,7 +254,8 @@ static void copy_pixels(float *out, const resizing *r) {
             *out++ = (float)r->pixels[y * r->stride + i];
 }
 
-static void resize_rows(float *out, resizing *r, const ib_crop *crop, ib_resizing how) {
+/* False: no memory. */
+static bool resize_rows(float *out, resizing *r, const ib_crop *crop, ib_resizing how) {
     float sy = (float)crop->h / (float)r->height, sx = (float)crop->w / (float)r->width;
     taps (*const make)(size_t, float, size_t) = how == IB_RESIZE_BILINEAR  ? bilinear_taps
                                                 : how == IB_RESIZE_NEAREST ? nearest_taps
@@ -213,14 +264,14 @@ static void resize_rows(float *out, resizing *r, const ib_crop *crop, ib_resizin
         r->rows[y] = make(y, sy, crop->h);
     for (size_t x = 0; x < r->width; x++)
         r->columns[x] = make(x, sx, crop->w);
+    if (how == IB_RESIZE_BILINEAR) return bilinear_rows(out, r);
     for (size_t y = 0; y < r->height; y++, out += r->width * r->channels) {
         if (how == IB_RESIZE_AREA)
             area_row(out, r, y, sy, sx, crop->h, crop->w);
-        else if (how == IB_RESIZE_BILINEAR)
-            bilinear_row(out, r, &r->rows[y]);
         else
             weighted_row(out, r, &r->rows[y]);
     }
+    return true;
 }
 
 ib_status ib__image_resize(float *out, size_t height, size_t width, const ib_image *image,
@@ -235,17 +286,10 @@ ib_status ib__image_resize(float *out, size_t height, size_t width, const ib_ima
         copy_pixels(out, &r);
         return IB_OK;
     }
-    r.line = r.used + 4;
-    taps *both = calloc(height + width + 1, sizeof *both);
-    float *lines = calloc(2 * r.line, sizeof *lines);
-    bool good = both != NULL && lines != NULL;
-    if (good) {
-        r.rows = both;
-        r.columns = both + height;
-        r.lines = lines;
-        resize_rows(out, &r, crop, how);
-    }
-    free(both);
-    free(lines);
+    r.rows = calloc(height + width + 1, sizeof *r.rows);
+    if (r.rows == NULL) return ib__fail_memory(err);
+    r.columns = r.rows + height;
+    bool good = resize_rows(out, &r, crop, how);
+    free(r.rows);
     return good ? IB_OK : ib__fail_memory(err);
 }

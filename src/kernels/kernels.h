@@ -171,6 +171,34 @@ typedef void ib_k_adam_fn(float *w, float *m, float *v, float *vhat, const float
 typedef void ib_k_rmsprop_fn(float *w, float *v, float *mean, float *momentum, const float *g, size_t n,
                              const ib_rmsprop_args *a);
 
+/* Rows of images, in bytes.
+ * widen/1   A row of a colour component twice as wide, out: [2 w], w > 0, as libjpeg's "fancy" upsampling.
+ * Each sample lies between its neighbours, the ends are their own. far NULL    s = near:             out[2x]
+ * = (3 s[x] + s[x-1] + 1) >> 2, out[2x+1] = (3 s[x] + s[x+1] + 2) >> 2 otherwise   s = 3 near + far: out[2x]
+ * = (3 s[x] + s[x-1] + 8) >> 4, out[2x+1] = (3 s[x] + s[x+1] + 7) >> 4 */
+typedef void ib_k_widen_fn(uint8_t *out, const uint8_t *near, const uint8_t *far, size_t w);
+
+/* ycc_to_rgb/1   w pixels of luminance and two colour differences, each a row of its own, to red, green and
+ * blue, out: [w, 3]. With b = cb - 128, r = cr - 128, in 16 bits behind the point and cut to 0 .. 255: red =
+ * y + r + (26345 r + 2^15 >> 16), green = y - r + (18734 r - 22554 b + 2^15 >> 16), blue = y + 2 b + (-14942
+ * b + 2^15 >> 16), which are y + 1.402 r, y - 0.344136 b - 0.714136 r, y + 1.772 b. */
+typedef void ib_k_ycc_to_rgb_fn(uint8_t *out, const uint8_t *y, const uint8_t *cb, const uint8_t *cr,
+                                size_t w);
+
+/* bilinear/1   n numbers between two rows of bytes: out[i] = top + (bottom - top) * dy, where top is
+ * a + (b - a) * dx[i] of bytes a and b of the upper row, bottom the same of the lower row. The a and b of
+ * four numbers lie in a window of 16 bytes that begins at window[i / 4]; left[i] and right[i] say where in
+ * it, in their lowest byte; the others are those of IB_PLACE, as PSHUFB wants them. Tables go on to a
+ * multiple of 16 numbers, with windows that may be read. */
+#define IB_PLACE UINT32_C(0x80808000)
+typedef struct ib_bilinear_columns {
+    size_t n;
+    const uint32_t *window, *left, *right;
+    const float *dx;
+} ib_bilinear_columns;
+typedef void ib_k_bilinear_fn(float *out, const uint8_t *upper, const uint8_t *lower, float dy,
+                              const ib_bilinear_columns *c);
+
 typedef struct ib_kernels {
     ib_isa isa;
     ib_map_fn *map[IB_MAP_COUNT];
