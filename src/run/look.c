@@ -46,6 +46,15 @@ static void print_numbers(const looking *l, const ib_tensor *t, size_t first, si
     if (n > NUMBERS) ib__say(l->options, " ...");
 }
 
+/* Ends of lines and other control characters as blanks: a terminal would obey them. */
+static void make_printable(char *text) {
+    for (unsigned char *c = (unsigned char *)text; *c != 0; c++)
+        if (*c < ' ' || *c == 0x7f || (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)) {
+            if (*c == 0xc2) *c++ = ' ';
+            *c = ' ';
+        }
+}
+
 /* Texts in quotes, cut between characters where they are long. */
 static void print_texts(const looking *l, const ib_tensor *t, size_t n) {
     for (size_t i = 0; i < n && i < NUMBERS; i++) {
@@ -54,7 +63,11 @@ static void print_texts(const looking *l, const ib_tensor *t, size_t n) {
         size_t shown = length < LETTERS ? length : LETTERS;
         while (shown < length && ((unsigned char)text[shown] & 0xc0) == 0x80)
             shown--;
-        ib__say(l->options, " \"%.*s%s\"", (int)shown, text, shown < length ? "..." : "");
+        char clean[LETTERS + 1];
+        memcpy(clean, text, shown);
+        clean[shown] = '\0';
+        make_printable(clean);
+        ib__say(l->options, " \"%s%s\"", clean, shown < length ? "..." : "");
     }
     if (n > NUMBERS) ib__say(l->options, " ...");
 }

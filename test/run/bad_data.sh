@@ -144,6 +144,8 @@ bad "damaged record" 'damaged.tfrecord, record 0 at offset 0: the CRC of the dat
 byte 255 | dd of=damaged.tfrecord bs=1 seek=3 conv=notrunc status=none
 bad "damaged length" 'damaged.tfrecord, record 0 at offset 0: expected a TFRecord: the CRC of the length does not hold' \
     "{tfrecord: [damaged.tfrecord], $records}"
+classes=2 bad "label of the second file" 'second.tfrecord, row [0-9]+, data.train.y\[[0-9]+\]: expected a class from 0 to 1' \
+    "{tfrecord: [first.tfrecord, second.tfrecord], $records, rows: [12, 25]}"
 classes=2 late "label of a record" 'first.tfrecord, (row [0-9]+, )?data.train.y\[[0-9]+\]: expected a class from 0 to 1' \
     "{tfrecord: [first.tfrecord, second.tfrecord], $records, pipeline: [batch: 2]}"
 

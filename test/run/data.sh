@@ -90,6 +90,9 @@ has peek 'x: float32 \(32, 64\), from 0 to 16; ' "$isobit" data plain.yaml --pee
 has order '^batch 9: ([0-9]+ ){11}[0-9]+$' "$isobit" data plain.yaml --order
 has images 'batch 1: 128 images in pictures' "$isobit" data "$root/examples/mnist/experiment.yaml" --peek 2 --save-images pictures
 [ "$(find pictures -name '*.png' | wc -l)" -eq 256 ] || fail "256 images were expected"
+experiment texts "{texts: $root/test/golden/text_folder, shuffle: false, pipeline: [batch: 2]}"
+has texts 'x: string \(2, 1\); "in the beginning was a word and the word[^"]*\.\.\." "the beginning' "$isobit" data texts.yaml --peek 1
+has "no line feed" '^  x: .*short "' "$isobit" data texts.yaml --peek 4
 bad nothing "expected data.test, found none" "$isobit" data plain.yaml --part test
 bad "no images" "expected a field of images" "$isobit" data plain.yaml --save-images pictures
 bad "no end" "the data have no end" "$isobit" data endless.yaml --order
