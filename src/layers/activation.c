@@ -9,11 +9,6 @@
 
 #define NO IB_NO_NODE
 
-struct ib_activation {
-    const char *name;
-    ib_node (*call)(ib_graph *g, ib_node x);
-};
-
 static ib_node constant(ib_graph *g, double value) {
     return ib__op_constant(g, (float)value);
 }
@@ -312,71 +307,112 @@ static ib_node sparsemax(ib_graph *g, ib_node x) {
     return ib__sparsemax(g, x, ib__node_shape(g, x).rank - 1);
 }
 
-static const ib_activation activations[] = {{"linear", linear},
-                                            {"relu", ib__op_relu},
-                                            {"relu6", relu6},
-                                            {"softmax", softmax},
-                                            {"log_softmax", log_softmax},
-                                            {"sigmoid", sigmoid},
-                                            {"tanh", tanh_of},
-                                            {"softplus", softplus},
-                                            {"elu", elu},
-                                            {"selu", selu},
-                                            {"celu", celu},
-                                            {"gelu", gelu},
-                                            {"softsign", softsign},
-                                            {"silu", silu},
-                                            {"exponential", ib__op_exp},
-                                            {"leaky_relu", leaky_relu},
-                                            {"hard_sigmoid", hard_sigmoid},
-                                            {"hard_silu", hard_silu},
-                                            {"mish", mish},
-                                            {"hard_tanh", hard_tanh},
-                                            {"hard_shrink", hard_shrink},
-                                            {"soft_shrink", soft_shrink},
-                                            {"tanh_shrink", tanh_shrink},
-                                            {"log_sigmoid", log_sigmoid},
-                                            {"squareplus", squareplus},
-                                            {"sparse_plus", sparse_plus},
-                                            {"sparse_sigmoid", sparse_sigmoid},
-                                            {"glu", glu},
-                                            {"sparsemax", sparsemax}};
+static const struct {
+    const char *name;
+    ib_node (*call)(ib_graph *g, ib_node x);
+} activations[] = {{"linear", linear},
+                   {"relu", ib__op_relu},
+                   {"relu6", relu6},
+                   {"softmax", softmax},
+                   {"log_softmax", log_softmax},
+                   {"sigmoid", sigmoid},
+                   {"tanh", tanh_of},
+                   {"softplus", softplus},
+                   {"elu", elu},
+                   {"selu", selu},
+                   {"celu", celu},
+                   {"gelu", gelu},
+                   {"softsign", softsign},
+                   {"silu", silu},
+                   {"exponential", ib__op_exp},
+                   {"leaky_relu", leaky_relu},
+                   {"hard_sigmoid", hard_sigmoid},
+                   {"hard_silu", hard_silu},
+                   {"mish", mish},
+                   {"hard_tanh", hard_tanh},
+                   {"hard_shrink", hard_shrink},
+                   {"soft_shrink", soft_shrink},
+                   {"tanh_shrink", tanh_shrink},
+                   {"log_sigmoid", log_sigmoid},
+                   {"squareplus", squareplus},
+                   {"sparse_plus", sparse_plus},
+                   {"sparse_sigmoid", sparse_sigmoid},
+                   {"glu", glu},
+                   {"sparsemax", sparsemax}};
 enum { ACTIVATIONS = sizeof activations / sizeof *activations };
 
-ib_status ib__activation_find(const ib_activation **out, const ib_value *config, const char *where,
-                              ib_error *err) {
+static ib_status unknown(const char *name, const char *where, ib_error *err) {
+    const char *names[ACTIVATIONS];
+    for (size_t i = 0; i < ACTIVATIONS; i++)
+        names[i] = activations[i].name;
+    if (strcmp(name, "threshold") == 0)
+        return ib__fail(err, IB_UNSUPPORTED, where,
+                        "activation threshold has arguments that a name does not give; "
+                        "keras.ops.threshold in a Functional model has them");
+    const char *near = ib__nearest(name, names, ACTIVATIONS);
+    return ib__fail(err, IB_BAD_INPUT, where, "unknown activation \"%.60s\"%s%s", name,
+                    near ? "; nearest is " : "", near ? near : "");
+}
+
+/* A layer as activation, as in Dense(4, activation=LeakyReLU(0.2)). */
+static ib_status find_layer(ib_activation *out, const char *class_name, const ib_value *settings,
+                            const char *where, ib_value **canonical, ib_error *err) {
+    char snake[128];
+    ib_layer *layer;
+    ib__snake_case(snake, sizeof snake, class_name);
+    ib_status status = ib__layer_new(&layer, class_name, settings, snake, where, err);
+    if (status != IB_OK) return status;
+    if (!ib__activation_of_layer(out, layer))
+        status =
+            ib__fail(err, IB_UNSUPPORTED, where,
+                     "layer %s as activation is not supported: give it as a layer of its own", class_name);
+    if (status == IB_OK && canonical) {
+        *canonical = ib__serialized("keras.layers", class_name, ib__value_copy(layer->config));
+        if (!*canonical) status = ib__fail_memory(err);
+    }
+    ib__layer_free(layer);
+    return status;
+}
+
+ib_status ib__activation_find(ib_activation *out, const ib_value *config, const char *where,
+                              ib_value **canonical, ib_error *err) {
     static const char *const aliases[][2] = {{"swish", "silu"}, {"hard_swish", "hard_silu"}};
-    *out = &activations[0];
-    if (!config || config->kind == IB_NULL) return IB_OK;
-    const char *name;
-    const ib_value *settings;
-    ib_status status = ib__serialized_parts(config, "an activation", where, &name, &settings, err);
+    *out = (ib_activation){0};
+    const char *name = "linear";
+    const ib_value *settings = NULL;
+    ib_status status = IB_OK;
+    if (config && config->kind != IB_NULL)
+        status = ib__serialized_parts(config, "an activation", where, &name, &settings, err);
     if (status != IB_OK) return status;
     if (ib__value_is_string(ib__value_get(config, "class_name"), "function") &&
         ib__value_is(settings, IB_STRING))
         name = settings->string;
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
         if (strcmp(name, aliases[i][0]) == 0) name = aliases[i][1];
-    const char *names[ACTIVATIONS];
-    for (size_t i = 0; i < ACTIVATIONS; i++) {
-        names[i] = activations[i].name;
-        *out = &activations[i];
-        if (strcmp(names[i], name) == 0) return IB_OK;
-    }
-    if (strcmp(name, "threshold") == 0)
-        return ib__fail(err, IB_UNSUPPORTED, where,
-                        "activation threshold has arguments that a name does not give; "
-                        "keras.ops.threshold in a Functional model has them");
-    if (ib__layer_class(name))
-        return ib__fail(err, IB_UNSUPPORTED, where, "activation %s is not supported yet", name);
-    const char *near = ib__nearest(name, names, ACTIVATIONS);
-    return ib__fail(err, IB_BAD_INPUT, where, "unknown activation \"%.60s\"%s%s", name,
-                    near ? "; nearest is " : "", near ? near : "");
+    size_t i = 0;
+    while (i < ACTIVATIONS && strcmp(activations[i].name, name) != 0)
+        i++;
+    if (i == ACTIVATIONS && config && config->kind == IB_MAP && ib__layer_class(name))
+        return find_layer(out, name, settings, where, canonical, err);
+    if (i == ACTIVATIONS) return unknown(name, where, err);
+    out->name = activations[i].name;
+    out->call = activations[i].call;
+    if (canonical) *canonical = ib__value_string(out->name);
+    return !canonical || *canonical ? IB_OK : ib__fail_memory(err);
+}
+
+/* A layer of float32 alone: of another policy than the layer around it, it would cast. */
+static ib_node layer_call(const ib_activation *activation, ib_graph *g, ib_node x) {
+    if (ib__graph_format(g) == IB_FORMAT_F32 && activation->format == IB_FORMAT_F32)
+        return activation->of_layer(activation, g, x);
+    return ib__graph_fail(g, IB_UNSUPPORTED, "layer %s as activation is supported in float32 only",
+                          activation->name);
 }
 
 /* In a 16-bit format computed in float32 and rounded once, but for what is exact anyway. */
 ib_node ib__activation_call(const ib_activation *activation, ib_graph *g, ib_node x) {
     ib_format format = ib__graph_format(g);
+    if (!activation->call) return layer_call(activation, g, x);
     if (format == IB_FORMAT_F32 || activation->call == linear || activation->call == ib__op_relu)
         return activation->call(g, x);
     (void)ib__graph_set_format(g, IB_FORMAT_F32);
@@ -402,9 +438,5 @@ const char *ib__activation_name(const ib_activation *activation) {
 ib_status ib__read_activation(const ib_field *field, const ib_value *value, const char *where, void *out,
                               ib_value **canonical, ib_error *err) {
     (void)field;
-    const ib_activation **activation = out;
-    ib_status status = ib__activation_find(activation, value, where, err);
-    if (status != IB_OK) return status;
-    *canonical = ib__value_string((*activation)->name);
-    return *canonical ? IB_OK : ib__fail_memory(err);
+    return ib__activation_find(out, value, where, canonical, err);
 }

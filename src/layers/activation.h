@@ -5,7 +5,10 @@
 #ifndef IB_LAYERS_ACTIVATION_H
 #define IB_LAYERS_ACTIVATION_H
 
-#include "graph/graph.h"
+#include "layers/internal.h"
+
+/* Takes the settings of a layer that can be an activation; false: it cannot. */
+bool ib__activation_of_layer(ib_activation *out, const ib_layer *layer);
 
 ib_node ib__softmax(ib_graph *g, ib_node x, unsigned axes); /* remembers its logits */
 ib_node ib__log_softmax(ib_graph *g, ib_node x, unsigned axes);

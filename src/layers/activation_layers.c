@@ -8,10 +8,7 @@
 #include "layers/internal.h"
 
 typedef struct settings {
-    const ib_activation *activation;
-    double limit, slope, threshold, alpha;
-    int64_t axes[IB_RANK_MAX]; /* of Softmax */
-    int n_axes;
+    ib_activation activation; /* its function; or the layer's own settings */
 } settings;
 
 #define AT(member) .offset = offsetof(settings, member)
@@ -28,19 +25,37 @@ typedef struct settings {
 
 static const ib_field activation_fields[] = {
     IB_LAYER_FIELDS, {.key = "activation", .read = ib__read_activation, AT(activation)}};
-static const ib_field relu_fields[] = {
-    IB_LAYER_FIELDS,
-    {.key = "max_value", .fallback = "null", .read = ib__read_optional_real, AT(limit), .high = 0x1p100},
-    {.key = "negative_slope", .fallback = "0.0", .read = ib__read_real, AT(slope), .high = 0x1p100},
-    {.key = "threshold", .fallback = "0.0", .read = ib__read_real, AT(threshold), .high = 0x1p100}};
-static const ib_field leaky_relu_fields[] = {
-    IB_LAYER_FIELDS,
-    {.key = "negative_slope", .fallback = "0.3", .read = ib__read_real, AT(slope), .high = 0x1p100}};
-static const ib_field elu_fields[] = {
-    {.key = "name", .read = ib__read_name},
-    {.key = "alpha", .fallback = "1.0", .read = ib__read_real, AT(alpha), .low = -0x1p100, .high = 0x1p100},
-    {.key = "trainable", .fallback = "true", .read = ib__read_flag},
-    {.key = "dtype", .fallback = "\"float32\"", .read = ib__read_dtype}};
+static const ib_field relu_fields[] = {IB_LAYER_FIELDS,
+                                       {.key = "max_value",
+                                        .fallback = "null",
+                                        .read = ib__read_optional_real,
+                                        AT(activation.limit),
+                                        .high = 0x1p100},
+                                       {.key = "negative_slope",
+                                        .fallback = "0.0",
+                                        .read = ib__read_real,
+                                        AT(activation.slope),
+                                        .high = 0x1p100},
+                                       {.key = "threshold",
+                                        .fallback = "0.0",
+                                        .read = ib__read_real,
+                                        AT(activation.threshold),
+                                        .high = 0x1p100}};
+static const ib_field leaky_relu_fields[] = {IB_LAYER_FIELDS,
+                                             {.key = "negative_slope",
+                                              .fallback = "0.3",
+                                              .read = ib__read_real,
+                                              AT(activation.slope),
+                                              .high = 0x1p100}};
+static const ib_field elu_fields[] = {{.key = "name", .read = ib__read_name},
+                                      {.key = "alpha",
+                                       .fallback = "1.0",
+                                       .read = ib__read_real,
+                                       AT(activation.alpha),
+                                       .low = -0x1p100,
+                                       .high = 0x1p100},
+                                      {.key = "trainable", .fallback = "true", .read = ib__read_flag},
+                                      {.key = "dtype", .fallback = "\"float32\"", .read = ib__read_dtype}};
 
 CONFIGURE(activation_configure, activation_fields)
 CONFIGURE(relu_configure, relu_fields)
@@ -51,31 +66,66 @@ static ib_status activation_shape(const ib_layer *layer, const ib_shape *inputs,
                                   ib_error *err) {
     const settings *s = layer->settings;
     ib_status status = ib__layer_same_shape(layer, inputs, n, out, err);
-    return status == IB_OK ? ib__activation_shape(s->activation, layer, out, err) : status;
+    return status == IB_OK ? ib__activation_shape(&s->activation, layer, out, err) : status;
 }
 
 static ib_node activation_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
     (void)n;
     const settings *s = layer->settings;
-    return ib__activation_call(s->activation, b->g, inputs[0]);
+    return ib__activation_call(&s->activation, b->g, inputs[0]);
 }
 
-static ib_node relu_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
-    (void)n;
-    const settings *s = layer->settings;
-    return ib__general_relu(b->g, inputs[0], s->slope, !isnan(s->limit), s->limit, s->threshold);
+static ib_node relu_of(const ib_activation *a, ib_graph *g, ib_node x) {
+    return ib__general_relu(g, x, a->slope, !isnan(a->limit), a->limit, a->threshold);
 }
 
-static ib_node leaky_relu_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
-    (void)n;
-    const settings *s = layer->settings;
-    return ib__leaky_relu(b->g, inputs[0], s->slope);
+static ib_node leaky_relu_of(const ib_activation *a, ib_graph *g, ib_node x) {
+    return ib__leaky_relu(g, x, a->slope);
 }
 
-static ib_node elu_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {
-    (void)n;
-    const settings *s = layer->settings;
-    return ib__elu(b->g, inputs[0], s->alpha);
+static ib_node elu_of(const ib_activation *a, ib_graph *g, ib_node x) {
+    return ib__elu(g, x, a->alpha);
+}
+
+static unsigned softmax_axes(const ib_activation *a, int rank) {
+    return ib__axes_mask(a->axes, a->n_axes, rank);
+}
+
+static ib_node softmax_of(const ib_activation *a, ib_graph *g, ib_node x) {
+    unsigned axes = softmax_axes(a, ib__node_shape(g, x).rank);
+    return axes ? ib__softmax(g, x, axes)
+                : ib__graph_fail(g, IB_BAD_INPUT,
+                                 "layer Softmax as activation: axis is outside of the input's axes");
+}
+
+#define CALL_OF(prefix)                                                                                      \
+    static ib_node prefix##_call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t n) {            \
+        (void)n;                                                                                             \
+        return prefix##_of(layer->settings, b->g, inputs[0]);                                                \
+    }
+CALL_OF(relu)
+CALL_OF(leaky_relu)
+CALL_OF(elu)
+
+bool ib__activation_of_layer(ib_activation *out, const ib_layer *layer) {
+    static const struct {
+        const ib_layer_class *class;
+        ib_node (*of_layer)(const ib_activation *activation, ib_graph *g, ib_node x);
+    } known[] = {{&ib__layer_activation, NULL},
+                 {&ib__layer_relu, relu_of},
+                 {&ib__layer_leaky_relu, leaky_relu_of},
+                 {&ib__layer_elu, elu_of},
+                 {&ib__layer_softmax, softmax_of}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (layer->class != known[i].class) continue;
+        *out = ((const settings *)layer->settings)->activation;
+        if (!known[i].of_layer) return true;
+        out->name = layer->class->name;
+        out->of_layer = known[i].of_layer;
+        out->format = layer->compute;
+        return true;
+    }
+    return false;
 }
 
 CLASS(activation, "Activation", activation, activation_shape);
@@ -85,19 +135,15 @@ CLASS(elu, "ELU", elu, ib__layer_same_shape);
 
 /* ---- Softmax: over one axis or several together ---- */
 
-static const ib_field softmax_fields[] = {IB_LAYER_FIELDS,
-                                          {.key = "axis", .fallback = "-1", .read = ib__read_axes, AT(axes)}};
+static const ib_field softmax_fields[] = {
+    IB_LAYER_FIELDS, {.key = "axis", .fallback = "-1", .read = ib__read_axes, AT(activation.axes)}};
 
 static ib_status softmax_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
-    settings *s = layer->settings;
+    ib_activation *s = layer->settings;
     ib_status status = ib__layer_configure(layer, softmax_fields,
                                            sizeof softmax_fields / sizeof *softmax_fields, config, err);
     if (status == IB_OK) s->n_axes = ib__axes_count(ib__value_get(layer->config, "axis"));
     return status;
-}
-
-static unsigned softmax_axes(const settings *s, int rank) {
-    return ib__axes_mask(s->axes, s->n_axes, rank);
 }
 
 static ib_status softmax_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
@@ -138,10 +184,10 @@ static const ib_field prelu_fields[] = {
     {.key = "alpha_initializer", .fallback = "\"zeros\"", .read = ib__read_initializer},
     {.key = "alpha_regularizer", .fallback = "null", .read = ib__read_regularizer},
     {.key = "alpha_constraint", .fallback = "null", .read = ib__read_constraint},
-    {.key = "shared_axes", .fallback = "null", .read = read_shared, AT(axes), .choices = "list"}};
+    {.key = "shared_axes", .fallback = "null", .read = read_shared, AT(activation.axes), .choices = "list"}};
 
 static ib_status prelu_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
-    settings *s = layer->settings;
+    ib_activation *s = layer->settings;
     ib_status status =
         ib__layer_configure(layer, prelu_fields, sizeof prelu_fields / sizeof *prelu_fields, config, err);
     if (status != IB_OK) return status;
@@ -152,7 +198,7 @@ static ib_status prelu_configure(ib_layer *layer, const ib_value *config, ib_err
 
 static ib_status prelu_shape(const ib_layer *layer, const ib_shape *inputs, size_t n, ib_shape *out,
                              ib_error *err) {
-    const settings *s = layer->settings;
+    const ib_activation *s = layer->settings;
     ib_status status = ib__layer_same_shape(layer, inputs, n, out, err);
     if (status != IB_OK) return status;
     unsigned shared = ib__axes_mask(s->axes, s->n_axes, out->rank);
@@ -167,7 +213,7 @@ static ib_status prelu_shape(const ib_layer *layer, const ib_shape *inputs, size
 
 static ib_status prelu_build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {
     (void)n;
-    const settings *s = layer->settings;
+    const ib_activation *s = layer->settings;
     unsigned shared = ib__axes_mask(s->axes, s->n_axes, inputs[0].rank);
     ib_shape alpha = {.rank = inputs[0].rank - 1};
     for (int i = 0; i < alpha.rank; i++)

@@ -188,7 +188,7 @@ static ib_node simple_step(ib_layer *layer, ib_build *b, const ib_cell_ready *re
     ib_node h = product(g, states[0], ib__layer_weight(layer, g, "recurrent_kernel"), ready->recurrent_drop,
                         1, s->units);
     h = ib__op_add(g, projected(layer, b, x, ready, 1), h);
-    return next[0] = ib__activation_call(s->activation, g, h);
+    return next[0] = ib__activation_call(&s->activation, g, h);
 }
 
 const ib_cell_class ib__cell_simple = {"SimpleRNNCell", one_state, simple_prepare, simple_step};
@@ -224,15 +224,15 @@ static ib_node gru_step(ib_layer *layer, ib_build *b, const ib_cell_ready *ready
     }
     ib_node z = ib__op_add(g, columns(g, xs, 0, 1, s->units), columns(g, inner, 0, 1, s->units));
     ib_node r = ib__op_add(g, columns(g, xs, 1, 1, s->units), columns(g, inner, 1, 1, s->units));
-    z = ib__activation_call(s->recurrent_activation, g, z);
-    r = ib__activation_call(s->recurrent_activation, g, r);
+    z = ib__activation_call(&s->recurrent_activation, g, z);
+    r = ib__activation_call(&s->recurrent_activation, g, r);
     if (s->reset_after)
         candidate = ib__op_multiply(g, r, columns(g, inner, 2, 1, s->units));
     else
         candidate = ib__op_matmul(g, ib__op_multiply(g, r, times(g, h, ready->recurrent_drop[2])),
                                   ready->recurrent[1]);
     candidate =
-        ib__activation_call(s->activation, g, ib__op_add(g, columns(g, xs, 2, 1, s->units), candidate));
+        ib__activation_call(&s->activation, g, ib__op_add(g, columns(g, xs, 2, 1, s->units), candidate));
     ib_node rest = ib__op_subtract(g, ib__op_constant(g, 1.0f), z);
     return next[0] = ib__op_add(g, ib__op_multiply(g, z, h), ib__op_multiply(g, rest, candidate));
 }
@@ -262,12 +262,12 @@ static ib_node lstm_step(ib_layer *layer, ib_build *b, const ib_cell_ready *read
                         4, s->units);
     z = ib__op_add(g, projected(layer, b, x, ready, 4), z);
     if (s->use_bias && biased_last(g, 4)) z = ib__op_add(g, z, bias_row(layer, g, 0));
-    ib_node i = ib__activation_call(s->recurrent_activation, g, columns(g, z, 0, 1, s->units));
-    ib_node f = ib__activation_call(s->recurrent_activation, g, columns(g, z, 1, 1, s->units));
-    ib_node candidate = ib__activation_call(s->activation, g, columns(g, z, 2, 1, s->units));
-    ib_node o = ib__activation_call(s->recurrent_activation, g, columns(g, z, 3, 1, s->units));
+    ib_node i = ib__activation_call(&s->recurrent_activation, g, columns(g, z, 0, 1, s->units));
+    ib_node f = ib__activation_call(&s->recurrent_activation, g, columns(g, z, 1, 1, s->units));
+    ib_node candidate = ib__activation_call(&s->activation, g, columns(g, z, 2, 1, s->units));
+    ib_node o = ib__activation_call(&s->recurrent_activation, g, columns(g, z, 3, 1, s->units));
     next[1] = ib__op_add(g, ib__op_multiply(g, f, states[1]), ib__op_multiply(g, i, candidate));
-    return next[0] = ib__op_multiply(g, o, ib__activation_call(s->activation, g, next[1]));
+    return next[0] = ib__op_multiply(g, o, ib__activation_call(&s->activation, g, next[1]));
 }
 
 const ib_cell_class ib__cell_lstm = {"LSTMCell", lstm_states, lstm_prepare, lstm_step};

@@ -11,7 +11,7 @@
 typedef struct ib_cell {
     ib_window_settings window; /* of ConvLSTM */
     int64_t units;             /* or filters */
-    const ib_activation *activation, *recurrent_activation;
+    ib_activation activation, recurrent_activation;
     bool use_bias, unit_forget_bias, reset_after;
     double dropout, recurrent_dropout;
     int64_t seed;

@@ -165,10 +165,10 @@ static ib_node step(ib_layer *layer, ib_build *b, const ib_cell_ready *ready, ib
     ib_node z = ib__window_leave(&w, g, ib__op_add(g, x, h)), gate[GATES];
     for (int i = 0; i < GATES; i++) {
         gate[i] = ib__cell_part(g, z, w.data_format ? 1 : w.axes + 1, i * s->units, s->units);
-        gate[i] = ib__activation_call(i == 2 ? s->activation : s->recurrent_activation, g, gate[i]);
+        gate[i] = ib__activation_call(i == 2 ? &s->activation : &s->recurrent_activation, g, gate[i]);
     }
     next[1] = ib__op_add(g, ib__op_multiply(g, gate[1], in[1]), ib__op_multiply(g, gate[0], gate[2]));
-    return next[0] = ib__op_multiply(g, gate[3], ib__activation_call(s->activation, g, next[1]));
+    return next[0] = ib__op_multiply(g, gate[3], ib__activation_call(&s->activation, g, next[1]));
 }
 
 const ib_cell_class ib__cell_conv_lstm = {"ConvLSTMCell", states, prepare, step};

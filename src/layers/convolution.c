@@ -44,13 +44,13 @@ ib_status ib__conv_output(const ib_layer *layer, const ib_shape *input, const ib
                           ib_error *err) {
     const ib_convolution *s = layer->settings;
     ib_status status = ib__window_output(layer, input, y, out, err);
-    return status == IB_OK ? ib__activation_shape(s->activation, layer, out, err) : status;
+    return status == IB_OK ? ib__activation_shape(&s->activation, layer, out, err) : status;
 }
 
 ib_node ib__conv_finish(const ib_layer *layer, ib_graph *g, ib_node y) {
     const ib_convolution *s = layer->settings;
     if (s->use_bias) y = ib__op_add(g, y, ib__layer_weight(layer, g, "bias"));
-    return ib__activation_call(s->activation, g, ib__window_leave(&s->window, g, y));
+    return ib__activation_call(&s->activation, g, ib__window_leave(&s->window, g, y));
 }
 
 /* ---- Conv1D, Conv2D, Conv3D ---- */

@@ -11,7 +11,7 @@ typedef struct ib_convolution {
     ib_window_settings window;
     int64_t filters, groups, multiplier;
     int64_t output_padding[IB_AXES_MAX]; /* of transposed ones; -1: Keras's own choice */
-    const ib_activation *activation;
+    ib_activation activation;
     bool use_bias;
 } ib_convolution;
 

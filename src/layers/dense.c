@@ -76,7 +76,7 @@ const ib_layer_class ib__layer_input = {
 
 typedef struct dense {
     int64_t units;
-    const ib_activation *activation;
+    ib_activation activation;
     bool use_bias;
 } dense;
 
@@ -108,7 +108,7 @@ static ib_status shape(const ib_layer *layer, const ib_shape *inputs, size_t n, 
                         text);
     }
     out->dims[out->rank - 1] = s->units;
-    return ib__activation_shape(s->activation, layer, out, err);
+    return ib__activation_shape(&s->activation, layer, out, err);
 }
 
 static ib_status build(ib_layer *layer, const ib_shape *inputs, size_t n, ib_error *err) {
@@ -126,7 +126,7 @@ static ib_node call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t 
     const dense *s = layer->settings;
     ib_node y = ib__op_matmul(b->g, inputs[0], ib__layer_weight(layer, b->g, "kernel"));
     if (s->use_bias) y = ib__op_add(b->g, y, ib__layer_weight(layer, b->g, "bias"));
-    return ib__activation_call(s->activation, b->g, y);
+    return ib__activation_call(&s->activation, b->g, y);
 }
 
 const ib_layer_class ib__layer_dense = {.name = "Dense",

@@ -94,7 +94,7 @@ ib_node ib__einsum(ib_graph *g, const char *equation, ib_node a, ib_node b) {
 typedef struct einsum_dense {
     const char *equation, *bias_axes; /* in the layer's arena; bias_axes NULL: no bias */
     ib_shape given;                   /* output_shape, -1: unknown */
-    const ib_activation *activation;
+    ib_activation activation;
 } einsum_dense;
 
 static ib_status read_text(const ib_field *field, const ib_value *value, const char *where, void *out,
@@ -242,7 +242,7 @@ static ib_status shape(const ib_layer *layer, const ib_shape *inputs, size_t n, 
     if (status == IB_OK) status = analyse(layer, &inputs[0], &a, err);
     if (status != IB_OK) return status;
     *out = a.out;
-    return ib__activation_shape(((const einsum_dense *)layer->settings)->activation, layer, out, err);
+    return ib__activation_shape(&((const einsum_dense *)layer->settings)->activation, layer, out, err);
 }
 
 /* The kernel's initializer with the axes that count as inputs and outputs, where it has such settings. */
@@ -287,7 +287,7 @@ static ib_node call(ib_layer *layer, ib_build *b, const ib_node *inputs, size_t 
     const einsum_dense *s = layer->settings;
     ib_node y = ib__einsum(b->g, s->equation, inputs[0], ib__layer_weight(layer, b->g, "kernel"));
     if (s->bias_axes) y = ib__op_add(b->g, y, ib__layer_weight(layer, b->g, "bias"));
-    return ib__activation_call(s->activation, b->g, y);
+    return ib__activation_call(&s->activation, b->g, y);
 }
 
 const ib_layer_class ib__layer_einsum_dense = {.name = "EinsumDense",

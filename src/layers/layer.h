@@ -229,10 +229,21 @@ ib_status ib__initialize(float *data, const ib_shape *shape, const ib_value *ini
 ib_status ib__initializer_check(const ib_value *initializer, const char *where, ib_error *err);
 
 /* ---- Activations (src/layers/activation.c): config is a name, NULL or a serialized function. ---- */
+/* A function by name, or a layer without weights (ReLU, LeakyReLU, ELU, Softmax, Activation) with its
+ * settings. */
 typedef struct ib_activation ib_activation;
-/* NULL in *out for a linear activation is not used: "linear" is an activation too. Static storage. */
-ib_status ib__activation_find(const ib_activation **out, const ib_value *config, const char *where,
-                              ib_error *err);
+struct ib_activation {
+    const char *name;                        /* of the function; of a layer: its class */
+    ib_node (*call)(ib_graph *g, ib_node x); /* NULL: a layer */
+    ib_node (*of_layer)(const ib_activation *activation, ib_graph *g, ib_node x);
+    double limit, slope, threshold, alpha; /* of a layer */
+    int64_t axes[IB_RANK_MAX];
+    int n_axes;
+    ib_format format; /* the layer's compute dtype */
+};
+/* null: linear. *canonical: how Keras writes it, if that is not config as it is. */
+ib_status ib__activation_find(ib_activation *out, const ib_value *config, const char *where,
+                              ib_value **canonical, ib_error *err);
 ib_node ib__activation_call(const ib_activation *activation, ib_graph *g, ib_node x); /* keeps logits */
 const char *ib__activation_name(const ib_activation *activation);
 

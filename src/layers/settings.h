@@ -46,7 +46,7 @@ ib_read_fn ib__read_dtype;         /* stores nothing; a policy, written as a DTy
 ib_read_fn ib__read_dtype_text;    /* float32 only, written as text */
 
 /* Readers of serialized Keras objects; they store nothing (layer->config keeps the canonical value), but
- * ib__read_activation stores a const ib_activation *. */
+ * ib__read_activation stores an ib_activation. */
 ib_read_fn ib__read_initializer;
 ib_read_fn ib__read_regularizer; /* or null */
 ib_read_fn ib__read_constraint;  /* or null */

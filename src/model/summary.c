@@ -205,7 +205,8 @@ static bool put_member(table *t, const ib_module *root, const ib_module *member)
     ib_buf cells[COLUMNS] = {0};
     const char *texts[COLUMNS];
     put_name(&cells[0], member->name);
-    ib__buf_printf(&cells[0], " (%s)", member->class_name);
+    const char *dot = ib__module_is_op(member) ? strrchr(member->class_name, '.') : NULL;
+    ib__buf_printf(&cells[0], " (%s)", dot ? dot + 1 : member->class_name);
     put_shapes(&cells[1], member);
     put_number(&cells[2], count_module(member));
     put_connections(&cells[3], root, member);

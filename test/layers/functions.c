@@ -6,6 +6,7 @@
 #include "golden.h"
 
 #include "layers/activation.h"
+#include "layers/run_layer.h"
 #include "layers/layer.h"
 
 static ib_node output_with_gradient(ib_graph *g, ib_node y, ib_node dy, ib_node x) {
@@ -24,11 +25,11 @@ static ib_node call_activation(ib_graph *g, const ib_value *c, ib_node x, bool *
     bool limited = ib__value_number(ib__value_get(kwargs, "max_value"), &limit);
     *known = true;
     if (kwargs->count == 0) {
-        const ib_activation *activation;
+        ib_activation activation;
         ib_value *config = ib__value_string(name);
-        *known = ib__activation_find(&activation, config, name, NULL) == IB_OK;
+        *known = ib__activation_find(&activation, config, name, NULL, NULL) == IB_OK;
         ib__value_free(config);
-        return *known ? ib__activation_call(activation, g, x) : x;
+        return *known ? ib__activation_call(&activation, g, x) : x;
     }
     (void)ib__value_number(ib__value_get(kwargs, "negative_slope"), &slope);
     (void)ib__value_number(ib__value_get(kwargs, "threshold"), &threshold);
@@ -189,6 +190,12 @@ static void test_refusals(void **state) {
         {"Dense", "{units: 2.5}", IB_BAD_INPUT, "layers[3] some, units", "found 2.5"},
         {"Dense", "{units: 2, activation: rellu}", IB_BAD_INPUT, "layers[3] some, activation",
          "nearest is relu"},
+        {"Dense", "{units: 2, activation: {PReLU: {}}}", IB_UNSUPPORTED, "layers[3] some, activation",
+         "layer PReLU as activation is not supported: give it as a layer of its own"},
+        {"Dense", "{units: 2, activation: {LeakyReLU: {slope: 1}}}", IB_BAD_INPUT,
+         "layers[3] some, activation leaky_re_lu", "unknown key \"slope\""},
+        {"Dense", "{units: 2, activation: LeakyReLU}", IB_BAD_INPUT, "layers[3] some, activation",
+         "leaky_relu"},
         {"Dense", "{units: 2, activation: threshold}", IB_UNSUPPORTED, "layers[3] some, activation",
          "keras.ops.threshold"},
         {"Dense", "{units: 2, kernel_initializer: glorot}", IB_BAD_INPUT,
@@ -387,9 +394,38 @@ static void test_snake_case(void **state) {
     }
 }
 
+/* A layer as activation gives the bits of the layer. */
+static void test_layers_as_activation(void **state) {
+    (void)state;
+    static const char *const layers[][2] = {
+        {"ReLU", "{max_value: 1.5, negative_slope: 0.25, threshold: 0.5}"},
+        {"LeakyReLU", "{negative_slope: 0.2}"},
+        {"ELU", "{alpha: 0.7}"},
+        {"Softmax", "{axis: [1, 2]}"},
+        {"Activation", "{activation: mish}"}};
+    enum { SIZE = 2 * 3 * 5 };
+    float x[SIZE], alone[SIZE], within[SIZE];
+    for (int i = 0; i < SIZE; i++)
+        x[i] = (float)(i * 7 % SIZE - SIZE / 2) / 5.0f;
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        char yaml[160];
+        (void)snprintf(yaml, sizeof yaml, "{activation: {%s: %s}}", layers[i][0], layers[i][1]);
+        layer_run r = {.class_name = layers[i][0], .yaml = layers[i][1], .shape = {3, {2, 3, 5}}, .x = x};
+        run_layer(&r, alone, SIZE);
+        r.class_name = "Activation";
+        r.yaml = yaml;
+        run_layer(&r, within, SIZE);
+        assert_memory_equal(alone, within, sizeof alone);
+        assert_memory_not_equal(alone, x, sizeof alone);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_activations), cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_shapes), cmocka_unit_test(test_dropout),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_activations),
+                                       cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_layers_as_activation),
+                                       cmocka_unit_test(test_shapes),
+                                       cmocka_unit_test(test_dropout),
                                        cmocka_unit_test(test_snake_case)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

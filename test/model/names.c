@@ -86,8 +86,8 @@ static ib_status make_constraint(const ib_value *config, ib_error *err) {
 }
 
 static ib_status make_activation(const ib_value *config, ib_error *err) {
-    const ib_activation *activation;
-    return ib__activation_find(&activation, config, "activation", err);
+    ib_activation activation;
+    return ib__activation_find(&activation, config, "activation", NULL, err);
 }
 
 /* keras.mixed_precision has the policies and an optimizer. */

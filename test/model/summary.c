@@ -7,7 +7,7 @@
 
 static void as_keras(void **state) {
     (void)state;
-    static const char *const names[] = {"cnn", "branched", "twins", "line"};
+    static const char *const names[] = {"cnn", "branched", "twins", "line", "operations"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[256];
         ib_error err = {0};

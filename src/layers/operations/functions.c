@@ -17,10 +17,10 @@ static ib_status infer_number(const ib_layer *layer, const ib_args *args, ib_spe
 /* ---- Without settings: as the activation of the same name ---- */
 
 static void apply_named(ib_build *b, const ib_args *args, const char *name, ib_flow *out) {
-    const ib_activation *activation;
+    ib_activation activation;
     const ib_value config = {.kind = IB_STRING, .string = (char *)name};
-    if (ib__activation_find(&activation, &config, name, NULL) != IB_OK) return;
-    out->node = ib__activation_call(activation, b->g,
+    if (ib__activation_find(&activation, &config, name, NULL, NULL) != IB_OK) return;
+    out->node = ib__activation_call(&activation, b->g,
                                     ib__op_convert(b->g, ib__operand(b->g, args, "x"), IB_TYPE_F32));
 }
 
