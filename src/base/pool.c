@@ -51,7 +51,7 @@ struct ib_pool {
     pthread_cond_t begin, end;
 };
 
-static size_t cpus_allowed(void) {
+size_t ib__pool_cpus(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return (size_t)CPU_COUNT(&set);
     long online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -184,7 +184,7 @@ static size_t start_workers(ib_pool *pool) {
 
 ib_status ib__pool_new(ib_pool **out, size_t threads, ib_error *err) {
     *out = NULL;
-    size_t cpus = cpus_allowed();
+    size_t cpus = ib__pool_cpus();
     if (threads > MOST_THREADS)
         return ib__fail(err, IB_BAD_INPUT, "threads", "expected at most %d, found %zu", MOST_THREADS,
                         threads);

@@ -17,6 +17,7 @@ typedef void ib_part_fn(void *context, size_t part, size_t worker);
  * *out: yours, release with ib__pool_free. */
 ib_status ib__pool_new(ib_pool **out, size_t threads, ib_error *err);
 void ib__pool_free(ib_pool *pool);
+size_t ib__pool_cpus(void); /* CPUs that this process may use, 1 or more */
 size_t ib__pool_threads(const ib_pool *pool);
 
 /* Runs parts 0 .. parts - 1, each once, in any order, and returns when all are done. Not to be called from

@@ -6,7 +6,6 @@
 
 #include <dlfcn.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/nearest.h"
+#include "base/pool.h"
 
 /* 2023-11-14T22:13:20Z, when a fixed clock begins. */
 #define FIXED_CLOCK "1700000000000000000"
@@ -76,13 +76,8 @@ static ib_status apply_word(ib_hold_plan *plan, const char *word, ib_error *err)
     return unknown_name(name, err);
 }
 
-static size_t usable_cpus(void) {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
-}
-
 ib_status ib__hold_plan_init(ib_hold_plan *plan, const char *list, ib_error *err) {
-    *plan = (ib_hold_plan){.every = 100, .threads = usable_cpus()};
+    *plan = (ib_hold_plan){.every = 100, .threads = ib__pool_cpus()};
     bool changes = list == NULL || list[0] == '+' || list[0] == '-';
     for (int i = 0; i < IB_HOLD_COUNT; i++)
         plan->held[i] = changes && holds[i].by_default;

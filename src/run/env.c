@@ -8,7 +8,6 @@
 #include <hdf5.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include <zlib.h>
 
 #include "base/file.h"
+#include "base/pool.h"
 #include "kernels/kernels.h"
 
 static bool put_text(ib_value *map, const char *key, const char *text) {
@@ -76,9 +76,7 @@ static bool fill_cpu(ib_value *map) {
     if (!ib__env_line(model, sizeof model, "/proc/cpuinfo", "model name")) strcpy(model, "unknown");
     bool good = put_text(map, "model", model);
     if (uname(&name) == 0) good = good && put_text(map, "architecture", name.machine);
-    cpu_set_t set;
-    int cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
-    good = good && ib__value_set(map, "cpus", ib__value_int(cpus));
+    good = good && ib__value_set(map, "cpus", ib__value_int((int64_t)ib__pool_cpus()));
     ib_value *features = ib__value_list(), *isas = ib__value_list();
     good = good && features != NULL && isas != NULL && fill_features(features);
     for (int i = 0; good && i < IB_ISA_COUNT; i++)

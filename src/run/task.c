@@ -4,12 +4,12 @@
  */
 #include "run/task.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/pool.h"
 #include "run/adapt.h"
 #include "run/callbacks.h"
 #include "run/scores.h"
@@ -21,9 +21,7 @@ static const char *const part_places[3] = {"data.train", "data.validation", "dat
 
 ib_status ib__runtime_init(ib_runtime *out, size_t threads, const char *isa, ib_error *err) {
     *out = (ib_runtime){.threads = threads, .isa = ib__isa_default()};
-    cpu_set_t set;
-    if (threads == 0)
-        out->threads = sched_getaffinity(0, sizeof set, &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
+    if (threads == 0) out->threads = ib__pool_cpus();
     if (threads > THREADS_MAX)
         return ib__fail(err, IB_BAD_INPUT, "threads", "expected 1 to %d, found %zu", THREADS_MAX, threads);
     if (isa == NULL) return IB_OK;

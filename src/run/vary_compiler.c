@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/pool.h"
 #include "base/spawn.h"
 #include "run/commands.h"
 #include "run/report.h"
@@ -52,7 +53,9 @@ static const char *build(const char *folder, const char *log) {
                                "-DCMAKE_BUILD_TYPE=Release",
                                "-DBUILD_TESTING=OFF",
                                NULL};
-    const char *compile[] = {"cmake", "--build", folder, "--target", "isobit", "--parallel", NULL};
+    char cpus[24];
+    snprintf(cpus, sizeof cpus, "%zu", ib__pool_cpus());
+    const char *compile[] = {"cmake", "--build", folder, "--target", "isobit", "--parallel", cpus, NULL};
     if (!sources_fit()) return "the sources of this isobit are not here";
     if (!can_run("cmake")) return "there is no cmake here";
     if (!can_run(OTHER)) return "there is no " OTHER " here";
