@@ -67,7 +67,7 @@ typedef struct ib__conv_slide {
     size_t channels;
 } ib__conv_slide;
 
-enum { IB__CONV_MAX_HEIGHT = 16, IB__CONV_SLIDE_TAPS = 3 };
+enum { IB__CONV_MAX_HEIGHT = 16, IB__CONV_SLIDE_TAPS = 3, IB__CONV_WINDOW = 3 };
 
 /* A tile of the kernel gradient: `height` neighbouring elements (b, c) of a tap row, by one or two vectors of
  * output channels. Element i is x_element floats of x behind element 0; the output columns for which it lies
@@ -89,6 +89,7 @@ typedef struct ib__conv_weights_tile {
 /* What is the same for all tiles of a kernel gradient: floats from place to place. */
 typedef struct ib__conv_weights_steps {
     size_t x_plane, x_row, x_col, x_element, dy_plane, dy_row, dy_col;
+    size_t h, w, ow, ph, pw; /* for tiles of a whole window */
 } ib__conv_weights_steps;
 
 /* The rows [row0, row1) of one plane of an image's output. A chain that is not finished with them rests in
@@ -112,6 +113,9 @@ typedef struct ib__conv_tiles {
     ib__conv_tile_fn *tile[2][2][IB__CONV_MAX_HEIGHT];
     ib__conv_slide_fn *slide[IB__CONV_MAX_HEIGHT]; /* as tall as tiles one vector wide */
     ib__conv_weights_fn *weights[2][2][IB__CONV_MAX_HEIGHT];
+    /* By channel: all WINDOW x WINDOW taps, stride and dilation 1, by one vector; x and dy are channels only.
+     */
+    ib__conv_weights_fn *window;
     ib_k_transpose_fn *transpose;
 } ib__conv_tiles;
 

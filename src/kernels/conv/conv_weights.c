@@ -20,7 +20,7 @@ enum {
 typedef struct job {
     const ib__conv_tiles *tiles;
     const ib_conv_args *g;
-    bool by_channel;
+    bool by_channel, window;            /* window: all taps in one tile */
     size_t groups, in_group, out_group; /* channels of a group as the tiles see it */
     size_t pieces, piece;               /* a tap row has this many pieces of this many elements */
     ib__conv_weights_steps steps;
@@ -33,23 +33,40 @@ static size_t larger(size_t a, size_t b) {
     return a > b ? a : b;
 }
 
+/* A tile of the whole window goes along x once and loads all nine taps from the level 1 cache. Vectors of
+ * half a cache line do not gain where pixels lie 1 KiB apart: they fall into few sets of it and are loaded
+ * twice. */
+static bool takes_window(const ib__conv_tiles *tiles, const ib_conv_args *g) {
+    bool plane = g->d == 1 && g->od == 1 && g->kd == 1 && g->pd == 0;
+    bool size = g->kh == IB__CONV_WINDOW && g->kw == IB__CONV_WINDOW;
+    bool dense = g->sh == 1 && g->sw == 1 && g->dh == 1 && g->dw == 1;
+    return plane && size && dense && (tiles->width >= 16 || g->co % 256 != 0);
+}
+
 /* By channel the elements of a tile are taps, else (tap, input channel), which lie side by side in x if the
  * taps do. */
 static job job_of(const ib__conv_tiles *tiles, const ib_conv_args *g) {
     job j = {.tiles = tiles, .g = g, .by_channel = ib__conv_by_channel(g)};
+    j.window = j.by_channel && takes_window(tiles, g);
     j.groups = j.by_channel ? 1 : g->groups;
     j.in_group = g->ci / g->groups;
     j.out_group = j.by_channel ? g->co : g->co / g->groups;
     bool joined = j.by_channel || (g->groups == 1 && g->dw == 1 && g->ci < FEW_CHANNELS);
     j.pieces = joined ? 1 : g->kw;
     j.piece = joined ? g->kw * j.in_group : j.in_group;
+    if (j.window) j.piece *= g->kh;
     j.steps = (ib__conv_weights_steps){.x_plane = g->sd * g->h * g->w * g->ci,
                                        .x_row = g->sh * g->w * g->ci,
                                        .x_col = g->sw * g->ci,
                                        .x_element = j.by_channel ? g->dw * g->ci : 1,
                                        .dy_plane = g->oh * g->ow * g->co,
                                        .dy_row = g->ow * g->co,
-                                       .dy_col = g->co};
+                                       .dy_col = g->co,
+                                       .h = g->h,
+                                       .w = g->w,
+                                       .ow = g->ow,
+                                       .ph = g->ph,
+                                       .pw = g->pw};
     return j;
 }
 
@@ -84,12 +101,25 @@ static size_t columns(ib__conv_weights_tile *t) {
     return first;
 }
 
+static size_t vectors_at(const job *j, size_t channel) {
+    return j->window ? 1 : ib__conv_panel(j->tiles, channel, j->out_group);
+}
+
+static ib__conv_weights_tile window_tile(const job *j, size_t channel, size_t height) {
+    return (ib__conv_weights_tile){.x = (ptrdiff_t)channel,
+                                   .dy = channel,
+                                   .height = height,
+                                   .vectors = 1,
+                                   .width = smaller(j->tiles->width, j->out_group - channel),
+                                   .out = channel};
+}
+
 /* The tile of the elements [m, m + height) of piece `piece` in tap row `line`, counted over all tap planes.
  */
 static ib__conv_weights_tile make_tile(const job *j, size_t group, size_t channel, size_t line, size_t piece,
                                        size_t m, size_t height) {
     const ib_conv_args *g = j->g;
-    size_t vectors = ib__conv_panel(j->tiles, channel, j->out_group), plane, planes, row, rows;
+    size_t vectors = vectors_at(j, channel), plane, planes, row, rows;
     size_t e = line / g->kh, a = line % g->kh;
     inside(g->od, g->sd, e, g->dd, g->pd, g->d, &plane, &planes);
     inside(g->oh, g->sh, a, g->dh, g->ph, g->h, &row, &rows);
@@ -119,13 +149,16 @@ static size_t list_tiles(const job *j, size_t from, size_t to, ib__conv_weights_
     size_t n = 0, slot = 0;
     for (size_t group = 0; group < j->groups; group++)
         for (size_t channel = 0, vectors; channel < j->out_group; channel += vectors * j->tiles->width) {
-            vectors = ib__conv_panel(j->tiles, channel, j->out_group);
+            vectors = vectors_at(j, channel);
+            size_t lines = j->window ? 1 : j->g->kd * j->g->kh;
             size_t cuts = ib__conv_ceil_div(j->piece, j->tiles->heights[vectors - 1]);
-            for (size_t u = 0; u < j->g->kd * j->g->kh * j->pieces * cuts; u++, n++) {
+            for (size_t u = 0; u < lines * j->pieces * cuts; u++, n++) {
                 if (!list || n < from || n >= to) continue;
                 size_t cut = u % cuts, m = j->piece * cut / cuts, height = j->piece * (cut + 1) / cuts - m;
                 ib__conv_weights_tile *t = &list[n - from];
-                *t = make_tile(j, group, channel, u / cuts / j->pieces, u / cuts % j->pieces, m, height);
+                *t = j->window ? window_tile(j, channel, height)
+                               : make_tile(j, group, channel, u / cuts / j->pieces, u / cuts % j->pieces, m,
+                                           height);
                 t->slot = slot;
                 slot += height * vectors * j->tiles->width;
             }
@@ -182,9 +215,11 @@ static void do_image(const job *j, const ib__conv_weights_tile *list, size_t n_t
         band.row1 = smaller(g->oh, band.row0 + rows);
         bool ends = band.row1 == g->oh;
         band.pause = !ends || band.plane + 1 < g->od;
-        for (size_t i = 0; i < n_tiles; i++)
-            j->tiles->weights[j->by_channel][list[i].vectors - 1][list[i].height - 1](&list[i], &j->steps,
-                                                                                      &band);
+        for (size_t i = 0; i < n_tiles; i++) {
+            const ib__conv_weights_tile *t = &list[i];
+            ib__conv_weights_fn *run = j->tiles->weights[j->by_channel][t->vectors - 1][t->height - 1];
+            (j->window ? j->tiles->window : run)(t, &j->steps, &band);
+        }
         band.plane += ends;
         band.row0 = ends ? 0 : band.row1;
     }
