@@ -65,8 +65,10 @@ INLINE void pixels(const ib__conv_tile *t, const int height, const bool two, con
     if (i < height) acc[i] = ZERO();
 /* A row that there is; the condition beside it says whether it is meant. */
 #define SLIDE_ROW(i) ((i) < 0 ? 0 : (i) < ROWS ? (i) : ROWS - 1)
+/* Every compiler wants an index inside of the array, also where the pixel is none. */
+#define SLIDE_AT(i) ((i) < 0 || (i) >= ROWS ? 0 : (i))
 #define SLIDE_TAP(i, tap)                                                                                    \
-    if (i >= 0 && i < height) acc[SLIDE_ROW(i)] = FMA(x0, tap, acc[SLIDE_ROW(i)]);
+    if (i >= 0 && i < height) acc[SLIDE_AT(i)] = FMA(x0, tap, acc[SLIDE_AT(i)]);
 #define SLIDE_COLUMN(j)                                                                                      \
     if (j < height + 2 && (j >= 2 || j >= first) && (j < height || j < end)) {                               \
         VEC x0 = whole ? LOAD(x + (j)*step) : LOAD_MASKED(x + (j)*step, mask);                               \
