@@ -270,7 +270,8 @@ ib_status ib__layer_add_part(ib_layer *layer, const char *attribute, const ib_va
     const ib_value *config;
     ib_layer *part;
     ib_status status = ib__serialized_parts(serialized, "a layer", where, &class_name, &config, err);
-    ib_value *whole = status == IB_OK ? with_policy(layer, config) : NULL;
+    bool graph = status == IB_OK && strcmp(class_name, "Functional") == 0; /* whose config has no dtype */
+    ib_value *whole = status != IB_OK ? NULL : graph ? ib__value_copy(config) : with_policy(layer, config);
     if (status == IB_OK && !whole) status = ib__fail_memory(err);
     if (status == IB_OK) status = ib__layer_new(&part, class_name, whole, given_name, where, err);
     ib__value_free(whole);
@@ -278,8 +279,15 @@ ib_status ib__layer_add_part(ib_layer *layer, const char *attribute, const ib_va
     if (status != IB_OK) return status;
     if (out) *out = part;
     if (!canonical) return IB_OK;
-    const char *module = strcmp(class_name, "Sequential") == 0 ? "keras" : "keras.layers";
+    const char *module = graph                                   ? "keras.src.models.functional"
+                         : strcmp(class_name, "Sequential") == 0 ? "keras"
+                                                                 : "keras.layers";
     *canonical = ib__serialized(module, class_name, ib__value_copy(part->config));
+    if (*canonical && graph &&
+        !ib__value_set(*canonical, "registered_name", ib__value_string("Functional"))) {
+        ib__value_free(*canonical);
+        *canonical = NULL;
+    }
     const ib_value *build = ib__value_get(serialized, "build_config");
     if (*canonical && build && !ib__value_set(*canonical, "build_config", ib__value_copy(build))) {
         ib__value_free(*canonical);

@@ -7,3 +7,5 @@ build=$1
 venv=${ISOBIT_VENV:-$build/keras-venv}
 bench/setup "$venv"
 "$venv/bin/python" test/long/keras_check.py "$build/isobit"
+"$venv/bin/python" test/long/keras_names_check.py "$build/isobit"
+"$venv/bin/python" -W ignore test/long/keras_models_check.py "$build/isobit"
