@@ -164,6 +164,16 @@ static void put_input(void *to, ib_type type, const ib_tensor *from, size_t n) {
         ((int32_t *)to)[i] = (int32_t)ib__tensor_at(from, i);
 }
 
+/* Layers over float32 get their input where they read it, without a copy. A batch that is not full is copied: who
+ * makes it may write as much as a full one has. */
+static bool is_direct(const map_stage *m, size_t mapping, size_t samples) {
+    const ib_mapping *p = &m->list[mapping];
+    const ib_stage *from = m->base.from[0];
+    return p->change == IB_CHANGE_LAYERS && from->fields[p->field].dtype == IB_F32 &&
+           ib__model_input_type(p->model, 0) == IB_TYPE_F32 && (from->samples == 0 || from->samples == samples);
+}
+
+/* from: NULL: the input is there already. */
 static ib_status run_layers(map_stage *m, worker *w, size_t mapping, const ib_tensor *from, size_t samples,
                             void *out, uint64_t name, ib_error *err) {
     instance *i;
@@ -171,8 +181,9 @@ static ib_status run_layers(map_stage *m, worker *w, size_t mapping, const ib_te
     ib_status status = instance_of(&i, m, w, mapping, samples, err);
     if (status != IB_OK) return status;
     ib_stream_at at = {.step = (uint32_t)name, .epoch = (uint32_t)(name >> 32)};
-    size_t n = (size_t)ib__shape_elements(&from->shape);
-    put_input(ib__plan_input(i->plan, i->in), ib__model_input_type(p->model, 0), from, n);
+    if (from != NULL)
+        put_input(ib__plan_input(i->plan, i->in), ib__model_input_type(p->model, 0), from,
+                  (size_t)ib__shape_elements(&from->shape));
     ib__plan_run(i->plan, &at);
     ib_shape shape = ib__node_shape(i->g, i->out);
     memcpy(out, ib__plan_value(i->plan, i->out), (size_t)ib__shape_elements(&shape) * sizeof(float));
@@ -245,9 +256,24 @@ static ib_status change(map_stage *m, worker *w, size_t mapping, size_t samples,
     if (from->samples > 0) before.shape.dims[0] = (int64_t)samples;
     size_t n = (size_t)ib__shape_elements(&before.shape);
     if (p->change == IB_CHANGE_ONE_HOT) return one_hot(out, p, &before, n, err);
-    if (p->change == IB_CHANGE_LAYERS) return run_layers(m, w, mapping, &before, samples, out, name, err);
+    if (p->change == IB_CHANGE_LAYERS) {
+        const ib_tensor *input = is_direct(m, mapping, samples) ? NULL : &before;
+        return run_layers(m, w, mapping, input, samples, out, name, err);
+    }
     cast(out, p->dtype, &before, n);
     return IB_OK;
+}
+
+/* Where the fields that are mapped are to be put before. */
+static ib_status choose_places(void **to, map_stage *m, worker *w, size_t samples, ib_error *err) {
+    ib_status status = IB_OK;
+    for (size_t i = 0; i < m->n && status == IB_OK; i++) {
+        instance *made;
+        if (!is_direct(m, i, samples)) continue;
+        status = instance_of(&made, m, w, i, samples, err);
+        if (status == IB_OK) to[m->list[i].field] = ib__plan_input(made->plan, made->in);
+    }
+    return status;
 }
 
 static ib_status map_make(ib_stage *s, const uint64_t *ticket, void *const *out, size_t number,
@@ -259,8 +285,9 @@ static ib_status map_make(ib_stage *s, const uint64_t *ticket, void *const *out,
     if (status != IB_OK) return status;
     for (size_t i = 0; i < s->n_fields; i++)
         to[i] = w->before[i] != NULL ? w->before[i] : out[i];
-    status = ib__stage_make(s->from[0], ticket, to, number, err);
     size_t samples = ib__stage_samples(s, ticket);
+    status = choose_places(to, m, w, samples, err);
+    if (status == IB_OK) status = ib__stage_make(s->from[0], ticket, to, number, err);
     for (size_t i = 0; i < m->n && status == IB_OK; i++)
         status = change(m, w, i, samples, out[m->list[i].field], ticket[s->words - 1], err);
     return status;

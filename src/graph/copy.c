@@ -36,16 +36,24 @@ size_t ib__copy_rows(const ib_copy *c) {
     return rows;
 }
 
-/* n rows of c->dims[last] numbers, their beginnings from_step and to_step apart. Short rows are frequent (the
- * channels of pixels), and a call for each would cost more than they do. */
+/* Rows of three, the channels of pixels. */
+static void copy_triples(const float *src, float *dst, size_t n, size_t from_step, size_t to_step) {
+    for (size_t from = 0, to = 0; n > 0; n--, from += from_step, to += to_step)
+        memcpy(dst + to, src + from, 3 * sizeof *dst);
+}
+
+/* n rows of c->dims[last] numbers, their beginnings from_step and to_step apart. Short rows are frequent, and a
+ * call for each would cost more than they do. */
 static void copy_rows(const ib_copy *c, const float *src, float *dst, size_t n, size_t from_step,
                       size_t to_step) {
     size_t last = (size_t)c->rank - 1, width = c->dims[last];
     size_t ss = c->src_strides[last], ds = c->dst_strides[last];
+    if (ss == 1 && ds == 1 && width == 3) {
+        copy_triples(src, dst, n, from_step, to_step);
+        return;
+    }
     for (size_t from = 0, to = 0; n > 0; n--, from += from_step, to += to_step) {
-        if (ss == 1 && ds == 1 && width == 3)
-            memcpy(dst + to, src + from, 3 * sizeof *dst);
-        else if (ss == 1 && ds == 1 && width > 8)
+        if (ss == 1 && ds == 1 && width > 8)
             memcpy(dst + to, src + from, width * sizeof *dst);
         else
             for (size_t i = 0; i < width; i++)
