@@ -116,7 +116,7 @@ typedef struct column_tables {
 /* False: no memory. */
 static bool tables_new(column_tables *c, const resizing *r) {
     size_t n = r->width * r->channels, padded = (n + BLOCK - 1) / BLOCK * BLOCK;
-    uint32_t *words = calloc(padded, 3 * sizeof *words);
+    uint32_t *words = padded == 0 ? NULL : calloc(padded, 3 * sizeof *words);
     float *floats = words == NULL ? NULL : calloc(padded, sizeof *floats);
     *c = (column_tables){n, padded, words, words + padded, words + 2 * padded, floats};
     return words != NULL && floats != NULL;

@@ -164,13 +164,14 @@ static void put_input(void *to, ib_type type, const ib_tensor *from, size_t n) {
         ((int32_t *)to)[i] = (int32_t)ib__tensor_at(from, i);
 }
 
-/* Layers over float32 get their input where they read it, without a copy. A batch that is not full is copied: who
- * makes it may write as much as a full one has. */
+/* Layers over float32 get their input where they read it, without a copy. A batch that is not full is copied:
+ * who makes it may write as much as a full one has. */
 static bool is_direct(const map_stage *m, size_t mapping, size_t samples) {
     const ib_mapping *p = &m->list[mapping];
     const ib_stage *from = m->base.from[0];
     return p->change == IB_CHANGE_LAYERS && from->fields[p->field].dtype == IB_F32 &&
-           ib__model_input_type(p->model, 0) == IB_TYPE_F32 && (from->samples == 0 || from->samples == samples);
+           ib__model_input_type(p->model, 0) == IB_TYPE_F32 &&
+           (from->samples == 0 || from->samples == samples);
 }
 
 /* from: NULL: the input is there already. */

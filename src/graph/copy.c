@@ -42,8 +42,8 @@ static void copy_triples(const float *src, float *dst, size_t n, size_t from_ste
         memcpy(dst + to, src + from, 3 * sizeof *dst);
 }
 
-/* n rows of c->dims[last] numbers, their beginnings from_step and to_step apart. Short rows are frequent, and a
- * call for each would cost more than they do. */
+/* n rows of c->dims[last] numbers, their beginnings from_step and to_step apart. Short rows are frequent, and
+ * a call for each would cost more than they do. */
 static void copy_rows(const ib_copy *c, const float *src, float *dst, size_t n, size_t from_step,
                       size_t to_step) {
     size_t last = (size_t)c->rank - 1, width = c->dims[last];

@@ -155,13 +155,15 @@ static void say_bent(const search *s, const ib_options *options) {
 }
 
 static void say_cause(const search *s, const ib_options *options) {
+    if (s->bent != SIZE_MAX && resumed_at(s, s->bent)) {
+        say_bent(s, options);
+        return;
+    }
     ib_buf environment = {0};
     const char *path = s->tensors > 0 ? s->record->trace.paths[s->first] : "";
     say_environment(&environment, s->record);
     bool elsewhere = environment.length > 0;
-    if (s->bent != SIZE_MAX && resumed_at(s, s->bent))
-        say_bent(s, options);
-    else if (s->bad_link || (s->later_same > 0 && s->later_bad == 0))
+    if (s->bad_link || (s->later_same > 0 && s->later_bad == 0))
         ib__say(options, "cause: the record was changed: step %zu (%s), %s\n", s->step,
                 s->loss          ? "its loss"
                 : s->tensors > 0 ? path
