@@ -384,8 +384,8 @@ ib_status ib__activation_find(ib_activation *out, const ib_value *config, const 
     if (config && config->kind != IB_NULL)
         status = ib__serialized_parts(config, "an activation", where, &name, &settings, err);
     if (status != IB_OK) return status;
-    if (ib__value_is_string(ib__value_get(config, "class_name"), "function") &&
-        settings && settings->kind == IB_STRING)
+    if (ib__value_is_string(ib__value_get(config, "class_name"), "function") && settings &&
+        settings->kind == IB_STRING)
         name = settings->string;
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
         if (strcmp(name, aliases[i][0]) == 0) name = aliases[i][1];

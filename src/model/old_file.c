@@ -144,7 +144,7 @@ ib_status ib__old_file_load(ib_model **out, const char *path, bool compiled, ib_
                                 &(ib_read_options){.weight_limit = ((size_t)1 << 22) + 4 * h5.length}, err);
     if (status == IB_OK && compiled) status = read_json(&training, &h5, "training_config", path, err);
     if (status == IB_OK && training && training->kind == IB_MAP)
- status = compile_as(model, training, path, err);
+        status = compile_as(model, training, path, err);
     if (status == IB_OK) status = read_weights(model, &h5, path, err);
     if (status == IB_OK && model->optimizer) status = read_state(model, &h5, path, err);
     if (status == IB_OK) {
