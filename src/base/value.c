@@ -181,6 +181,20 @@ ib_value *ib__value_get(const ib_value *map, const char *key) {
     return NULL;
 }
 
+ib_value *ib__value_take(ib_value *map, const char *key) {
+    if (map == NULL || map->kind != IB_MAP) return NULL;
+    for (size_t i = 0; i < map->count; i++) {
+        if (strcmp(map->keys[i], key) != 0) continue;
+        ib_value *taken = map->items[i];
+        free(map->keys[i]);
+        map->count--;
+        memmove(&map->keys[i], &map->keys[i + 1], (map->count - i) * sizeof *map->keys);
+        memmove(&map->items[i], &map->items[i + 1], (map->count - i) * sizeof *map->items);
+        return taken;
+    }
+    return NULL;
+}
+
 ib_value *ib__value_at(const ib_value *list, size_t index) {
     if (list == NULL || list->kind != IB_LIST || index >= list->count) return NULL;
     return list->items[index];

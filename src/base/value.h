@@ -49,6 +49,8 @@ ib_value *ib__value_map(void);
 ib_value *ib__value_copy(const ib_value *value);
 bool ib__value_add(ib_value *list, ib_value *child);
 bool ib__value_set(ib_value *map, const char *key, ib_value *child);
+/* Takes a key out of a map and gives what stood there, which is yours; NULL: not a map, or no such key. */
+ib_value *ib__value_take(ib_value *map, const char *key);
 
 /* As set, but key is not looked for: for parsers, which know that it is new. */
 bool ib__value_append(ib_value *map, const char *key, ib_value *child);

@@ -10,6 +10,11 @@
 
 #include "numerics/fingerprint.h"
 
+bool ib__lookup_is(const char *class_name, bool *texts) {
+    *texts = strcmp(class_name, "TextVectorization") == 0 || strcmp(class_name, "StringLookup") == 0;
+    return *texts || strcmp(class_name, "IntegerLookup") == 0;
+}
+
 /* ---- Reading ---- */
 
 /* What is wrong with a vocabulary, or NULL. */
@@ -234,4 +239,19 @@ bool ib__lookup_ready(const ib_layer *layer, ib_graph *g) {
         (void)ib__graph_fail(g, IB_BAD_INPUT, "%s has no vocabulary: give it one, or name it under adapt",
                              layer->name);
     return s->given;
+}
+
+ib_status ib__lookup_infer(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX], size_t *n,
+                           ib_error *err) {
+    const ib_lookup *s = layer->settings;
+    *n = 1;
+    if (args->n != 1) return ib__fail(err, IB_BAD_INPUT, layer->place, "expected one input");
+    return ib__encoding_infer(layer, &s->encoding, &args->specs[0].shape, out, err);
+}
+
+ib_node ib__lookup_encode(const ib_layer *layer, ib_build *b, ib_rows_fn *rows, ib_node x) {
+    const ib_lookup *s = layer->settings;
+    ib_shape shape = ib__node_shape(b->g, x);
+    ib_node places = ib__op_custom_call(b->g, rows, s, x, IB_NO_NODE, IB_TYPE_I32, &shape);
+    return ib__encode(b->g, &s->encoding, places, IB_NO_NODE);
 }

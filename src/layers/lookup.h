@@ -17,6 +17,9 @@ typedef struct ib_number_term {
     int32_t place;
 } ib_number_term;
 
+/* Is it one of these layers? *texts: its terms are texts, not integers. */
+bool ib__lookup_is(const char *class_name, bool *texts);
+
 /* The first member of the settings of these layers. Of the two kinds of tokens and terms one is used. */
 typedef struct ib_lookup {
     ib_encoding encoding;
@@ -53,5 +56,11 @@ int32_t ib__lookup_text(const ib_lookup *s, const char *text, size_t n);
 
 /* Fails the graph if there is no vocabulary yet. */
 bool ib__lookup_ready(const ib_layer *layer, ib_graph *g);
+
+/* A layer's infer, of one input whose elements have a place each, and the encoding of these places, which
+ * `rows` gives, with the ib_lookup as context. */
+ib_status ib__lookup_infer(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX], size_t *n,
+                           ib_error *err);
+ib_node ib__lookup_encode(const ib_layer *layer, ib_build *b, ib_rows_fn *rows, ib_node x);
 
 #endif

@@ -73,21 +73,9 @@ static void look_up_rows(const void *context, const ib_call_rows *rows, size_t f
     }
 }
 
-static ib_status infer(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX], size_t *n,
-                       ib_error *err) {
-    const ib_lookup *s = layer->settings;
-    *n = 1;
-    if (args->n != 1) return ib__fail(err, IB_BAD_INPUT, layer->place, "expected one input");
-    return ib__encoding_infer(layer, &s->encoding, &args->specs[0].shape, out, err);
-}
-
 static void apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out[IB_OUTPUTS_MAX]) {
-    const ib_lookup *s = layer->settings;
     if (!ib__lookup_ready(layer, b->g)) return;
-    ib_node x = args->flows[0].node;
-    ib_shape shape = ib__node_shape(b->g, x);
-    ib_node places = ib__op_custom_call(b->g, look_up_rows, s, x, IB_NO_NODE, IB_TYPE_I32, &shape);
-    out[0].node = ib__encode(b->g, &s->encoding, places, IB_NO_NODE);
+    out[0].node = ib__lookup_encode(layer, b, look_up_rows, args->flows[0].node);
 }
 
 static void learn(ib_learning *l, const ib_layer *layer, const ib_tensor *x, size_t i) {
@@ -104,7 +92,7 @@ static ib_status adapt(ib_layer *layer, ib_samples_fn *next, void *context, ib_e
 const ib_layer_class ib__layer_string_lookup = {.name = "StringLookup",
                                                 .settings = sizeof(string_lookup),
                                                 .configure = configure,
-                                                .infer = infer,
+                                                .infer = ib__lookup_infer,
                                                 .apply = apply,
                                                 .adapt = adapt,
                                                 .adapts_config = true,

@@ -303,13 +303,21 @@ static void vectorize_rows(const void *context, const ib_call_rows *rows, size_t
     }
 }
 
+/* Of an input of this shape. */
+static ib_spec output_of(const vectorization *s, const ib_shape *x) {
+    bool numbers = s->lookup.encoding.mode == IB_ENCODE_INT;
+    int64_t width = !numbers ? s->lookup.encoding.depth : s->length > 0 ? s->length : x->dims[1];
+    return (ib_spec){.shape = {.rank = 2, .dims = {x->dims[0], width}},
+                     .type = numbers ? IB_TYPE_I32 : IB_TYPE_F32};
+}
+
 static ib_status infer(const ib_layer *layer, const ib_args *args, ib_spec out[IB_OUTPUTS_MAX], size_t *n,
                        ib_error *err) {
     const vectorization *s = layer->settings;
     *n = 1;
     if (args->n != 1) return ib__fail(err, IB_BAD_INPUT, layer->place, "expected one input");
     const ib_shape *x = &args->specs[0].shape;
-    bool numbers = s->lookup.encoding.mode == IB_ENCODE_INT, whole = s->split == WHOLE;
+    bool whole = s->split == WHOLE;
     bool fits = whole ? x->rank == 2 && x->dims[1] > 0 : x->rank == 1 || (x->rank == 2 && x->dims[1] == 1);
     if (!fits) {
         char text[128];
@@ -317,9 +325,7 @@ static ib_status infer(const ib_layer *layer, const ib_args *args, ib_spec out[I
         return ib__fail(err, IB_BAD_INPUT, layer->place, "expected an input of %s, found %s",
                         whole ? "a known number of texts a sample" : "one text a sample", text);
     }
-    int64_t width = !numbers ? s->lookup.encoding.depth : s->length > 0 ? s->length : x->dims[1];
-    out[0] = (ib_spec){.shape = {.rank = 2, .dims = {x->dims[0], width}},
-                       .type = numbers ? IB_TYPE_I32 : IB_TYPE_F32};
+    out[0] = output_of(s, x);
     return IB_OK;
 }
 
@@ -327,11 +333,9 @@ static void apply(ib_layer *layer, ib_build *b, const ib_args *args, ib_flow out
     const vectorization *s = layer->settings;
     if (!ib__lookup_ready(layer, b->g)) return;
     ib_node x = args->flows[0].node;
-    ib_shape in = ib__node_shape(b->g, x), shape = {.rank = 2, .dims = {in.dims[0], 0}};
-    bool numbers = s->lookup.encoding.mode == IB_ENCODE_INT;
-    shape.dims[1] = !numbers ? s->lookup.encoding.depth : s->length > 0 ? s->length : in.dims[1];
-    ib_type type = numbers ? IB_TYPE_I32 : IB_TYPE_F32;
-    out[0].node = ib__op_custom_call(b->g, vectorize_rows, s, x, IB_NO_NODE, type, &shape);
+    ib_shape in = ib__node_shape(b->g, x);
+    ib_spec made = output_of(s, &in);
+    out[0].node = ib__op_custom_call(b->g, vectorize_rows, s, x, IB_NO_NODE, made.type, &made.shape);
 }
 
 static void learn(ib_learning *l, const ib_layer *layer, const ib_tensor *x, size_t i) {

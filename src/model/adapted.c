@@ -3,9 +3,6 @@
  * Models whose layers have learned vocabularies or boundaries: what they learned goes into the model's
  * config, and the model is made anew where shapes depend on it.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "model/internal.h"
 
 static ib_status note_configs(ib_module *module, ib_error *err) {
@@ -39,25 +36,12 @@ ib_status ib__model_adapted(ib_model *model, bool *changed, ib_error *err) {
     return status;
 }
 
-/* Takes a key out of a map. */
-static void remove_key(ib_value *map, const char *key) {
-    for (size_t i = 0; i < map->count; i++) {
-        if (strcmp(map->keys[i], key) != 0) continue;
-        free(map->keys[i]);
-        ib__value_free(map->items[i]);
-        map->count--;
-        memmove(&map->keys[i], &map->keys[i + 1], (map->count - i) * sizeof *map->keys);
-        memmove(&map->items[i], &map->items[i + 1], (map->count - i) * sizeof *map->items);
-        return;
-    }
-}
-
 /* Forgets what the config says of shapes in the middle of the model. Configs are read ones: they are not
  * deep.
  */
 static bool forget_shapes(ib_value *value) {
     bool good = true;
-    if (value->kind == IB_MAP) remove_key(value, "build_config");
+    ib__value_free(ib__value_take(value, "build_config"));
     if (ib__value_is_string(ib__value_get(value, "class_name"), "__keras_tensor__"))
         good = ib__value_set(ib__value_get(value, "config"), "shape", ib__value_null());
     for (size_t i = 0; good && (value->kind == IB_MAP || value->kind == IB_LIST) && i < value->count; i++)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "layers/lookup.h"
 #include "model/config.h"
 #include "model/internal.h"
 #include "numerics/texts.h"
@@ -126,8 +127,7 @@ static ib_status walk(ib_value *config, const char *group, int depth, ib_asset_f
     for (size_t i = 0; i < layers->count && status == IB_OK; i++) {
         ib_value *inner = ib__value_get(layers->items[i], "config");
         const char *class_name = class_of(layers->items[i]);
-        bool texts = strcmp(class_name, "StringLookup") == 0 || strcmp(class_name, "TextVectorization") == 0;
-        bool lookup = texts || strcmp(class_name, "IntegerLookup") == 0;
+        bool texts, lookup = ib__lookup_is(class_name, &texts);
         if (!ib__value_is(inner, IB_MAP) || !(lookup || ib__value_get(inner, "layers"))) continue;
         char snake[128], path[1024], number[32] = "";
         size_t before = 0;

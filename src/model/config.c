@@ -611,15 +611,7 @@ ib_status ib__config_split(ib_value *config, const char *path, ib_value **compil
     *compile = NULL;
     if (!ib__value_is(config, IB_MAP))
         return ib__fail(err, IB_BAD_INPUT, path, "expected a map, found %s", ib__kind_name(config->kind));
-    for (size_t i = 0; i < config->count; i++) {
-        if (strcmp(config->keys[i], "compile_config") != 0) continue;
-        *compile = config->items[i];
-        free(config->keys[i]);
-        config->count--;
-        memmove(&config->keys[i], &config->keys[i + 1], (config->count - i) * sizeof *config->keys);
-        memmove(&config->items[i], &config->items[i + 1], (config->count - i) * sizeof *config->items);
-        break;
-    }
+    *compile = ib__value_take(config, "compile_config");
     return IB_OK;
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/file.h"
 #include "base/nearest.h"
+#include "layers/lookup.h"
 #include "layers/settings.h"
 #include "model/config.h"
 
@@ -233,7 +234,8 @@ static ib_status add_layer(builder *b, const part *p, ib_value **out) {
 
 /* What the first layer takes, where no input says it; NULL: floats. */
 static const char *input_dtype(const char *class_name) {
-    bool texts = strcmp(class_name, "TextVectorization") == 0 || strcmp(class_name, "StringLookup") == 0;
+    bool texts;
+    (void)ib__lookup_is(class_name, &texts);
     return strcmp(class_name, "Embedding") == 0 ? "int32" : texts ? "string" : NULL;
 }
 

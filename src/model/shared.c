@@ -53,21 +53,13 @@ static int by_first(const void *a, const void *b) {
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static void take_out(ib_value *map, size_t at) {
-    ib__value_free(map->items[at]);
-    free(map->keys[at]);
-    map->count--;
-    memmove(map->items + at, map->items + at + 1, (map->count - at) * sizeof *map->items);
-    memmove(map->keys + at, map->keys + at + 1, (map->count - at) * sizeof *map->keys);
-}
-
 static void number(const marks *m) {
     int64_t last = 0;
     size_t group = SIZE_MAX;
     for (size_t i = 0; i < m->n; i++) {
         const mark *k = &m->list[i];
         if (k->alone || ib__value_is_string(ib__value_get(k->map, "class_name"), "DTypePolicy")) {
-            take_out(k->map, k->at);
+            ib__value_free(ib__value_take(k->map, "shared_object_id"));
             continue;
         }
         if (k->first != group) last++;

@@ -3,15 +3,10 @@
  * Vocabulary files that an experiment names: - TextVectorization: {vocabulary: terms.txt}
  */
 #include <stdlib.h>
-#include <string.h>
 
+#include "layers/lookup.h"
 #include "model/model.h"
 #include "run/task.h"
-
-static bool has_vocabulary(const char *layer, bool *texts) {
-    *texts = strcmp(layer, "IntegerLookup") != 0;
-    return !*texts || strcmp(layer, "TextVectorization") == 0 || strcmp(layer, "StringLookup") == 0;
-}
 
 static ib_status take_file(ib_value *settings, const char *folder, bool texts, ib_error *err) {
     const ib_value *file = ib__value_get(settings, "vocabulary");
@@ -29,7 +24,7 @@ ib_status ib__experiment_take_vocabularies(ib_value *tree, const char *folder, i
     bool texts;
     for (size_t i = 0; i < tree->count && status == IB_OK; i++) {
         ib_value *item = tree->items[i];
-        if (tree->kind == IB_MAP && item->kind == IB_MAP && has_vocabulary(tree->keys[i], &texts))
+        if (tree->kind == IB_MAP && item->kind == IB_MAP && ib__lookup_is(tree->keys[i], &texts))
             status = take_file(item, folder, texts, err);
         if (status == IB_OK) status = ib__experiment_take_vocabularies(item, folder, err);
     }

@@ -38,10 +38,14 @@ TARGETS = {"one hot": np.eye(3, dtype="float32")[INTEGERS], "classes": INTEGERS.
 
 def train(model, settings, y):
     """A step of isobit from a model; (history, run folder), or None and what it said."""
-    np.savez(FOLDER / "d.npz", x=X, y=y)
     model.save(FOLDER / "m.keras")
+    return run_step({"keras": "m.keras"}, settings, y)
+
+
+def run_step(model, settings, y):
+    np.savez(FOLDER / "d.npz", x=X, y=y)
     experiment = {
-        "isobit": 1, "seed": 1, "model": {"keras": "m.keras"}, "compile": settings,
+        "isobit": 1, "seed": 1, "model": model, "compile": settings,
         "data": {"train": {"npz": "d.npz", "x": "x", "y": "y"}}, "fit": {"batch_size": 8, "epochs": 1, "shuffle": False},
     }
     (FOLDER / "e.json").write_text(json.dumps(experiment))
@@ -140,19 +144,8 @@ def check_activations():
 
 def experiment(layer, compile_settings=None):
     """A step of isobit with a Dense layer of these settings, as an experiment says them; its weights before it."""
-    np.savez(FOLDER / "d.npz", x=X, y=TARGETS["one hot"])
-    text = {
-        "isobit": 1, "seed": 1, "model": {"sequential": [{"Dense": {"units": 3, **layer}}]},
-        "compile": {"optimizer": {"SGD": {"learning_rate": 0.25}}, "loss": "mse", **(compile_settings or {})},
-        "data": {"train": {"npz": "d.npz", "x": "x", "y": "y"}}, "fit": {"batch_size": 8, "epochs": 1, "shuffle": False},
-    }
-    (FOLDER / "e.json").write_text(json.dumps(text))
-    run = FOLDER / f"run-{checks}-{len(faults)}"
-    done = subprocess.run([ISOBIT, "train", FOLDER / "e.json", "-o", run, "--quiet"], capture_output=True, text=True)
-    if done.returncode:
-        return None, done.stderr.strip()
-    with open(run / "history.csv") as rows:
-        return {key: float(value) for key, value in next(csv.DictReader(rows)).items()}, run
+    settings = {"optimizer": {"SGD": {"learning_rate": 0.25}}, "loss": "mse", **(compile_settings or {})}
+    return run_step({"sequential": [{"Dense": {"units": 3, **layer}}]}, settings, TARGETS["one hot"])
 
 
 def check_settings():

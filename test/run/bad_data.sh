@@ -33,29 +33,29 @@ state() {
     find finished -type f -print0 | sort -z | xargs -0 sha256sum
 }
 
-# bad NAME PATTERN TRAIN: training is refused so, also into the folder of a finished run.
-bad() {
+# refused NAME PATTERN TRAIN: into a new folder, with this message in out.
+refused() {
     checks=$((checks + 1))
     experiment "$3"
     "$isobit" train experiment.yaml -o new --quiet >out 2>&1
     local code=$?
     [ $code -eq 2 ] || fail "$1: exit code $code"
-    [ "$(wc -l <out)" -eq 1 ] || fail "$1: expected one line, found $(cat out)"
     grep -Eq -- "$2" out || fail "$1: expected $2, found $(cat out)"
+}
+
+# bad NAME PATTERN TRAIN: training is refused so, also into the folder of a finished run.
+bad() {
+    refused "$@"
+    [ "$(wc -l <out)" -eq 1 ] || fail "$1: expected one line, found $(cat out)"
     [ -e new ] && fail "$1: a folder is left of a run that never began" && rm -r new
     "$isobit" train experiment.yaml -o finished --quiet >out 2>&1
-    code=$?
+    local code=$?
     [ $code -eq 2 ] || fail "$1: exit code $code where a run stands"
 }
 
 # late NAME PATTERN TRAIN: the same, seen when the batch is made: the folder of a stopped run may be there.
 late() {
-    checks=$((checks + 1))
-    experiment "$3"
-    "$isobit" train experiment.yaml -o new --quiet >out 2>&1
-    local code=$?
-    [ $code -eq 2 ] || fail "$1: exit code $code"
-    grep -Eq -- "$2" out || fail "$1: expected $2, found $(cat out)"
+    refused "$@"
     [ -e new/record.json ] && fail "$1: a record is left of a run that failed"
     rm -rf new
 }
