@@ -9,8 +9,8 @@
 #define VEC __m512
 #define WIDTH 16
 #define ROWS 14
-#define A_IN_PLACE (128 * 1024)
-#define B_IN_PLACE (256 * 1024)
+#define A_IN_PLACE (4 * 1024)
+#define B_IN_PLACE (4 * 1024)
 #define UNIT_K 1100
 #define BLOCK_A (128 * 1024)
 #define PAIR_ROWS 7

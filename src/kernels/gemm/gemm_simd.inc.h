@@ -59,6 +59,8 @@
 
 #define LOAD_B                                                                                               \
     const VEC b0 = LOAD(b), b1 = two ? LOAD(b + WIDTH) : b0;                                                 \
+    __builtin_prefetch(b + 8 * b_step);                                                                      \
+    if (two) __builtin_prefetch(b + 8 * b_step + WIDTH);                                                     \
     b += b_step;
 
 #define CHAIN(count)                                                                                         \
