@@ -18,16 +18,12 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+enum { PIECE = 16 }; /* contraction steps: as many numbers of a row of a as a line of the cache holds */
+
 /* The pieces of the tile kernel, each for row i; height, two and by_rows are constants where it is inlined.
  */
 #define BASE(i)                                                                                              \
     if (i < height && i % 3 == 0) base[i / 3] = t->a + (by_rows ? i * step : i);
-#define PREFETCH(i)                                                                                          \
-    if (i < height) {                                                                                        \
-        __builtin_prefetch(c, 1);                                                                            \
-        if (two) __builtin_prefetch(c + 2 * WIDTH - 1, 1);                                                   \
-        c += c_row;                                                                                          \
-    }
 #define START(i)                                                                                             \
     if (i < height) acc[i][0] = acc[i][1] = ZERO();
 #define CONTINUE(i)                                                                                          \
@@ -57,17 +53,29 @@
     }
 #define FINISH_AND_STEP(i) FINISH(i) START(i) STEP(i)
 
+#define FETCH_C                                                                                              \
+    for (size_t rows = 2; rows && c_left; rows--, c_left--, c += c_row) {                                    \
+        __builtin_prefetch(c, 1);                                                                            \
+        if (two) __builtin_prefetch(c + 2 * WIDTH - 1, 1);                                                   \
+    }
+
 #define LOAD_B                                                                                               \
     const VEC b0 = LOAD(b), b1 = two ? LOAD(b + WIDTH) : b0;                                                 \
     __builtin_prefetch(b + 8 * b_step);                                                                      \
     if (two) __builtin_prefetch(b + 8 * b_step + WIDTH);                                                     \
     b += b_step;
 
+/* Steps of the chain. Every PIECE of them the places that the next tile will read of a, and two rows of c, are
+ * asked for: all of them at once would stand in the way of what this tile waits for. */
 #define CHAIN(count)                                                                                         \
-    for (size_t n = count; n; n--) {                                                                         \
-        LOAD_B                                                                                               \
-        EACH_ROW(STEP)                                                                                       \
-        EACH_ROW(ADVANCE)                                                                                    \
+    for (size_t left = count, n; left; left -= n) {                                                          \
+        n = c_left && left > PIECE ? PIECE : left;                                                                  \
+        FETCH_C                                                                                              \
+        for (size_t q = n; q; q--) {                                                                         \
+            LOAD_B                                                                                           \
+            EACH_ROW(STEP)                                                                                   \
+            EACH_ROW(ADVANCE)                                                                                \
+        }                                                                                                    \
     }
 
 /* The tile kernel. Rows of a are reached from a base pointer for every three rows, so that the addresses of
@@ -79,10 +87,8 @@ INLINE void tile(const ib__gemm_tile *t, const int height, const bool two, const
     const size_t step = t->a_step, b_step = t->b_step, c_row = t->c_row, slot_size = t->slot_size;
     const ib__gemm_segment *segment = t->unit->segments, *last = segment + t->unit->count - 1;
     EACH_ROW(BASE)
-    if (last->last_lane) {
-        const float *c = t->c;
-        EACH_ROW(PREFETCH)
-    }
+    const float *c = t->c;
+    size_t c_left = last->last_lane ? (size_t)height : 0;
     if (segment->go_on) {
         const float *in = segment->last_lane ? t->c : t->stack + segment->slot * slot_size;
         const size_t in_row = segment->last_lane ? c_row : 2 * WIDTH;
@@ -151,7 +157,7 @@ INLINE void pair_tile(const ib__gemm_tile *t, const int height, const bool two, 
     const ib__gemm_segment *segment = t->unit->segments, *last = segment + t->unit->count - 1;
     EACH_ROW(BASE)
     const float *c = t->c;
-    EACH_ROW(PREFETCH)
+    size_t c_left = (size_t)height;
     for (;; segment++) {
         size_t kept = 0;
         EACH_ROW(START)
