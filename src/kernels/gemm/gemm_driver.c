@@ -38,6 +38,7 @@ typedef struct plan {
     size_t slots;   /* of the lane stack */
     bool one_stack; /* each tile does all lanes at one go, so that they share one stack */
     bool pairs;     /* ... and takes two lanes at a time */
+    bool lane_ends; /* a unit ends where a lane ends */
     size_t rows;    /* of the tallest tile */
 } plan;
 
@@ -82,14 +83,15 @@ static size_t lane_end(const ib_gemm_args *g, size_t lane) {
 }
 
 /* Collects the segments of the next unit; false when the contraction is finished. */
-static bool next_unit(const ib_gemm_args *g, size_t unit_k, cursor *at, ib__gemm_unit *u) {
+static bool next_unit(const ib_gemm_args *g, const plan *plan, cursor *at, ib__gemm_unit *u) {
     size_t lanes = lanes_of(g);
     u->k0 = at->k;
     u->k = u->count = 0;
-    while (at->lane < lanes && u->count < IB__GEMM_MOST_SEGMENTS && u->k < unit_k) {
+    while (at->lane < lanes && u->count < IB__GEMM_MOST_SEGMENTS && u->k < plan->unit_k) {
+        if (plan->lane_ends && u->k && !at->begun) break;
         size_t left = lane_end(g, at->lane) - at->k;
         bool last_lane = at->lane + 1 == lanes;
-        ib__gemm_segment s = {.k = smaller(left, unit_k - u->k),
+        ib__gemm_segment s = {.k = smaller(left, plan->unit_k - u->k),
                               .slot = at->depth,
                               .to = at->depth,
                               .go_on = at->begun,
@@ -164,10 +166,13 @@ static plan make_plan(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t
     cut(tiles, g, part, parts, &p, &rows, &cols);
     size_t lanes = lanes_of(g), panel = 2 * tiles->width;
     size_t unit_k = lanes > MANY_LANES ? smaller(tiles->unit_k, UNIT_MANY_LANES) : tiles->unit_k;
-    size_t units = larger(1, ceil_div(g->k, unit_k));
-    p.unit_k = larger(1, ceil_div(g->k, units));
+    size_t lane_k = ceil_div(g->k, lanes);
+    p.lane_ends = lanes > 1 && lane_k > unit_k / 2;
+    size_t chain = p.lane_ends ? lane_k : g->k;
+    size_t units = larger(1, ceil_div(chain, unit_k));
+    p.unit_k = larger(1, ceil_div(chain, units));
     p.slots = slots_for(lanes);
-    p.one_stack = units == 1 && lanes <= IB__GEMM_MOST_SEGMENTS;
+    p.one_stack = units == 1 && !p.lane_ends && lanes <= IB__GEMM_MOST_SEGMENTS;
     p.pairs = p.one_stack && lanes > 1 && tiles->pair_rows;
     p.rows = p.pairs ? tiles->pair_rows : tiles->rows;
 
@@ -299,7 +304,7 @@ static void run_group(const job *j, const block *group) {
     size_t tall = group->last - group->first, blocks = ceil_div(tall, j->p.block_tiles);
     ib__gemm_unit u;
     cursor walk = {0};
-    while (next_unit(g, j->p.unit_k, &walk, &u)) {
+    while (next_unit(g, &j->p, &walk, &u)) {
         if (j->p.pack_b == AT_ONCE) pack_b(j, &u, group->col0, group->col1);
         for (size_t n = 0; n < blocks; n++) {
             block at = *group;

@@ -61,15 +61,15 @@ enum { PIECE = 16 }; /* contraction steps: as many numbers of a row of a as a li
 
 #define LOAD_B                                                                                               \
     const VEC b0 = LOAD(b), b1 = two ? LOAD(b + WIDTH) : b0;                                                 \
-    __builtin_prefetch(b + 8 * b_step);                                                                      \
-    if (two) __builtin_prefetch(b + 8 * b_step + WIDTH);                                                     \
+    __builtin_prefetch(b + 16 * b_step);                                                                     \
+    if (two) __builtin_prefetch(b + 16 * b_step + WIDTH);                                                    \
     b += b_step;
 
-/* Steps of the chain. Every PIECE of them the places that the next tile will read of a, and two rows of c, are
- * asked for: all of them at once would stand in the way of what this tile waits for. */
+/* Steps of the chain. Every PIECE of them the places that the next tile will read of a, and two rows of c,
+ * are asked for: all of them at once would stand in the way of what this tile waits for. */
 #define CHAIN(count)                                                                                         \
     for (size_t left = count, n; left; left -= n) {                                                          \
-        n = c_left && left > PIECE ? PIECE : left;                                                                  \
+        n = c_left && left > PIECE ? PIECE : left;                                                           \
         FETCH_C                                                                                              \
         for (size_t q = n; q; q--) {                                                                         \
             LOAD_B                                                                                           \
