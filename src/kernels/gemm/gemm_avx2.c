@@ -13,6 +13,7 @@
 #define B_IN_PLACE (32 * 1024)
 #define UNIT_K 400
 #define BLOCK_A (96 * 1024)
+#define C_ROWS 6
 #define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5)
 #define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #define ZERO() _mm256_setzero_ps()
@@ -23,6 +24,7 @@
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define LOAD_FIRST(p, count) load_first(p, count)
 #define TRANSPOSE(rows) transpose8(rows)
+#define FETCH_B(p, two) /* a step takes 6 cycles, of which this would be one */
 
 static inline __m256 load_first(const float *p, size_t count) {
     const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);

@@ -5,6 +5,8 @@
  *     ZERO() LOAD(p) STORE(p, v) BROADCAST(p) ADD(a, b) FMA(a, b, c)
  *     LOAD_FIRST(p, count)            the first count < WIDTH floats, zeros behind; reads no others
  *     TRANSPOSE(rows)                 of VEC rows[WIDTH]
+ *     FETCH_B(p, two)                 asks for the row of b at p, of one or two vectors, if that pays
+ *     C_ROWS                          rows of c that are asked for at one go
  *     ROWS                            rows of the tallest tile (at most WIDTH)
  *     A_IN_PLACE, B_IN_PLACE, UNIT_K, BLOCK_A  see gemm.h
  *     EACH_ROW(X), EACH_HEIGHT(X)     X(0) .. X(ROWS-1), X(1) .. X(ROWS)
@@ -18,7 +20,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { PIECE = 16 }; /* contraction steps: as many numbers of a row of a as a line of the cache holds */
+enum { PIECE = 16 }; /* steps of the chain between some rows of c and the next */
 
 /* The pieces of the tile kernel, each for row i; height, two and by_rows are constants where it is inlined.
  */
@@ -54,19 +56,18 @@ enum { PIECE = 16 }; /* contraction steps: as many numbers of a row of a as a li
 #define FINISH_AND_STEP(i) FINISH(i) START(i) STEP(i)
 
 #define FETCH_C                                                                                              \
-    for (size_t rows = 2; rows && c_left; rows--, c_left--, c += c_row) {                                    \
+    for (size_t n_c = C_ROWS; n_c && c_left; n_c--, c_left--, c += c_row) {                                  \
         __builtin_prefetch(c, 1);                                                                            \
         if (two) __builtin_prefetch(c + 2 * WIDTH - 1, 1);                                                   \
     }
 
 #define LOAD_B                                                                                               \
     const VEC b0 = LOAD(b), b1 = two ? LOAD(b + WIDTH) : b0;                                                 \
-    __builtin_prefetch(b + 16 * b_step);                                                                     \
-    if (two) __builtin_prefetch(b + 16 * b_step + WIDTH);                                                    \
+    FETCH_B(b + 16 * b_step, two)                                                                            \
     b += b_step;
 
-/* Steps of the chain. Every PIECE of them the places that the next tile will read of a, and two rows of c,
- * are asked for: all of them at once would stand in the way of what this tile waits for. */
+/* Steps of the chain. A tile asks for its rows of c little by little: all of them at its beginning would
+ * stand in the way of the a and b that it waits for. */
 #define CHAIN(count)                                                                                         \
     for (size_t left = count, n; left; left -= n) {                                                          \
         n = c_left && left > PIECE ? PIECE : left;                                                           \
