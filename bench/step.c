@@ -28,7 +28,7 @@ typedef struct model {
 
 static void update(void *context, const ib_kernels *kernels, const float *value, size_t start, size_t n) {
     slot *s = context;
-    kernels->adam(s->w.data + start, s->m + start, s->v + start, NULL, value + start, n, &s->args);
+    kernels->adam(s->w.data + start, s->m + start, s->v + start, NULL, value, n, &s->args);
 }
 
 static ib_node weight(model *m, int rank, const int64_t *dims) {

@@ -224,7 +224,7 @@ void ib__graph_assign(ib_graph *g, ib_variable *variable, ib_node value);
 /* What the variable will be after the step, if it was assigned; else IB_NO_NODE. */
 ib_node ib__graph_assigned(const ib_graph *g, const ib_variable *variable);
 /* After everything else of a step, calls run for ranges of [0, elements of value) that cover it once, in
- * parallel: an optimizer's update. value: the whole array of the node. */
+ * parallel: an optimizer's update. value: elements [start, start + n) of the node. */
 typedef void ib_effect_fn(void *context, const ib_kernels *kernels, const float *value, size_t start,
                           size_t n);
 void ib__graph_effect(ib_graph *g, ib_node value, ib_effect_fn *run, void *context);

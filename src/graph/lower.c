@@ -441,21 +441,47 @@ static bool lower_gather(ib_plan *plan, ib_node node) {
                         buffer_for(plan, node));
 }
 
+/* Is the node an array that one effect reads and nothing else? */
+static bool only_for_effect(const ib_plan *plan, ib_node node) {
+    const ib_graph *g = plan->g;
+    size_t effects = 0, others = 0;
+    for (size_t i = 0; i < g->n_effects; i++)
+        effects += ib__alias_base(g, g->effects[i].value) == node;
+    for (size_t i = 0; i < g->n_assignments; i++)
+        others += ib__alias_base(g, g->assignments[i].value) == node;
+    for (size_t i = 0; i < g->n_outputs; i++)
+        others += ib__alias_base(g, g->outputs[i]) == node;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const ib_node_data *n = &g->nodes[i];
+        bool reads = plan->fusion.nodes[i].live && plan->fusion.nodes[i].class != IB_CLASS_ALIAS;
+        for (int k = 0; k < n->n_in && reads; k++)
+            others += ib__alias_base(g, n->many ? n->many[k] : n->in[k]) == node;
+    }
+    return effects == 1 && others == 0;
+}
+
+/* The gradient of an Embedding's table has as many rows as the table, nearly all zero: where only the update
+ * reads it, its rows are made a few at a time, just before they are used. */
 static bool lower_scatter(ib_plan *plan, ib_node node) {
     const ib_graph *g = plan->g;
     const ib_node_data *n = &g->nodes[node];
-    ib_step *step = step_new(plan, IB_STEP_SCATTER, node);
-    if (!step) return false;
     size_t count = ib__node_elements(g, n->in[0]), rows = (size_t)n->shape.dims[0];
+    int lists = buffer_new(plan, rows + count, NULL), updates = buffer_for(plan, n->in[1]);
+    ib_step *first = step_new(plan, IB_STEP_SCATTER_LISTS, IB_NO_NODE);
+    if (!first) return false;
+    first->u.scatter = (ib_scatter_args){.samples = count, .per = 1, .rows = rows};
+    if (!step_buffers(plan, first, buffer_for(plan, n->in[0]), -1, 1, lists)) return false;
+    ib_step *step = step_new(plan, IB_STEP_SCATTER, node);
+    if (!step || updates < 0) return false;
     bool batched = g->nodes[n->in[0]].batched && g->samples > 0 && count % g->samples == 0;
     step->u.scatter = (ib_scatter_args){.samples = batched ? g->samples : count,
                                         .per = batched ? count / g->samples : 1,
                                         .width = rows ? ib__node_elements(g, node) / rows : 0,
                                         .rows = rows,
                                         .lanes = batched ? g->lanes : 1};
-    step->parts = parts_for(plan, ib__node_elements(g, node), rows, 1);
-    return step_buffers(plan, step, buffer_for(plan, n->in[0]), buffer_for(plan, n->in[1]), 2,
-                        buffer_for(plan, node));
+    bool late = ib__node_elements(g, node) > 0 && only_for_effect(plan, node);
+    step->parts = late ? 0 : parts_for(plan, ib__node_elements(g, node), rows, 1);
+    return step_buffers(plan, step, lists, updates, 2, step->parts ? buffer_for(plan, node) : updates);
 }
 
 static bool lower_call(ib_plan *plan, ib_node node) {
@@ -637,25 +663,49 @@ static bool emit_stage(ib_plan *plan, int stage) {
     return true;
 }
 
+/* The step that makes the value row by row for its effect, -1: it is an array. */
+static int scatter_for_effect(const ib_plan *plan, ib_node value) {
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        const ib_step *s = &plan->steps[i];
+        if (s->kind == IB_STEP_SCATTER && !s->parts && s->node == ib__alias_base(plan->g, value))
+            return (int)i;
+    }
+    return -1;
+}
+
+/* What is read lives at this step; the parts of an effect that makes its rows are whole rows. */
+static bool emit_effect(ib_plan *plan, size_t effect, ib_node value) {
+    int scatter = scatter_for_effect(plan, value), index = (int)plan->n_steps - 1;
+    size_t n = ib__node_elements(plan->g, value), most = EFFECT_PART;
+    if (scatter >= 0) {
+        size_t width = plan->steps[scatter].u.scatter.width;
+        most = width < most ? most / width * width : width;
+        for (int i = 0; i < 2; i++)
+            touch(plan, plan->steps[scatter].in[i], index);
+    } else {
+        int buffer = buffer_for(plan, value);
+        if (buffer < 0) return false;
+        touch(plan, buffer, index);
+    }
+    for (size_t start = 0; start < n; start += most) {
+        if (!ib__grow(&plan->effect_parts, &plan->effect_parts_capacity, plan->n_effect_parts + 1,
+                      sizeof *plan->effect_parts))
+            return false;
+        plan->effect_parts[plan->n_effect_parts++] =
+            (ib_effect_part){effect, start, n - start < most ? n - start : most, scatter};
+    }
+    return true;
+}
+
 static bool emit_effects(ib_plan *plan) {
     const ib_graph *g = plan->g;
     if (g->n_effects + g->n_assignments == 0) return true;
     ib_step *step = step_new(plan, IB_STEP_EFFECTS, IB_NO_NODE);
     if (!step) return false;
-    for (size_t i = 0; i < g->n_effects + g->n_assignments; i++) {
-        ib_node value = i < g->n_effects ? g->effects[i].value : g->assignments[i - g->n_effects].value;
-        int buffer = buffer_for(plan, value);
-        if (buffer < 0) return false;
-        touch(plan, buffer, (int)plan->n_steps - 1);
-        size_t n = ib__node_elements(g, value);
-        for (size_t start = 0; start < n; start += EFFECT_PART) {
-            if (!ib__grow(&plan->effect_parts, &plan->effect_parts_capacity, plan->n_effect_parts + 1,
-                          sizeof *plan->effect_parts))
-                return false;
-            plan->effect_parts[plan->n_effect_parts++] =
-                (ib_effect_part){i, start, n - start < EFFECT_PART ? n - start : EFFECT_PART};
-        }
-    }
+    for (size_t i = 0; i < g->n_effects + g->n_assignments; i++)
+        if (!emit_effect(plan, i,
+                         i < g->n_effects ? g->effects[i].value : g->assignments[i - g->n_effects].value))
+            return false;
     plan->steps[plan->n_steps - 1].parts = plan->n_effect_parts;
     return true;
 }

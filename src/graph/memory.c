@@ -116,6 +116,15 @@ static void place_inputs(ib_plan *plan) {
     }
 }
 
+/* Elements of the largest part of an effect that makes its rows. */
+static size_t rows_of_effects(const ib_plan *plan) {
+    size_t most = 0;
+    for (size_t i = 0; i < plan->n_effect_parts; i++)
+        if (plan->effect_parts[i].scatter >= 0 && plan->effect_parts[i].n > most)
+            most = plan->effect_parts[i].n;
+    return most;
+}
+
 /* Bytes of scratch that the steps' kernels ask for. */
 static size_t kernel_scratch(const ib_plan *plan, const ib_step *step) {
     const ib_kernels *k = plan->kernels;
@@ -128,8 +137,8 @@ static size_t kernel_scratch(const ib_plan *plan, const ib_step *step) {
         return k->conv_grad_input_scratch(&step->u.convolution, step->parts);
     case IB_STEP_CONVOLUTION_GRAD_KERNEL:
         return k->conv_grad_kernel_scratch(&step->u.convolution, step->parts);
-    case IB_STEP_SCATTER:
-        return k->scatter_add_scratch(&step->u.scatter, step->parts);
+    case IB_STEP_EFFECTS:
+        return rows_of_effects(plan) * sizeof(float);
     default:
         return 0;
     }

@@ -142,7 +142,8 @@ typedef enum ib_step_kind {
     IB_STEP_COPY,
     IB_STEP_FILL,
     IB_STEP_GATHER,
-    IB_STEP_SCATTER,
+    IB_STEP_SCATTER_LISTS,
+    IB_STEP_SCATTER, /* no parts: rows are made when the effect that reads them runs */
     IB_STEP_CUSTOM_CALL,
     IB_STEP_SCAN,
     IB_STEP_EFFECTS
@@ -206,6 +207,7 @@ struct ib_step {
 typedef struct ib_effect_part {
     size_t effect; /* index of effects, or n_effects + index of assignments */
     size_t start, n;
+    int scatter; /* the step whose rows are made just before the call, -1: none */
 } ib_effect_part;
 
 /* The memory of steps; plans that never run at the same time may have it in common. */

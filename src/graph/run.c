@@ -189,14 +189,29 @@ static void run_pool(const running *r, size_t part, size_t worker) {
     }
 }
 
-static void run_effect(const running *r, size_t part) {
+/* Rows [row0, row1) of a scatter, to y. */
+static void run_scatter(const ib_plan *plan, const ib_step *step, float *y, size_t row0, size_t row1) {
+    ib_scatter_args args = step->u.scatter;
+    args.lists = (const uint32_t *)(const void *)data_of(plan, step->in[0]);
+    args.updates = data_of(plan, step->in[1]);
+    args.y = y;
+    plan->kernels->scatter_add(&args, row0, row1);
+}
+
+static void run_effect(const running *r, size_t part, float *scratch) {
     const ib_plan *plan = r->plan;
     const ib_graph *g = plan->g;
     const ib_effect_part *p = &plan->effect_parts[part];
-    if (p->effect < g->n_effects) {
+    if (p->scatter >= 0) {
+        const ib_effect *effect = &g->effects[p->effect];
+        const ib_step *step = &plan->steps[p->scatter];
+        size_t width = step->u.scatter.width;
+        run_scatter(plan, step, scratch, p->start / width, (p->start + p->n) / width);
+        effect->run(effect->context, plan->kernels, scratch, p->start, p->n);
+    } else if (p->effect < g->n_effects) {
         const ib_effect *effect = &g->effects[p->effect];
         const float *value = ib__plan_value(plan, effect->value);
-        effect->run(effect->context, plan->kernels, value, p->start, p->n);
+        effect->run(effect->context, plan->kernels, value + p->start, p->start, p->n);
     } else {
         const ib_assignment *assignment = &g->assignments[p->effect - g->n_effects];
         const float *value = ib__plan_value(plan, assignment->value);
@@ -252,7 +267,7 @@ static void run_fill(const running *r) {
 }
 
 /* Indices are int32 words in arrays of floats. */
-static void run_rows(const running *r, size_t part, void *scratch) {
+static void run_rows(const running *r, size_t part) {
     const ib_step *step = r->step;
     float *out = data_of(r->plan, step->out);
     if (step->kind == IB_STEP_GATHER) {
@@ -260,13 +275,13 @@ static void run_rows(const running *r, size_t part, void *scratch) {
         ib__gather_run(data_of(r->plan, step->in[0]), step->u.gather.rows, step->u.gather.width,
                        (const int32_t *)(const void *)data_of(r->plan, step->in[1]), out,
                        count * part / step->parts, count * (part + 1) / step->parts);
-        return;
+    } else if (step->kind == IB_STEP_SCATTER_LISTS) {
+        ib__scatter_lists((const int32_t *)(const void *)data_of(r->plan, step->in[0]),
+                          step->u.scatter.samples, step->u.scatter.rows, (uint32_t *)(void *)out);
+    } else {
+        size_t rows = step->u.scatter.rows, row0 = rows * part / step->parts;
+        run_scatter(r->plan, step, out + row0 * step->u.scatter.width, row0, rows * (part + 1) / step->parts);
     }
-    ib_scatter_args args = step->u.scatter;
-    args.indices = (const int32_t *)(const void *)data_of(r->plan, step->in[0]);
-    args.updates = data_of(r->plan, step->in[1]);
-    args.y = out;
-    r->plan->kernels->scatter_add(&args, part, step->parts, scratch);
 }
 
 static void run_call(const running *r, size_t part) {
@@ -316,8 +331,9 @@ static void run_part(void *context, size_t part, size_t worker) {
         run_fill(r);
         break;
     case IB_STEP_GATHER:
+    case IB_STEP_SCATTER_LISTS:
     case IB_STEP_SCATTER:
-        run_rows(r, part, scratch);
+        run_rows(r, part);
         break;
     case IB_STEP_CUSTOM_CALL:
         run_call(r, part);
@@ -326,7 +342,7 @@ static void run_part(void *context, size_t part, size_t worker) {
         ib__scan_step_run(plan, step->u.scan.step, part);
         break;
     case IB_STEP_EFFECTS:
-        run_effect(r, part);
+        run_effect(r, part, (float *)(void *)scratch);
         break;
     }
 }
@@ -342,12 +358,24 @@ static void tell_scan(const ib_plan *plan, const ib_scan *scan, size_t *index) {
     }
 }
 
+/* Rows that nothing but an effect reads are no array: made one for the watcher. */
+static void tell_scatter(const ib_plan *plan, const ib_step *step, size_t *index) {
+    const ib_node_data *n = &plan->g->nodes[step->node];
+    float *y = ib__alloc(ib__node_elements(plan->g, step->node) + 1, sizeof *y);
+    if (!y) return;
+    run_scatter(plan, step, y, 0, step->u.scatter.rows);
+    plan->watch(plan->watch_context, (*index)++, ib__op_name(n), n->place, n->backward, &n->shape, y);
+    ib__free(y);
+}
+
 /* Tells the watcher about what a step made: its node, and the outputs of its program. */
 static void tell(const ib_plan *plan, const ib_step *step, size_t *index) {
     const ib_graph *g = plan->g;
     const ib_program *p = step->epilogue >= 0 ? &plan->programs[step->epilogue] : NULL;
     if (step->kind == IB_STEP_SCAN) tell_scan(plan, step->u.scan.scan, index);
-    if (step->node != IB_NO_NODE && step->kind != IB_STEP_PROGRAM) {
+    if (step->kind == IB_STEP_SCATTER && !step->parts) {
+        tell_scatter(plan, step, index);
+    } else if (step->node != IB_NO_NODE && step->kind != IB_STEP_PROGRAM) {
         /* An epilogue may have overwritten the op's own result. */
         bool kept = true;
         for (int i = 0; p && i < p->n_outputs; i++)
@@ -379,9 +407,9 @@ ib_status ib__plan_time(ib_plan *plan, ib_error *err) {
 
 /* One line a step in order of execution: microseconds a run, share, what it is. */
 bool ib__plan_print_times(const ib_plan *plan, ib_buf *out) {
-    static const char *const kinds[] = {"map",     "gemm",         "conv", "conv dx", "conv dk", "pool",
-                                        "reduce",  "reduce lanes", "tree", "copy",    "fill",    "gather",
-                                        "scatter", "call",         "scan", "update"};
+    static const char *const kinds[] = {"map",    "gemm",         "conv", "conv dx", "conv dk", "pool",
+                                        "reduce", "reduce lanes", "tree", "copy",    "fill",    "gather",
+                                        "lists",  "scatter",      "call", "scan",    "update"};
     double total = 0;
     for (size_t i = 0; plan->times && i < plan->n_steps; i++)
         total += plan->times[i];

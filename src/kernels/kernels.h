@@ -123,15 +123,16 @@ typedef void ib_k_transpose_fn(const float *x, float *y, size_t batch, size_t ro
 /* scatter_add/1   updates: [samples * per, width], indices: [samples * per] -> y: [rows, width]. Row r is the
  * sum of the updates whose index is r (an index outside of the rows is that of the nearest row): each lane is
  * one chain of adds from +0 over its samples' updates in order, lanes cut as in gemm over samples; lanes by
- * the lane tree. Parts cut rows. */
+ * the lane tree. Makes rows [row0, row1); y: row row0. lists: made before by ib__scatter_lists. */
 typedef struct ib_scatter_args {
     size_t samples, per, width, rows, lanes;
-    const int32_t *indices;
+    const uint32_t *lists;
     const float *updates;
     float *y;
 } ib_scatter_args;
-typedef size_t ib_k_scatter_scratch_fn(const ib_scatter_args *g, size_t parts); /* bytes for one worker */
-typedef void ib_k_scatter_fn(const ib_scatter_args *g, size_t part, size_t parts, void *scratch);
+typedef void ib_k_scatter_fn(const ib_scatter_args *g, size_t row0, size_t row1);
+/* Which of the `count` updates belong to each row, in order: rows + count words. */
+void ib__scatter_lists(const int32_t *indices, size_t count, size_t rows, uint32_t *lists);
 
 /* uniform/1   numbers of stream `key` at (epoch, step): element e of sample s is word e mod 4 of
  * Philox4x32-10(counter = {e / 4, s, step, epoch}, key), made a float as (word >> 8) * 2^-24, in [0, 1).

@@ -55,7 +55,7 @@ static void kernel(void *context, const ib_kernels *kernels, const float *value,
     const ib_trained *t = context;
     float *vhat = t->slots[2] ? t->slots[2]->data + start : NULL;
     kernels->adam(t->variable->data + start, t->slots[0]->data + start, t->slots[1]->data + start, vhat,
-                  value + start, n, &t->optimizer->args[t->undecayed].adam);
+                  value, n, &t->optimizer->args[t->undecayed].adam);
 }
 
 #define ADAM(class_name, its_fields, its_check)                                                              \

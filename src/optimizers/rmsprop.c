@@ -52,8 +52,8 @@ static void kernel(void *context, const ib_kernels *kernels, const float *value,
     float *slots[IB_SLOTS_MAX];
     for (int i = 0; i < IB_SLOTS_MAX; i++)
         slots[i] = t->slots[i] ? t->slots[i]->data + start : NULL;
-    kernels->rmsprop(t->variable->data + start, slots[VELOCITY], slots[AVERAGE], slots[MOMENTUM],
-                     value + start, n, &t->optimizer->args[t->undecayed].rmsprop);
+    kernels->rmsprop(t->variable->data + start, slots[VELOCITY], slots[AVERAGE], slots[MOMENTUM], value, n,
+                     &t->optimizer->args[t->undecayed].rmsprop);
 }
 
 const ib_optimizer_class ib__optimizer_rmsprop = {.name = "RMSprop",

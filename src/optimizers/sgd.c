@@ -38,8 +38,7 @@ static ib_node update(ib_update *u) {
 static void kernel(void *context, const ib_kernels *kernels, const float *value, size_t start, size_t n) {
     const ib_trained *t = context;
     float *velocity = t->slots[0] ? t->slots[0]->data + start : NULL;
-    kernels->sgd(t->variable->data + start, velocity, value + start, n,
-                 &t->optimizer->args[t->undecayed].sgd);
+    kernels->sgd(t->variable->data + start, velocity, value, n, &t->optimizer->args[t->undecayed].sgd);
 }
 
 const ib_optimizer_class ib__optimizer_sgd = {.name = "SGD",

@@ -84,7 +84,7 @@ static void test_broadcast_of_reshape(void **unused) {
 
 static void record(void *context, const ib_kernels *kernels, const float *value, size_t start, size_t n) {
     (void)kernels;
-    memcpy((float *)context + start, value + start, n * sizeof *value);
+    memcpy((float *)context + start, value, n * sizeof *value);
 }
 
 /* Two variables change places while an effect reads one; the last assignment to a variable counts. */

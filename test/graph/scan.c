@@ -243,8 +243,67 @@ static void test_gather(void **state) {
     ib__graph_free(g);
 }
 
+enum { TABLE_ROWS = 20000, TABLE_WIDTH = 3, TABLE = TABLE_ROWS * TABLE_WIDTH };
+static float big_table[TABLE], as_array[TABLE], by_effect[TABLE];
+
+static void record(void *context, const ib_kernels *kernels, const float *value, size_t start, size_t n) {
+    (void)kernels;
+    memcpy((float *)context + start, value, n * sizeof *value);
+}
+
+/* Counts the scatters that are told, and checks them. */
+static void watch_scatter(void *context, size_t index, const char *op, const char *place, bool backward,
+                          const ib_shape *shape, const void *words) {
+    (void)index, (void)place, (void)backward, (void)shape;
+    if (strcmp(op, "scatter_add") != 0) return;
+    ++*(int *)context;
+    assert_memory_equal(words, as_array, sizeof as_array);
+}
+
+/* The gradient of a table of many rows, for an effect, and as an array too or not. */
+static void table_gradient(bool array, int *told) {
+    ib_variable v = {"table", {2, {TABLE_ROWS, TABLE_WIDTH}}, big_table};
+    ib_graph *g;
+    ib_plan *plan;
+    ib_pool *pool;
+    assert_int_equal(ib__graph_new(&g, 16, 2, NULL), IB_OK);
+    ib_node in = ib__op_input(g, "ids", IB_TYPE_I32, &(ib_shape){2, {16, 300}}, true);
+    ib_node table = ib__op_variable(g, &v), y = ib__op_gather(g, table, in), dy;
+    ib_node loss = ib__op_reduce(g, IB_REDUCE_SUM, ib__op_square(g, y), 7, false);
+    ib__graph_gradients(g, &loss, NULL, 1, &table, 1, &dy);
+    if (array) ib__graph_output(g, dy);
+    ib__graph_effect(g, dy, record, by_effect);
+    assert_int_equal(ib__pool_new(&pool, 2, NULL), IB_OK);
+    assert_int_equal(ib__plan_new(&plan, g, ib__kernels_for(ib__isa_default()), pool, NULL), IB_OK);
+    int32_t *ids = ib__plan_input(plan, in);
+    for (int32_t i = 0; i < 16 * 300; i++)
+        ids[i] = i % 7 ? (i * 7919) % TABLE_ROWS : i % 11;
+    memset(by_effect, 0x55, sizeof by_effect);
+    ib__plan_watch(plan, watch_scatter, told);
+    if (array) ib__plan_watch(plan, NULL, NULL);
+    ib__plan_run(plan, NULL);
+    if (array) memcpy(as_array, ib__plan_value(plan, dy), sizeof as_array);
+    ib__plan_free(plan);
+    ib__pool_free(pool);
+    ib__graph_free(g);
+}
+
+static void test_table_gradient(void **state) {
+    (void)state;
+    int told = 0;
+    uint32_t seed = 5;
+    for (size_t i = 0; i < TABLE; i++)
+        big_table[i] = number(&seed);
+    table_gradient(true, &told);
+    assert_memory_equal(by_effect, as_array, sizeof as_array);
+    table_gradient(false, &told);
+    assert_memory_equal(by_effect, as_array, sizeof as_array);
+    assert_int_equal(told, 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_as_written_out),
-                                       cmocka_unit_test(test_same_bits), cmocka_unit_test(test_gather)};
+                                       cmocka_unit_test(test_same_bits), cmocka_unit_test(test_gather),
+                                       cmocka_unit_test(test_table_gradient)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,14 +10,14 @@ typedef struct shape {
 } shape;
 
 /* The contract word by word: an array for each lane, then level by level. */
-static void literal(const ib_scatter_args *g, float *y) {
+static void literal(const ib_scatter_args *g, const int32_t *indices, float *y) {
     size_t n = g->rows * g->width, lanes = g->lanes;
     float *all = calloc(lanes * n + 1, sizeof *all);
     assert_non_null(all);
     for (size_t lane = 0; lane < lanes; lane++)
         for (size_t s = lane * g->samples / lanes; s < (lane + 1) * g->samples / lanes; s++)
             for (size_t k = s * g->per; k < (s + 1) * g->per; k++) {
-                int32_t r = g->indices[k];
+                int32_t r = indices[k];
                 if (r < 0) r = 0;
                 if (r >= (int32_t)g->rows) r = (int32_t)g->rows - 1;
                 for (size_t c = 0; c < g->width; c++)
@@ -39,24 +39,26 @@ static void check_shape(const shape *s, bool awkward, size_t shift) {
     guarded updates = guarded_new(count * s->width, shift), y = guarded_new(s->rows * s->width, shift);
     float *want = malloc((s->rows * s->width + 1) * sizeof *want);
     int32_t *indices = malloc((count + 1) * sizeof *indices);
-    assert_true(want && indices);
+    uint32_t *lists = malloc((s->rows + count + 1) * sizeof *lists);
+    assert_true(want && indices && lists);
     for (size_t i = 0; i < updates.n; i++)
         updates.at[i] = awkward ? awkward_number() : ordinary_number();
     for (size_t i = 0; i < count; i++)
         indices[i] = (int32_t)(random_word() % (uint32_t)(s->rows + 2)) - 1;
-    ib_scatter_args g = {s->samples, s->per, s->width, s->rows, s->lanes, indices, updates.at, y.at};
-    literal(&g, want);
+    ib_scatter_args g = {s->samples, s->per, s->width, s->rows, s->lanes, lists, updates.at, y.at};
+    literal(&g, indices, want);
+    ib__scatter_lists(indices, count, s->rows, lists);
     for (int isa = 0; isa < IB_ISA_COUNT; isa++) {
         const ib_kernels *k = ib__kernels_for((ib_isa)isa);
         if (!k) continue;
         for (size_t parts = 1; parts <= 3; parts += 2) {
-            void *scratch = malloc(k->scatter_add_scratch(&g, parts));
-            assert_non_null(scratch);
             for (size_t i = 0; i < y.n; i++)
                 y.at[i] = ib__float_of(0x7fc12345);
-            for (size_t part = parts; part-- > 0;)
-                k->scatter_add(&g, part, parts, scratch);
-            free(scratch);
+            for (size_t part = parts; part-- > 0;) {
+                size_t row0 = s->rows * part / parts;
+                g.y = y.at + row0 * s->width;
+                k->scatter_add(&g, row0, s->rows * (part + 1) / parts);
+            }
             guarded_check(&y);
             char what[160];
             (void)snprintf(what, sizeof what,
@@ -69,6 +71,7 @@ static void check_shape(const shape *s, bool awkward, size_t shift) {
     guarded_free(&y);
     free(want);
     free(indices);
+    free(lists);
 }
 
 static void test_scatter_add(void **state) {

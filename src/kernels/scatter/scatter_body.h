@@ -6,18 +6,13 @@
 #include "kernels/scatter/lists.h"
 #include "kernels/simd/v16.h"
 
-ib_k_scatter_scratch_fn IB_K(scatter_add_scratch);
-ib_k_scatter_fn IB_K(scatter_add);
+#include <string.h>
 
-size_t IB_K(scatter_add_scratch)(const ib_scatter_args *g, size_t parts) {
-    (void)parts;
-    return ib__scatter_bytes(g);
-}
+ib_k_scatter_fn IB_K(scatter_add);
 
 /* Where a row's tree stands: lanes are asked for in order, so one pass over the list serves all. */
 typedef struct cursor {
     const ib_scatter_args *g;
-    const uint32_t *next;
     uint32_t at;
     size_t column, n;
 } cursor;
@@ -25,7 +20,7 @@ typedef struct cursor {
 static v16 lane_sum(cursor *c, size_t lane) {
     size_t end = ib__scatter_lane_end(c->g, lane);
     v16 sum = v16_zero();
-    for (; c->at != IB_SCATTER_NONE && c->at < end; c->at = c->next[c->at])
+    for (; c->at != IB_SCATTER_NONE && c->at < end; c->at = ib__scatter_next(c->g, c->at))
         sum = v16_add(sum, v16_load_n(c->g->updates + c->at * c->g->width + c->column, c->n));
     return sum;
 }
@@ -39,18 +34,31 @@ static v16 tree(cursor *c, size_t lane, size_t n) {
     return v16_add(left, tree(c, lane + p, n - p));
 }
 
-static void fill_row(const ib_scatter_args *g, const ib_scatter_lists *l, size_t r) {
-    uint32_t head = l->heads[r - l->row0];
-    float *y = g->y + r * g->width;
+static void fill_row(const ib_scatter_args *g, uint32_t head, float *y) {
     for (size_t column = 0; column < g->width; column += 16) {
-        cursor c = {g, l->next, head, column, g->width - column};
-        v16 sum = head == IB_SCATTER_NONE ? v16_zero() : tree(&c, 0, g->lanes);
-        v16_store_n(y + column, sum, c.n);
+        cursor c = {g, head, column, g->width - column};
+        v16_store_n(y + column, tree(&c, 0, g->lanes), c.n);
     }
 }
 
-void IB_K(scatter_add)(const ib_scatter_args *g, size_t part, size_t parts, void *scratch) {
-    ib_scatter_lists l = ib__scatter_lists(g, part, parts, scratch);
-    for (size_t r = l.row0; r < l.row1; r++)
-        fill_row(g, &l, r);
+/* A row of one update is +0 plus it, for what other lanes add is +0. */
+static void fill_single(const ib_scatter_args *g, uint32_t update, float *y) {
+    const float *x = g->updates + update * g->width;
+    for (size_t column = 0; column < g->width; column += 16) {
+        size_t n = g->width - column;
+        v16_store_n(y + column, v16_add(v16_zero(), v16_load_n(x + column, n)), n);
+    }
+}
+
+void IB_K(scatter_add)(const ib_scatter_args *g, size_t row0, size_t row1) {
+    float *y = g->y;
+    for (size_t r = row0; r < row1; r++, y += g->width) {
+        uint32_t head = ib__scatter_head(g, r);
+        if (head == IB_SCATTER_NONE)
+            memset(y, 0, g->width * sizeof *y);
+        else if (ib__scatter_next(g, head) == IB_SCATTER_NONE)
+            fill_single(g, head, y);
+        else
+            fill_row(g, head, y);
+    }
 }
