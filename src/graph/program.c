@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TILE = 1024, TILE_MANY = 512, PERIOD_SHORT = 256 };
+enum { TILE = 1024, TILE_MANY = 512, PERIOD_SHORT = 256, LINE = 16 };
 
 /* ---- Loads ---- */
 
@@ -379,6 +379,18 @@ static size_t point(const ib_program *p, const frame *f, size_t start, size_t en
     return end;
 }
 
+/* Fetches elements [start, end) of the arrays that tiles read in place or write. */
+static void fetch(const ib_program *p, size_t start, size_t end) {
+    for (int i = 0; i < p->n_loads; i++)
+        for (size_t at = start; p->loads[i].kind == IB_LOAD_ARRAY && at < end; at += LINE)
+            __builtin_prefetch(p->loads[i].base + at, 0, 2);
+    for (int i = 0; i < p->n_outputs; i++)
+        for (size_t at = start; at < end; at += LINE)
+            __builtin_prefetch(p->outputs[i].base + at, 1, 2);
+}
+
+/* While a tile is worked on, the next one is fetched, a share with each instruction: a tile is about a page
+ * of each array, and the processor itself begins anew with every page. */
 void ib__program_run(const ib_program *p, const ib_kernels *kernels, const ib_stream_at *at, size_t start,
                      size_t end, void *scratch, uint64_t stamp) {
     frame f = carve(p, scratch);
@@ -390,9 +402,12 @@ void ib__program_run(const ib_program *p, const ib_kernels *kernels, const ib_st
     }
     while (start < end) {
         size_t stop = point(p, &f, start, end - start > p->tile ? start + p->tile : end);
-        for (int i = 0; i < p->n_code; i++) {
+        size_t next = stop, last = end - stop > p->tile ? stop + p->tile : end;
+        size_t share = ((last - stop) / (size_t)p->n_code / LINE + 1) * LINE;
+        for (int i = 0; i < p->n_code; i++, next += share) {
             const ib_instruction *in = &p->code[i];
             float *d = f.slots[in->d];
+            if (next < last) fetch(p, next, last - next > share ? next + share : last);
             if (in->draw) {
                 ib_stream_at here = *at;
                 memcpy(here.key, in->key, sizeof here.key);
