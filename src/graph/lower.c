@@ -127,7 +127,16 @@ typedef struct matrix {
     size_t batch, rows, cols, batch_step, row, col;
 } matrix;
 
-/* An operand as [batch, rows, cols] with one of the strides 1; copied into that form if it must be. */
+static void add_axes(const ib_shape *shape, const int *axes, int n, int *permutation, int *at,
+                     size_t *length) {
+    for (int i = 0; i < n; i++) {
+        permutation[(*at)++] = axes[i];
+        *length *= (size_t)shape->dims[axes[i]];
+    }
+}
+
+/* An operand as [batch, rows, cols] with one of the strides 1; copied into that form if it must be, and what
+ * lies side by side then stays so: a copy number by number costs more than a product that reads columns. */
 static bool as_matrix(ib_plan *plan, ib_node operand, const int *batch, int nb, const int *rows, int nr,
                       const int *cols, int nc, matrix *out) {
     const ib_shape shape = plan->g->nodes[operand].shape;
@@ -141,18 +150,15 @@ static bool as_matrix(ib_plan *plan, ib_node operand, const int *batch, int nb, 
     if (good && out->rows == 1) out->row = out->col == 1 ? out->cols : 1;
     if (good && out->cols == 1) out->col = out->row == 1 ? out->rows : 1;
     if (good && (out->row == 1 || out->col == 1)) return true;
+    bool turned = nr > 0 && strides[rows[nr - 1]] == 1;
     int permutation[IB_RANK_MAX], n = 0;
-    for (int i = 0; i < nb; i++)
-        permutation[n++] = batch[i];
-    for (int i = 0; i < nr; i++)
-        permutation[n++] = rows[i];
-    for (int i = 0; i < nc; i++)
-        permutation[n++] = cols[i];
     out->batch = out->rows = out->cols = 1;
-    for (int i = 0; i < n; i++)
-        *(i < nb ? &out->batch : i < nb + nr ? &out->rows : &out->cols) *= (size_t)shape.dims[permutation[i]];
-    out->row = out->cols;
-    out->col = 1;
+    add_axes(&shape, batch, nb, permutation, &n, &out->batch);
+    if (turned) add_axes(&shape, cols, nc, permutation, &n, &out->cols);
+    add_axes(&shape, rows, nr, permutation, &n, &out->rows);
+    if (!turned) add_axes(&shape, cols, nc, permutation, &n, &out->cols);
+    out->row = turned ? 1 : out->cols;
+    out->col = turned ? out->rows : 1;
     out->batch_step = out->rows * out->cols;
     int from = out->buffer;
     out->buffer = buffer_new(plan, out->batch * out->batch_step, NULL);
