@@ -2,14 +2,14 @@
  *
  * Products and convolutions beside OpenBLAS and oneDNN, by turns, as shares of the FMA peak. The libraries
  * get whatever layout they like best, with their reordering left out of the time. usage: bench_kernels
- * [SECONDS A LINE [THREADS]], with OMP_NUM_THREADS=THREADS and, where OpenBLAS does not know the processor,
- * OPENBLAS_CORETYPE=SKYLAKEX.
+ * [SECONDS A LINE [THREADS]]
  */
 #include <cblas.h>
 #include <math.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "kernels/speed/speed.h"
@@ -130,9 +130,19 @@ static void say(double ours, double openblas, double onednn, double peak) {
     fflush(stdout);
 }
 
+/* The libraries look at the environment when they are loaded, so the program starts anew with what they need:
+ * the number of threads, and kernels with AVX-512 on processors that OpenBLAS does not know. */
+static void ask_libraries(char **argv, const char *count) {
+    if (getenv("OMP_NUM_THREADS") != NULL) return;
+    setenv("OMP_NUM_THREADS", count, 1);
+    if (ib__isa_default() == IB_ISA_AVX512) setenv("OPENBLAS_CORETYPE", "SKYLAKEX", 0);
+    execv("/proc/self/exe", argv);
+}
+
 int main(int argc, char **argv) {
     double seconds = argc > 1 ? atof(argv[1]) : 0.3;
     threads = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
+    ask_libraries(argv, argc > 2 ? argv[2] : "1");
     ib_pool *pool;
     if (threads == 0 || ib__pool_new(&pool, threads, NULL) != IB_OK) return 2;
     const ib_kernels *kernels = ib__kernels_for(ib__isa_default());
