@@ -251,6 +251,19 @@ static void test_lanes(void **state) {
     check_shape(9, 40, 0, 8, 0, 0, false);
 }
 
+/* Few columns, which may be worked on as rows. */
+static void test_few_columns(void **state) {
+    (void)state;
+    static const size_t ms[] = {31, 32, 65, 130, 300}, lanes[] = {1, 2, 8}, each[] = {1, 13};
+    unsigned layout = 0;
+    for (size_t n = 1; n < 14; n++)
+        for (size_t i = 0; i < sizeof ms / sizeof *ms; i++, layout++)
+            for (size_t l = 0; l < sizeof lanes / sizeof *lanes; l++)
+                for (size_t e = 0; e < sizeof each / sizeof *each; e++)
+                    check_shape(ms[i], n, 130 * each[e], lanes[l], 130, layout | 1, layout % 3 == 0);
+    check_shape(70, 9, 3300, 2, 2, 1, false);
+}
+
 static void test_something_was_compared(void **state) {
     (void)state;
     assert_true(compared > 1000000);
@@ -290,6 +303,7 @@ int main(void) {
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_large),
         cmocka_unit_test(test_lanes),
+        cmocka_unit_test(test_few_columns),
         cmocka_unit_test(test_signed_zero),
         cmocka_unit_test(test_something_was_compared),
     };

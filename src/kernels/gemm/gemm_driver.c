@@ -17,7 +17,8 @@ enum {
     BLOCK_DONE = 64 * 1024,   /* floats of c in a block for which done is called */
     BLOCK_STACK = 256 * 1024, /* floats of a slot of the lane stack that waits for the next unit */
     BLOCK_COLUMNS = 1024,
-    CHUNK = 8, /* rows of a matrix that are packed at one go, so that they are read along */
+    FEW_COLUMNS = 12, /* at most so many are worked on as rows, see turn() */
+    CHUNK = 8,        /* rows of a matrix that are packed at one go, so that they are read along */
 };
 
 typedef enum packing_b {
@@ -58,6 +59,7 @@ typedef struct job {
     plan p;
     size_t tiles_down; /* tiles of the part below each other; its rows are cut evenly */
     size_t slot_size, worker;
+    bool turned;                 /* element (row, col) of the product is c[col * c_row + row] */
     float *a, *b, *slots, *edge; /* scratch: packed a, packed b, lane stacks, a tile at the edge */
 } job;
 
@@ -250,24 +252,38 @@ static void pack_b(const job *j, const ib__gemm_unit *u, size_t col0, size_t col
         }
 }
 
+/* Between c and the buffer of a tile at the edge, or of any tile where c lies turned. */
+static void fill_buffer(const job *j, const float *c, size_t height, size_t width) {
+    size_t c_row = j->g->c_row, row = 2 * j->tiles->width;
+    for (size_t i = 0; i < height; i++)
+        for (size_t q = 0; q < width; q++)
+            j->edge[i * row + q] = j->turned ? c[q * c_row + i] : c[i * c_row + q];
+}
+static void empty_buffer(const job *j, float *c, size_t height, size_t width) {
+    size_t c_row = j->g->c_row, row = 2 * j->tiles->width;
+    if (!j->turned)
+        for (size_t i = 0; i < height; i++)
+            memcpy(c + i * c_row, j->edge + i * row, width * sizeof(float));
+    else
+        for (size_t q = 0; q < width; q++)
+            for (size_t i = 0; i < height; i++)
+                c[q * c_row + i] = j->edge[i * row + q];
+}
+
 /* One unit of the tile at (row, col) of c; *t says where its a, b and stack lie. A tile that is not whole
  * vectors wide goes by way of a buffer. */
 static void run_tile(const job *j, ib__gemm_tile *t, size_t row, size_t height, size_t col, size_t width) {
     const ib_gemm_args *g = j->g;
     const ib__gemm_unit *u = t->unit;
     size_t vectors = ceil_div(width, j->tiles->width);
-    bool edge = width % j->tiles->width != 0;
-    float *c = g->c + row * g->c_row + col;
-    t->c = edge ? j->edge : c;
-    t->c_row = edge ? 2 * j->tiles->width : g->c_row;
-    if (edge && u->segments[0].last_lane && u->segments[0].go_on)
-        for (size_t i = 0; i < height; i++)
-            memcpy(t->c + i * t->c_row, c + i * g->c_row, width * sizeof(float));
+    bool buffered = j->turned || width % j->tiles->width != 0;
+    float *c = g->c + (j->turned ? col * g->c_row + row : row * g->c_row + col);
+    t->c = buffered ? j->edge : c;
+    t->c_row = buffered ? 2 * j->tiles->width : g->c_row;
+    if (buffered && u->segments[0].last_lane && u->segments[0].go_on) fill_buffer(j, c, height, width);
     int mode = j->p.pack_a || !a_by_rows(g) ? IB__GEMM_COLUMNS : IB__GEMM_ROWS;
     (j->p.pairs ? j->tiles->pairs[mode][vectors - 1] : j->tiles->tile[mode][vectors - 1])[height - 1](t);
-    if (edge && u->segments[u->count - 1].last_lane)
-        for (size_t i = 0; i < height; i++)
-            memcpy(c + i * g->c_row, t->c + i * t->c_row, width * sizeof(float));
+    if (buffered && u->segments[u->count - 1].last_lane) empty_buffer(j, c, height, width);
 }
 
 /* One unit of the tiles of a panel, columns col .. col + width - 1 of the block. */
@@ -319,9 +335,10 @@ static void run_group(const job *j, const block *group) {
     }
 }
 
-static void run_part(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t part, size_t parts,
-                     void *scratch, size_t worker) {
-    job j = {.tiles = tiles, .g = g, .p = make_plan(tiles, g, part, parts), .worker = worker};
+static void run_part(const ib__gemm_tiles *tiles, const ib_gemm_args *g, bool turned, size_t part,
+                     size_t parts, void *scratch, size_t worker) {
+    job j = {
+        .tiles = tiles, .g = g, .p = make_plan(tiles, g, part, parts), .worker = worker, .turned = turned};
     const plan *p = &j.p;
     if (p->row0 == p->row1 || p->col0 == p->col1) return;
     j.tiles_down = ceil_div(p->row1 - p->row0, p->rows);
@@ -340,17 +357,20 @@ static void run_part(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t 
         }
 }
 
-/* The caller of a product that was turned round: c is one column, worked on as one row. */
+/* The caller of a product that was turned round. */
 static void done_turned(void *context, size_t row0, size_t row1, size_t col0, size_t col1, size_t worker) {
     const ib_gemm_args *g = context;
     g->done(g->context, col0, col1, row0, row1, worker);
 }
 
-/* c of one column, contiguous, is the row c^T = b^T a^T; its tiles fill whole vectors. */
-static bool turn(const ib_gemm_args *g, ib_gemm_args *turned) {
-    if (g->n != 1 || g->c_row != 1) return false;
+/* Few columns leave most of a vector empty. c^T = b^T a^T has few rows instead, and its tiles fill whole
+ * vectors: for one column, and for a few where a lies in columns, so that its
+ * numbers stand side by side for it. */
+static bool turn(const ib__gemm_tiles *tiles, const ib_gemm_args *g, ib_gemm_args *turned) {
     *turned = *g;
-    turned->m = 1;
+    bool few = g->n > 1 && g->n <= FEW_COLUMNS && g->a_row == 1 && g->m >= 4 * tiles->width;
+    if (!few && (g->n != 1 || g->c_row != 1)) return false;
+    turned->m = g->n;
     turned->n = g->m;
     turned->a = g->b;
     turned->a_row = g->b_col;
@@ -364,8 +384,8 @@ static bool turn(const ib_gemm_args *g, ib_gemm_args *turned) {
 
 /* Enough whether done is set later or not. */
 size_t ib__gemm_scratch(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t parts) {
-    ib_gemm_args turned = *g;
-    (void)turn(g, &turned);
+    ib_gemm_args turned;
+    (void)turn(tiles, g, &turned);
     size_t floats = 0;
     for (int with_done = 0; with_done < 2; with_done++) {
         turned.done = with_done ? done_turned : NULL;
@@ -378,10 +398,8 @@ size_t ib__gemm_scratch(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size
 
 void ib__gemm_part(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t part, size_t parts,
                    void *scratch, size_t worker) {
-    ib_gemm_args original = *g, turned;
-    if (turn(g, &turned)) {
-        turned.context = &original;
-        g = &turned;
-    }
-    run_part(tiles, g, part, parts, scratch, worker);
+    ib_gemm_args original = *g, args;
+    bool turned = turn(tiles, g, &args);
+    if (turned) args.context = &original;
+    run_part(tiles, &args, turned && g->n > 1, part, parts, scratch, worker);
 }
