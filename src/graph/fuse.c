@@ -7,6 +7,8 @@
  */
 #include "graph/plan.h"
 
+#include "kernels/reduce/reduce.h"
+
 #include <stdlib.h>
 
 ib_node ib__alias_base(const ib_graph *g, ib_node a) {
@@ -96,6 +98,26 @@ static bool broken_chain(const ib_graph *g, const ib_node_data *n) {
     return inner != base && g->nodes[base].op == IB_OP_broadcast_in_dim && !ends_in_constant(g, base);
 }
 
+/* A sum over all axes but the last ones, of an operand that a program makes. Where a sample is short, there
+ * is little to sum up; where it is longer than a block of a sum (doc/numerics.md), there would be several
+ * chains. A part of the work is some samples then, of which there must be enough for all threads. */
+bool ib__sums_in_passing(const ib_graph *g, ib_node sum, size_t *count, size_t *inner) {
+    enum { LEAST_SAMPLES = 16, LEAST_COUNT = 2 };
+    const ib_node_data *n = &g->nodes[sum];
+    if (n->op != IB_OP_reduce || n->u.reduce.op != IB_REDUCE_SUM || g->samples < LEAST_SAMPLES) return false;
+    ib_node operand = ib__alias_base(g, n->in[0]);
+    unsigned axes = n->u.reduce.axes;
+    bool made = g->nodes[operand].op == IB_OP_map || g->nodes[operand].op == IB_OP_uniform;
+    if (!made || !g->nodes[n->in[0]].batched || !(axes & 1) || (axes & (axes + 1))) return false;
+    const ib_shape *shape = &g->nodes[n->in[0]].shape;
+    *count = *inner = 1;
+    for (int i = 0; i < shape->rank; i++)
+        *(axes >> i & 1 ? count : inner) *= (size_t)shape->dims[i];
+    if (*count % g->samples) return false;
+    *count /= g->samples;
+    return *inner > 1 && *count >= LEAST_COUNT && *count <= IB_REDUCE_COLUMN_BLOCK;
+}
+
 static void mark_arrays(ib_fusion *f, const ib_graph *g) {
     for (size_t i = 0; i < g->n_outputs; i++)
         need_array(f, g, g->outputs[i]);
@@ -106,6 +128,8 @@ static void mark_arrays(ib_fusion *f, const ib_graph *g) {
     for (size_t i = 0; i < g->n_nodes; i++) {
         const ib_node_data *n = &g->nodes[i];
         if (!f->nodes[i].live) continue;
+        size_t count, inner;
+        if (ib__sums_in_passing(g, (ib_node)i, &count, &inner)) continue;
         if (f->nodes[i].class == IB_CLASS_HEAVY) {
             for (int k = 0; k < n->n_in; k++)
                 if (heavy_input(g, n, k) != IB_NO_NODE) need_array(f, g, heavy_input(g, n, k));
@@ -279,6 +303,19 @@ static void attach_epilogues(ib_fusion *f, const ib_graph *g) {
     }
 }
 
+/* Sums over the batch whose operands are made sample by sample are computed in passing; those of products,
+ * which come in blocks of columns, are not. */
+static void attach_sums(ib_fusion *f, const ib_graph *g) {
+    size_t count, inner;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        if (!f->nodes[i].live || !ib__sums_in_passing(g, (ib_node)i, &count, &inner)) continue;
+        ib_fused *operand = &f->nodes[ib__alias_base(g, g->nodes[i].in[0])];
+        ib_node after = f->groups[operand->group].after;
+        f->nodes[i].in_passing = after == IB_NO_NODE || g->nodes[after].op != IB_OP_dot_general;
+        operand->stored |= !f->nodes[i].in_passing;
+    }
+}
+
 ib_status ib__fuse(ib_fusion *f, const ib_graph *g, ib_error *err) {
     *f = (ib_fusion){0};
     f->nodes = calloc(g->n_nodes + 1, sizeof *f->nodes);
@@ -301,6 +338,7 @@ ib_status ib__fuse(ib_fusion *f, const ib_graph *g, ib_error *err) {
             status = add_to_group(f, g, (ib_node)i, err);
     mark_stored(f, g);
     attach_epilogues(f, g);
+    attach_sums(f, g);
 done:
     free(limit);
     if (status != IB_OK) ib__fusion_free(f);

@@ -348,9 +348,20 @@ static bool emit_lanes(ib_plan *plan, ib_node node, int x, size_t count, size_t 
     return step_buffers(plan, step, partial, -1, 1, buffer_for(plan, node));
 }
 
+/* A sum of which a program has summed up the samples. */
+static bool lower_in_passing(ib_plan *plan, ib_node node) {
+    for (size_t k = 0; k < plan->fusion.n_groups; k++)
+        for (int i = 0; i < plan->programs[k].n_totals; i++) {
+            const ib_total *t = &plan->programs[k].totals[i];
+            if (t->node == node) return emit_lanes(plan, node, t->buffer, 1, t->inner);
+        }
+    return false;
+}
+
 static bool lower_reduce(ib_plan *plan, ib_node node) {
     const ib_graph *g = plan->g;
     const ib_node_data *n = &g->nodes[node];
+    if (plan->fusion.nodes[node].in_passing) return lower_in_passing(plan, node);
     const ib_shape shape = g->nodes[n->in[0]].shape;
     unsigned axes = n->u.reduce.axes;
     ib_reduce_op op = n->u.reduce.op;
@@ -616,7 +627,7 @@ static bool lower_heavy(ib_plan *plan, ib_node node) {
 /* ---- Groups and effects ---- */
 
 /* The group's arrays live at this step. */
-static bool touch_program(ib_plan *plan, const ib_program *p, int step) {
+static bool touch_program(ib_plan *plan, ib_program *p, int step) {
     for (int i = 0; i < p->n_loads; i++) {
         if (p->loads[i].kind == IB_LOAD_CONSTANT) continue;
         int buffer = buffer_for(plan, p->loads[i].node);
@@ -627,6 +638,11 @@ static bool touch_program(ib_plan *plan, const ib_program *p, int step) {
         int buffer = buffer_for(plan, p->outputs[i].node);
         if (buffer < 0) return false;
         touch(plan, buffer, step);
+    }
+    for (int i = 0; i < p->n_totals; i++) {
+        p->totals[i].buffer = buffer_new(plan, p->samples * p->totals[i].inner, NULL);
+        if (p->totals[i].buffer < 0) return false;
+        touch(plan, p->totals[i].buffer, step);
     }
     return true;
 }
@@ -640,14 +656,14 @@ static size_t program_cost(const ib_program *p) {
 }
 
 static bool emit_group(ib_plan *plan, int group) {
-    const ib_program *p = &plan->programs[group];
+    ib_program *p = &plan->programs[group];
     ib_node named = p->n_outputs ? p->outputs[p->n_outputs - 1].node : IB_NO_NODE;
     ib_step *step = step_new(plan, IB_STEP_PROGRAM, named);
     if (!step) return false;
     step->epilogue = group;
-    size_t tiles = (p->count + p->tile - 1) / p->tile;
+    size_t pieces = p->samples ? p->samples : (p->count + p->tile - 1) / p->tile;
     step->parts = p->count * program_cost(p) / PROGRAM_PART + 1;
-    if (step->parts > tiles) step->parts = tiles ? tiles : 1;
+    if (step->parts > pieces) step->parts = pieces ? pieces : 1;
     return touch_program(plan, p, (int)plan->n_steps - 1);
 }
 
@@ -659,7 +675,11 @@ static bool emit_stage(ib_plan *plan, int stage) {
         if (!lower_heavy(plan, (ib_node)i)) return false;
         for (size_t k = 0; k < f->n_groups; k++)
             if (f->groups[k].after == (ib_node)i) {
-                plan->steps[plan->n_steps - 1].epilogue = (int)k;
+                ib_step *step = &plan->steps[plan->n_steps - 1];
+                step->epilogue = (int)k;
+                /* Convolutions cut between images where these can be shared out evenly. */
+                while (plan->programs[k].samples && plan->programs[k].samples % step->parts)
+                    step->parts--;
                 if (!touch_program(plan, &plan->programs[k], (int)plan->n_steps - 1)) return false;
             }
     }

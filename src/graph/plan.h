@@ -29,6 +29,7 @@ typedef struct ib_fused {
     ib_class class;
     bool array_needed; /* a heavy op, an output, an effect or an assignment reads it as an array */
     bool stored;       /* an elementwise node that someone outside of its group reads */
+    bool in_passing;   /* a sum over the batch that the program which makes its operand computes */
     int stage;
     int group; /* -1: none */
 } ib_fused;
@@ -52,6 +53,9 @@ ib_status ib__fuse(ib_fusion *out, const ib_graph *g, ib_error *err);
 void ib__fusion_free(ib_fusion *fusion);
 /* The array that a node is read from: past aliases and virtual nodes; IB_NO_NODE: a constant. */
 ib_node ib__array_base(const ib_graph *g, ib_node a);
+/* May a sum be computed by the program that makes its operand? Then the operand is [samples, count, inner].
+ */
+bool ib__sums_in_passing(const ib_graph *g, ib_node sum, size_t *count, size_t *inner);
 /* Is the node (after ib__alias_base) a member of a group: map, uniform, or a virtual one that is needed as
  * array? */
 bool ib__is_member(const ib_fusion *f, ib_node a);
@@ -93,12 +97,23 @@ typedef struct ib_output {
     float *base;
 } ib_output;
 
+/* The sum of each sample, from [samples, count, inner] to [samples, inner], of what an instruction gives. */
+typedef struct ib_total {
+    ib_node node; /* the sum over the batch that it is for */
+    int of;       /* the instruction */
+    size_t count, inner;
+    int buffer;
+    float *base;
+} ib_total;
+
 typedef struct ib_program {
     size_t count, tile;
     ib_load *loads;
     ib_output *outputs;
     ib_instruction *code;
-    int n_loads, n_outputs, n_code, n_registers;
+    ib_total *totals;
+    int n_loads, n_outputs, n_code, n_registers, n_totals;
+    size_t samples; /* which a part may not cut, if there are totals; else 0 */
     int *last_read; /* a load's last instruction */
     size_t scratch; /* bytes a worker needs */
 } ib_program;
@@ -106,8 +121,8 @@ typedef struct ib_program {
 ib_status ib__program_build(ib_program *out, const ib_graph *g, const ib_fusion *f, const ib_group *group,
                             ib_error *err);
 void ib__program_free(ib_program *program);
-/* Runs elements [start, end). scratch: the worker's, begins with a stamp that tells whether its constant
- * tiles are those of this step and run. */
+/* Runs elements [start, end). With totals: of a sample, one thread runs all of them, in order. scratch: the
+ * worker's, begins with a stamp that tells whether its constant tiles are those of this step and run. */
 void ib__program_run(const ib_program *program, const ib_kernels *kernels, const ib_stream_at *at,
                      size_t start, size_t end, void *scratch, uint64_t stamp);
 

@@ -219,6 +219,28 @@ static void choose_tile(ib_program *p) {
                  ((size_t)p->n_loads * sizeof(size_t) + 63) / 64 * 64 + tiles * TILE * sizeof(float);
 }
 
+/* The sums that are computed in passing. */
+static ib_status add_totals(builder *b, ib_error *err) {
+    ib_program *p = b->p;
+    for (int pass = 0; pass < 2; pass++) {
+        p->n_totals = 0;
+        for (size_t i = 0; i < b->g->n_nodes; i++) {
+            if (!b->f->nodes[i].in_passing) continue;
+            int of = b->index_of[ib__alias_base(b->g, b->g->nodes[i].in[0])];
+            if (of < 0) continue;
+            ib_total *total = pass ? &p->totals[p->n_totals] : NULL;
+            if (total) *total = (ib_total){.node = (ib_node)i, .of = of, .buffer = -1};
+            if (total) (void)ib__sums_in_passing(b->g, (ib_node)i, &total->count, &total->inner);
+            p->n_totals++;
+        }
+        if (!p->n_totals) return IB_OK;
+        if (!pass) p->totals = calloc((size_t)p->n_totals, sizeof *p->totals);
+        if (!p->totals) return ib__fail_memory(err);
+    }
+    p->samples = b->g->samples;
+    return IB_OK;
+}
+
 ib_status ib__program_build(ib_program *p, const ib_graph *g, const ib_fusion *f, const ib_group *group,
                             ib_error *err) {
     *p = (ib_program){.count = group->count};
@@ -241,6 +263,7 @@ ib_status ib__program_build(ib_program *p, const ib_graph *g, const ib_fusion *f
             p->outputs[p->n_outputs++] = (ib_output){.node = group->nodes[i], .written = (int)i};
         status = add_instruction(&b, group->nodes[i], err);
     }
+    if (status == IB_OK) status = add_totals(&b, err);
     if (status == IB_OK) status = assign_slots(&b, err);
     if (status == IB_OK) choose_tile(p);
 done:
@@ -253,6 +276,7 @@ void ib__program_free(ib_program *p) {
     free(p->loads);
     free(p->outputs);
     free(p->code);
+    free(p->totals);
     free(p->last_read);
     *p = (ib_program){0};
 }
@@ -389,6 +413,25 @@ static void fetch(const ib_program *p, size_t start, size_t end) {
             __builtin_prefetch(p->outputs[i].base + at, 1, 2);
 }
 
+/* Adds x, elements [start, end) of what is summed up, to the sums of their samples. */
+static void add_to_total(const ib_total *t, const ib_kernels *kernels, const float *x, size_t start,
+                         size_t end) {
+    while (start < end) {
+        size_t row = start / t->inner, col = start % t->inner, left = end - start;
+        size_t rows = t->count - row % t->count;
+        float *y = t->base + row / t->count * t->inner;
+        if (row % t->count == 0 && col == 0) memset(y, 0, t->inner * sizeof *y);
+        if (rows > left / t->inner) rows = left / t->inner;
+        size_t n = rows && !col ? rows * t->inner : left < t->inner - col ? left : t->inner - col;
+        if (rows && !col)
+            kernels->add_rows(x, y, rows, t->inner);
+        else
+            kernels->add_rows(x, y + col, 1, n);
+        x += n;
+        start += n;
+    }
+}
+
 /* While a tile is worked on, the next one is fetched, a share with each instruction: a tile is about a page
  * of each array, and the processor itself begins anew with every page. */
 void ib__program_run(const ib_program *p, const ib_kernels *kernels, const ib_stream_at *at, size_t start,
@@ -417,6 +460,8 @@ void ib__program_run(const ib_program *p, const ib_kernels *kernels, const ib_st
                 kernels->map[in->op](d, in->a < 0 ? NULL : f.slots[in->a], in->b < 0 ? NULL : f.slots[in->b],
                                      in->c < 0 ? NULL : f.slots[in->c], stop - start);
             }
+            for (int k = 0; k < p->n_totals; k++)
+                if (p->totals[k].of == i) add_to_total(&p->totals[k], kernels, d, start, stop);
         }
         start = stop;
     }

@@ -47,6 +47,8 @@ ib_status ib__plan_new_in(ib_plan **out, ib_graph *g, const ib_kernels *kernels,
                 p->loads[k].base = plan->buffers[plan->buffer_of[p->loads[k].node]].data;
         for (int k = 0; k < p->n_outputs; k++)
             p->outputs[k].base = plan->buffers[plan->buffer_of[p->outputs[k].node]].data;
+        for (int k = 0; k < p->n_totals; k++)
+            p->totals[k].base = plan->buffers[p->totals[k].buffer].data;
     }
     status = ib__scan_steps_make(plan, err);
     if (status != IB_OK) goto failed;
@@ -303,8 +305,8 @@ static void run_part(void *context, size_t part, size_t worker) {
     switch (step->kind) {
     case IB_STEP_PROGRAM: {
         const ib_program *p = &plan->programs[step->epilogue];
-        size_t tiles = (p->count + p->tile - 1) / p->tile;
-        size_t start = tiles * part / step->parts * p->tile, end = tiles * (part + 1) / step->parts * p->tile;
+        size_t piece = p->samples ? p->count / p->samples : p->tile, pieces = (p->count + piece - 1) / piece;
+        size_t start = pieces * part / step->parts * piece, end = pieces * (part + 1) / step->parts * piece;
         run_program(r, start, end < p->count ? end : p->count, worker);
         break;
     }

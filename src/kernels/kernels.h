@@ -99,6 +99,10 @@ typedef void ib_k_reduce_lanes_fn(const ib_reduce_lanes_args *g, size_t part, si
 /* lane_tree/1   x: [lanes, n] -> y: [n], adjacent pairs level by level, an odd last one passes through. */
 typedef void ib_k_lane_tree_fn(const float *x, float *y, size_t lanes, size_t n, size_t part, size_t parts);
 
+/* add_rows/1   x: [count, n], y: [n]. y[i] goes on as a chain of adds over the rows of x: a sum over columns
+ * (reduce/1) of which rows come a few at a time. */
+typedef void ib_k_add_rows_fn(const float *x, float *y, size_t count, size_t n);
+
 /* pool/1   x: [n, d, h, w, c] -> y: [n, od, oh, ow, c]; window kd x kh x kw, strides sd sh sw, low padding pd
  * ph pw; places outside the input are skipped. An axis with k = 0 is cut evenly: window i of o over n places
  * is [floor(i n / o), ceil((i + 1) n / o)). Over fewer axes d = od = kd = sd = 1 (and h ...), pd = 0.

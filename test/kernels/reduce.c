@@ -238,11 +238,38 @@ static void lane_tree_is_right(void **state) {
     }
 }
 
+/* Rows in two goes: the chains go on. */
+static void add_rows_goes_on(void **state) {
+    (void)state;
+    for (ib_isa isa = IB_ISA_REF; isa < IB_ISA_COUNT; isa++) {
+        if (!ib__isa_available(isa)) continue;
+        for (size_t count = 0; count <= 20; count++)
+            for (size_t n = 1; n <= 150; n += 1 + count % 4) {
+                awkward = n & 1;
+                guarded x = guarded_new(count * n, n % 3), y = guarded_new(n, count % 4);
+                guarded expected = guarded_new(n, 0);
+                fill(x.at, x.n, number);
+                fill(y.at, n, number);
+                for (size_t i = 0; i < n; i++) {
+                    expected.at[i] = y.at[i];
+                    for (size_t row = 0; row < count; row++)
+                        expected.at[i] = expected.at[i] + x.at[row * n + i];
+                }
+                ib__kernels_for(isa)->add_rows(x.at, y.at, count / 3, n);
+                ib__kernels_for(isa)->add_rows(x.at + count / 3 * n, y.at, count - count / 3, n);
+                same_bits("add_rows", y.at, expected.at, n, false);
+                guarded_free(&x);
+                guarded_free(&y);
+                guarded_free(&expected);
+            }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reference_is_right), cmocka_unit_test(reduce_equals_reference),
         cmocka_unit_test(last_zero_wins),     cmocka_unit_test(reduce_lanes_is_right),
-        cmocka_unit_test(lane_tree_is_right),
+        cmocka_unit_test(lane_tree_is_right), cmocka_unit_test(add_rows_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, something_was_compared);
 }

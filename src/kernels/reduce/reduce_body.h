@@ -14,6 +14,7 @@
 ib_k_reduce_fn IB_K(reduce);
 ib_k_reduce_lanes_fn IB_K(reduce_lanes);
 ib_k_lane_tree_fn IB_K(lane_tree);
+ib_k_add_rows_fn IB_K(add_rows);
 
 typedef struct four {
     v16 a, b, c, d;
@@ -32,23 +33,30 @@ V16_FN four four_joined(ib_reduce_op op, four s, four x) {
     return (four){joined(op, s.a, x.a), joined(op, s.b, x.b), joined(op, s.c, x.c), joined(op, s.d, x.d)};
 }
 
-/* Joins `steps` vectors, `step` floats apart, from the identity on. */
-V16_FN v16 chain(ib_reduce_op op, const float *x, size_t step, size_t steps, size_t lanes) {
-    v16 s = identity(op);
+/* Joins `steps` vectors, `step` floats apart, to s. */
+V16_FN v16 chain_from(ib_reduce_op op, v16 s, const float *x, size_t step, size_t steps, size_t lanes) {
     for (size_t i = 0; i < steps; i++, x += step)
         s = joined(op, s, v16_load_n(x, lanes));
     return s;
 }
 
+V16_FN v16 chain(ib_reduce_op op, const float *x, size_t step, size_t steps, size_t lanes) {
+    return chain_from(op, identity(op), x, step, steps, lanes);
+}
+
 /* Four chains that begin `apart` floats apart. */
-V16_FN four four_chains(ib_reduce_op op, const float *x, size_t apart, size_t step, size_t steps) {
-    v16 none = identity(op);
-    four s = {none, none, none, none};
+V16_FN four four_chains_from(ib_reduce_op op, four s, const float *x, size_t apart, size_t step,
+                             size_t steps) {
     for (size_t i = 0; i < steps; i++, x += step)
         s = four_joined(
             op, s,
             (four){v16_load(x), v16_load(x + apart), v16_load(x + 2 * apart), v16_load(x + 3 * apart)});
     return s;
+}
+
+V16_FN four four_chains(ib_reduce_op op, const float *x, size_t apart, size_t step, size_t steps) {
+    v16 none = identity(op);
+    return four_chains_from(op, (four){none, none, none, none}, x, apart, step, steps);
 }
 
 /* The lane tree over values that come one by one. level[] holds the finished subtrees, the largest first, one
@@ -247,4 +255,20 @@ void IB_K(lane_tree)(const float *x, float *y, size_t lanes, size_t n, size_t pa
             tree_add(&t, v16_load_n(x + lane * n + i, n - i));
         v16_store_n(y + i, tree_end(&t), n - i);
     }
+}
+
+/* Whole vectors in a loop of their own. */
+V16_FN v16 columns_from(v16 s, const float *x, size_t step, size_t steps, size_t lanes) {
+    if (lanes >= 16) return chain_from(IB_REDUCE_SUM, s, x, step, steps, 16);
+    return chain_from(IB_REDUCE_SUM, s, x, step, steps, lanes);
+}
+
+void IB_K(add_rows)(const float *x, float *y, size_t count, size_t n) {
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        four s = {v16_load(y + i), v16_load(y + i + 16), v16_load(y + i + 32), v16_load(y + i + 48)};
+        four_store(y + i, four_chains_from(IB_REDUCE_SUM, s, x + i, 16, n, count));
+    }
+    for (; i < n; i += 16)
+        v16_store_n(y + i, columns_from(v16_load_n(y + i, n - i), x + i, n, count, n - i), n - i);
 }

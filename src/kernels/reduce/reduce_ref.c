@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reductions, as the contracts reduce/1, reduce_lanes/1 and lane_tree/1 say them.
+ * Reductions, as the contracts reduce/1, reduce_lanes/1, lane_tree/1 and add_rows/1 say them.
  */
 #include "kernels/reduce/reduce.h"
 
@@ -12,6 +12,7 @@
 ib_k_reduce_fn ib_k_reduce_f32_ref;
 ib_k_reduce_lanes_fn ib_k_reduce_lanes_f32_ref;
 ib_k_lane_tree_fn ib_k_lane_tree_f32_ref;
+ib_k_add_rows_fn ib_k_add_rows_f32_ref;
 
 /* 16 strided accumulators and their tree. */
 static float row_block(const float *x, size_t count) {
@@ -91,4 +92,10 @@ void ib_k_lane_tree_f32_ref(const float *x, float *y, size_t lanes, size_t n, si
     size_t end = ib__part_start(n, part + 1, parts);
     for (size_t i = ib__part_start(n, part, parts); i < end; i++)
         y[i] = tree_of(x + i, lanes, n);
+}
+
+void ib_k_add_rows_f32_ref(const float *x, float *y, size_t count, size_t n) {
+    for (size_t row = 0; row < count; row++)
+        for (size_t i = 0; i < n; i++)
+            y[i] += x[row * n + i];
 }
