@@ -20,6 +20,10 @@ typedef enum ib_h5_state { IB_H5_NOT_READ, IB_H5_READ, IB_H5_MISSING, IB_H5_REFU
  */
 void ib__h5_enter_child(size_t memory, unsigned seconds);
 
+/* In the child: it ends if it takes more than so many seconds of processor time from now on. For work in
+ * pieces, of which a file may make any an endless loop. */
+void ib__h5_allow(unsigned seconds);
+
 /* Every step of the path must be a hard link: soft and external links lead elsewhere. */
 ib_h5_state ib__h5_check_links(hid_t file, const char *path, char found[IB_H5_FOUND]);
 /* The data lie in this file, plainly or behind deflate, shuffle and Fletcher32. */

@@ -21,7 +21,8 @@
 #include "data/h5_guard.h"
 #include "data/kinds.h"
 
-#define SILENCE 120000 /* milliseconds without a byte before the child is given up */
+#define SILENCE 120000   /* milliseconds without a byte before the child is given up */
+#define BLOCK_SECONDS 20 /* of processor time for a block of rows; some files are endless loops */
 #define CHILD_MEMORY ((size_t)1 << 30)
 #define BLOCK ((size_t)4 << 20)
 
@@ -95,6 +96,17 @@ static void find_place(hid_t set, answer *a) {
     if (!a->whole) a->swap = 0; /* the child turns bytes around itself */
 }
 
+/* Deflate makes data at most 1,032 times smaller. A file of a few bytes that says to hold more has chunks
+ * that nobody wrote; it would give fill values for hours. */
+static bool is_stored(hid_t set, answer *a) {
+    double bytes = (double)ib__dtype_size((ib_dtype)a->dtype), stored = (double)H5Dget_storage_size(set);
+    for (int i = 0; i < a->rank; i++)
+        bytes *= (double)a->dims[i];
+    if (bytes <= 1100 * stored + (double)BLOCK) return true;
+    snprintf(a->found, sizeof a->found, "%.0f bytes, of which %.0f are stored", bytes, stored);
+    return false;
+}
+
 static ib_h5_state describe(hid_t file, const char *path, answer *a, hid_t *set, hid_t *native) {
     snprintf(a->found, sizeof a->found, "what libhdf5 cannot read");
     ib_h5_state links = ib__h5_check_links(file, path, a->found);
@@ -113,6 +125,7 @@ static ib_h5_state describe(hid_t file, const char *path, answer *a, hid_t *set,
         snprintf(a->found, sizeof a->found, "another type than integers, float32, float64 and bool");
         return IB_H5_REFUSED;
     }
+    if (!is_stored(*set, a)) return IB_H5_REFUSED;
     find_place(*set, a);
     return IB_H5_READ;
 }
@@ -151,6 +164,7 @@ static void send_rows(int end, hid_t set, hid_t native, const answer *a) {
     char *block = malloc((size_t)step * row + 1);
     for (start[0] = 0; block != NULL && start[0] < total; start[0] += step) {
         count[0] = total - start[0] < step ? total - start[0] : step;
+        ib__h5_allow(BLOCK_SECONDS);
         hid_t from = H5Dget_space(set), to = H5Screate_simple(a->rank, count, NULL);
         bool sent = from >= 0 && to >= 0 &&
                     H5Sselect_hyperslab(from, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
@@ -165,6 +179,7 @@ static void send_rows(int end, hid_t set, hid_t native, const answer *a) {
 
 static void child(const char *path, const ib_picks *picks, int end) {
     ib__h5_enter_child(CHILD_MEMORY, 0);
+    ib__h5_allow(BLOCK_SECONDS);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS), file = -1;
 #if H5_VERSION_GE(1, 10, 7)
     if (access >= 0) H5Pset_file_locking(access, false, true); /* the file is only read */
@@ -173,6 +188,7 @@ static void child(const char *path, const ib_picks *picks, int end) {
     for (size_t i = 0; i < picks->n; i++) {
         answer a = {.state = IB_H5_REFUSED};
         hid_t set = -1, native = -1;
+        ib__h5_allow(BLOCK_SECONDS);
         if (file < 0)
             snprintf(a.found, sizeof a.found, "no HDF5 file that libhdf5 can open");
         else

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <hdf5.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,11 +106,33 @@ static void test_damaged(void **unused) {
     ib__buf_free(&file);
 }
 
+/* A file of a kilobyte that says to hold four hundred megabytes, in chunks that nobody wrote. */
+static void test_unwritten(void **unused) {
+    (void)unused;
+    char path[] = "/tmp/isobit-test-XXXXXX", yaml[64];
+    int end = mkstemp(path);
+    assert_true(end >= 0 && close(end) == 0);
+    hsize_t count = 100000000, chunk = 1000;
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t space = H5Screate_simple(1, &count, NULL), list = H5Pcreate(H5P_DATASET_CREATE);
+    assert_true(H5Pset_chunk(list, 1, &chunk) >= 0);
+    hid_t set = H5Dcreate2(file, "x", H5T_IEEE_F32LE, space, H5P_DEFAULT, list, H5P_DEFAULT);
+    assert_true(set >= 0);
+    H5Dclose(set);
+    H5Pclose(list);
+    H5Sclose(space);
+    H5Fclose(file);
+    (void)snprintf(yaml, sizeof yaml, "{hdf5: %s, x: x}", path);
+    refuse(yaml, path, "found 400000000 bytes, of which 0 are stored");
+    unlink(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arrays),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_unwritten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
