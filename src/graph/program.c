@@ -418,17 +418,16 @@ static void add_to_total(const ib_total *t, const ib_kernels *kernels, const flo
                          size_t end) {
     while (start < end) {
         size_t row = start / t->inner, col = start % t->inner, left = end - start;
-        size_t rows = t->count - row % t->count;
         float *y = t->base + row / t->count * t->inner;
         if (row % t->count == 0 && col == 0) memset(y, 0, t->inner * sizeof *y);
-        if (rows > left / t->inner) rows = left / t->inner;
-        size_t n = rows && !col ? rows * t->inner : left < t->inner - col ? left : t->inner - col;
-        if (rows && !col)
-            kernels->add_rows(x, y, rows, t->inner);
-        else
-            kernels->add_rows(x, y + col, 1, n);
-        x += n;
-        start += n;
+        size_t rows = 1, n = left < t->inner - col ? left : t->inner - col;
+        if (n == t->inner) {
+            rows = t->count - row % t->count;
+            if (rows > left / n) rows = left / n;
+        }
+        kernels->add_rows(x, y + col, rows, n);
+        x += rows * n;
+        start += rows * n;
     }
 }
 

@@ -364,8 +364,8 @@ static void done_turned(void *context, size_t row0, size_t row1, size_t col0, si
 }
 
 /* Few columns leave most of a vector empty. c^T = b^T a^T has few rows instead, and its tiles fill whole
- * vectors: for one column, and for a few where a lies in columns, so that its
- * numbers stand side by side for it. */
+ * vectors: for one column, and for a few where a lies in columns, so that its numbers stand side by side for
+ * it. */
 static bool turn(const ib__gemm_tiles *tiles, const ib_gemm_args *g, ib_gemm_args *turned) {
     *turned = *g;
     bool few = g->n > 1 && g->n <= FEW_COLUMNS && g->a_row == 1 && g->m >= 4 * tiles->width;
