@@ -114,6 +114,7 @@ typedef struct ib_program {
     ib_total *totals;
     int n_loads, n_outputs, n_code, n_registers, n_totals;
     size_t samples; /* which a part may not cut, if there are totals; else 0 */
+    bool ahead;     /* fetches the next tile while it works on one */
     int *last_read; /* a load's last instruction */
     size_t scratch; /* bytes a worker needs */
 } ib_program;
@@ -276,6 +277,9 @@ typedef struct ib_binding {
 ib_status ib__binding_make(ib_binding *out, ib_plan *plan, ib_node a, ib_error *err);
 void ib__binding_free(ib_binding *binding);
 void ib__binding_set(const ib_binding *binding, float *data);
+
+/* Decides whether its programs fetch ahead, by the size of the plan that it is or is a body of. */
+void ib__plan_fetch_ahead(ib_plan *plan, const ib_plan *whole);
 
 ib_status ib__plan_lower(ib_plan *plan, ib_error *err);
 /* lender: a plan whose memory may be used too, or NULL. */

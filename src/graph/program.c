@@ -431,8 +431,8 @@ static void add_to_total(const ib_total *t, const ib_kernels *kernels, const flo
     }
 }
 
-/* While a tile is worked on, the next one is fetched, a share with each instruction: a tile is about a page
- * of each array, and the processor itself begins anew with every page. */
+/* While a tile is worked on, the next one is fetched (ahead), a share with each instruction: a tile is about
+ * a page of each array, and the processor itself begins anew with every page. */
 void ib__program_run(const ib_program *p, const ib_kernels *kernels, const ib_stream_at *at, size_t start,
                      size_t end, void *scratch, uint64_t stamp) {
     frame f = carve(p, scratch);
@@ -449,7 +449,7 @@ void ib__program_run(const ib_program *p, const ib_kernels *kernels, const ib_st
         for (int i = 0; i < p->n_code; i++, next += share) {
             const ib_instruction *in = &p->code[i];
             float *d = f.slots[in->d];
-            if (next < last) fetch(p, next, last - next > share ? next + share : last);
+            if (p->ahead && next < last) fetch(p, next, last - next > share ? next + share : last);
             if (in->draw) {
                 ib_stream_at here = *at;
                 memcpy(here.key, in->key, sizeof here.key);

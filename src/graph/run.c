@@ -11,6 +11,14 @@
 #include <string.h>
 #include <time.h>
 
+/* Arrays that all lie in the second-level cache are not fetched ahead: that would cost more than it saves. */
+enum { CACHE_WORDS = 1 << 19 };
+
+void ib__plan_fetch_ahead(ib_plan *plan, const ib_plan *whole) {
+    for (size_t i = 0; i < plan->fusion.n_groups; i++)
+        plan->programs[i].ahead = whole->arena_words > CACHE_WORDS;
+}
+
 ib_status ib__plan_new(ib_plan **out, ib_graph *g, const ib_kernels *kernels, ib_pool *pool, ib_error *err) {
     return ib__plan_new_in(out, g, kernels, pool, NULL, err);
 }
@@ -50,6 +58,7 @@ ib_status ib__plan_new_in(ib_plan **out, ib_graph *g, const ib_kernels *kernels,
         for (int k = 0; k < p->n_totals; k++)
             p->totals[k].base = plan->buffers[p->totals[k].buffer].data;
     }
+    ib__plan_fetch_ahead(plan, plan);
     status = ib__scan_steps_make(plan, err);
     if (status != IB_OK) goto failed;
     *out = plan;
@@ -204,21 +213,22 @@ static void run_effect(const running *r, size_t part, float *scratch) {
     const ib_plan *plan = r->plan;
     const ib_graph *g = plan->g;
     const ib_effect_part *p = &plan->effect_parts[part];
-    if (p->scatter >= 0) {
-        const ib_effect *effect = &g->effects[p->effect];
-        const ib_step *step = &plan->steps[p->scatter];
-        size_t width = step->u.scatter.width;
-        run_scatter(plan, step, scratch, p->start / width, (p->start + p->n) / width);
-        effect->run(effect->context, plan->kernels, scratch, p->start, p->n);
-    } else if (p->effect < g->n_effects) {
-        const ib_effect *effect = &g->effects[p->effect];
-        const float *value = ib__plan_value(plan, effect->value);
-        effect->run(effect->context, plan->kernels, value + p->start, p->start, p->n);
-    } else {
+    if (p->effect >= g->n_effects) {
         const ib_assignment *assignment = &g->assignments[p->effect - g->n_effects];
         const float *value = ib__plan_value(plan, assignment->value);
         memcpy(assignment->variable->data + p->start, value + p->start, p->n * sizeof *value);
+        return;
     }
+    const ib_effect *effect = &g->effects[p->effect];
+    const float *value = scratch;
+    if (p->scatter >= 0) {
+        const ib_step *step = &plan->steps[p->scatter];
+        size_t width = step->u.scatter.width;
+        run_scatter(plan, step, scratch, p->start / width, (p->start + p->n) / width);
+    } else {
+        value = (const float *)ib__plan_value(plan, effect->value) + p->start;
+    }
+    effect->run(effect->context, plan->kernels, value, p->start, p->n);
 }
 
 /* A copy that is a transpose of matrices goes to its kernel. */

@@ -61,6 +61,7 @@ static ib_status make_body(ib_plan *plan, ib_body *body, const ib_scan *scan, ib
     if (status == IB_OK) status = ib__pool_new(&body->pool, 1, err);
     if (status == IB_OK) status = ib__plan_new(&body->plan, body->g, plan->kernels, body->pool, err);
     if (status == IB_OK) status = bind_body(body, scan, err);
+    if (status == IB_OK) ib__plan_fetch_ahead(body->plan, plan);
     return status;
 }
 
