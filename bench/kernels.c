@@ -146,7 +146,7 @@ int main(int argc, char **argv) {
     ib_pool *pool;
     if (threads == 0 || ib__pool_new(&pool, threads, NULL) != IB_OK) return 2;
     const ib_kernels *kernels = ib__kernels_for(ib__isa_default());
-    double peak = ib__peak_gflops(ib__isa_default()) * (double)threads;
+    double peak = ib__peak_gflops(ib__isa_default(), pool);
     const dnnl_version_t *version = dnnl_version();
     openblas_set_num_threads((int)threads);
     printf("%s, %zu threads, FMA peak %.1f GFLOP/s; %s; oneDNN %d.%d.%d\n", ib__isa_name(ib__isa_default()),

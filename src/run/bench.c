@@ -16,6 +16,24 @@ static void say_speed(const ib_options *options, double gflops, double peak) {
     ib__say(options, "  %8.1f %6.1f %%\n", gflops, 100 * gflops / peak);
 }
 
+/* The peaks of one thread and of all at once; gives that of `isa` by all. */
+static double say_peaks(const ib_options *options, ib_pool *one, ib_pool *pool, ib_isa isa) {
+    double given = 0;
+    for (int i = IB_ISA_AVX2; i < IB_ISA_COUNT; i++) {
+        if (!ib__isa_available((ib_isa)i)) continue;
+        const char *name = ib__isa_name((ib_isa)i);
+        double peak = ib__peak_gflops((ib_isa)i, one);
+        ib__say(options, "%-8s %8.1f GFLOP/s a thread at most\n", name, peak);
+        if (ib__pool_threads(pool) > 1) {
+            peak = ib__peak_gflops((ib_isa)i, pool);
+            ib__say(options, "%-8s %8.1f GFLOP/s by %zu threads at once\n", name, peak,
+                    ib__pool_threads(pool));
+        }
+        if ((ib_isa)i == isa) given = peak;
+    }
+    return given;
+}
+
 static void say_kernels(const ib_options *options, const ib_kernels *kernels, ib_pool *pool, double peak) {
     ib__say(options, "\nproduct: m, n, k; t: transposed; lanes%16s\n", "GFLOP/s  of peak");
     for (size_t i = 0; i < ib__product_shapes_count; i++) {
@@ -47,19 +65,17 @@ ib_status ib__bench(const char *what, const ib_options *options, ib_error *err) 
         ib__runtime_init(&runtime, options != NULL && options->threads > 0 ? options->threads : 1,
                          options != NULL ? options->isa : NULL, err);
     if (status != IB_OK) return status;
-    double peaks[IB_ISA_COUNT] = {0}; /* ref has none */
-    for (int i = IB_ISA_AVX2; i < IB_ISA_COUNT; i++)
-        if (ib__isa_available((ib_isa)i)) {
-            peaks[i] = ib__peak_gflops((ib_isa)i);
-            ib__say(options, "%-8s %8.1f GFLOP/s a thread at most\n", ib__isa_name((ib_isa)i), peaks[i]);
+    ib_pool *one = NULL, *pool = NULL;
+    status = ib__pool_new(&one, 1, err);
+    if (status == IB_OK) status = ib__pool_new(&pool, runtime.threads, err);
+    if (status == IB_OK) {
+        double peak = say_peaks(options, one, pool, runtime.isa);
+        if (strcmp(what, "kernels") == 0) {
+            ib__say(options, "\n%s, %zu threads\n", ib__isa_name(runtime.isa), ib__pool_threads(pool));
+            say_kernels(options, ib__kernels_for(runtime.isa), pool, peak);
         }
-    if (strcmp(what, "peak") == 0) return IB_OK;
-    ib_pool *pool;
-    status = ib__pool_new(&pool, runtime.threads, err);
-    if (status != IB_OK) return status;
-    double peak = peaks[runtime.isa] * (double)ib__pool_threads(pool);
-    ib__say(options, "\n%s, %zu threads\n", ib__isa_name(runtime.isa), ib__pool_threads(pool));
-    say_kernels(options, ib__kernels_for(runtime.isa), pool, peak);
+    }
     ib__pool_free(pool);
-    return IB_OK;
+    ib__pool_free(one);
+    return status;
 }

@@ -74,26 +74,30 @@ __attribute__((target("avx512f"))) static void peak_avx512(size_t rounds) {
 }
 #endif
 
-double ib__peak_gflops(ib_isa isa) {
-    double best = HUGE_VAL, floats = 0;
-    const size_t rounds = 20000;
-    for (int run = 0; run < 500; run++) {
-        double start = ib__seconds();
+enum { PEAK_ROUNDS = 100000, PEAK_RUNS = 200 };
+
+static void peak_part(void *context, size_t part, size_t worker) {
+    const ib_isa isa = *(const ib_isa *)context;
+    (void)part;
+    (void)worker;
 #ifdef IB_X86
-        if (isa == IB_ISA_AVX2) {
-            peak_avx2(rounds);
-            floats = 8;
-        }
-        if (isa == IB_ISA_AVX512) {
-            peak_avx512(rounds);
-            floats = 16;
-        }
+    if (isa == IB_ISA_AVX2) peak_avx2(PEAK_ROUNDS);
+    if (isa == IB_ISA_AVX512) peak_avx512(PEAK_ROUNDS);
 #else
-        (void)isa;
+    (void)isa;
 #endif
+}
+
+double ib__peak_gflops(ib_isa isa, ib_pool *pool) {
+    const size_t threads = ib__pool_threads(pool);
+    const double floats = isa == IB_ISA_AVX512 ? 16 : isa == IB_ISA_AVX2 ? 8 : 0;
+    double best = HUGE_VAL;
+    for (int run = 0; run < PEAK_RUNS; run++) {
+        double start = ib__seconds();
+        ib__pool_run(pool, threads, peak_part, &isa);
         best = fmin(best, ib__seconds() - start);
     }
-    return 2 * PEAK_CHAINS * floats * (double)rounds / best * 1e-9;
+    return 2 * PEAK_CHAINS * floats * PEAK_ROUNDS * (double)threads / best * 1e-9;
 }
 
 float *ib__speed_values(size_t count) {

@@ -39,9 +39,10 @@ extern const size_t ib__conv_shapes_count;
 
 /* Seconds of a clock that never goes back. */
 double ib__seconds(void);
-/* GFLOP/s of one thread (a fused multiply-add is two) with the vectors of this instruction set, best of many
- * short runs; 0 for ref. */
-double ib__peak_gflops(ib_isa isa);
+/* GFLOP/s (a fused multiply-add is two) of all threads of the pool at once with the vectors of this
+ * instruction set, best of many short runs; 0 for ref. Threads that share a core have hardly more than one of
+ * them. */
+double ib__peak_gflops(ib_isa isa, ib_pool *pool);
 /* Best seconds of runs during `seconds`, at least three. One thread is timed by its CPU time, which a busy
  * machine disturbs less; several by the clock. */
 double ib__best_seconds(void (*run)(void *context), void *context, size_t threads, double seconds);
