@@ -17,6 +17,11 @@
 #define BROADCAST(p) _mm512_set1_ps(*(p))
 #define ADD(a, b) _mm512_add_ps(a, b)
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+/* A step takes 14 cycles or fewer on processors with two 512-bit units, and a panel of the kernel seldom lies
+ * in the level 1 cache. */
+#define FETCH_K(p, two)                                                                                      \
+    __builtin_prefetch(p);                                                                                   \
+    if (two) __builtin_prefetch((p) + WIDTH);
 #define MASK __mmask16
 #define MASK_OF(count) ((__mmask16)((1u << (count)) - 1))
 #define LOAD_MASKED(p, mask) _mm512_maskz_loadu_ps(mask, p)

@@ -5,6 +5,7 @@
  *     ZERO() LOAD(p) STORE(p, v) BROADCAST(p) ADD(a, b) FMA(a, b, c)
  *     MASK, MASK_OF(count)            the first count <= WIDTH floats
  *     LOAD_MASKED(p, mask) STORE_MASKED(p, mask, v)    touch no other floats
+ *     FETCH_K(p, two)                 asks for the row of k at p, of one or two vectors, if that pays
  *     EACH_ROW(X), ROWS               X(0) .. X(ROWS-1): rows of the tallest tile
  *     EACH_HEIGHT_1(X), EACH_HEIGHT_2(X)   X(1) .. X(the tallest tile one, two vectors wide)
  *
@@ -33,6 +34,7 @@ INLINE void pixels(const ib__conv_tile *t, const int height, const bool two, con
         EACH_ROW(BASE)
         for (size_t p = tap->length; p; p--) {
             VEC k0 = LOAD(k), k1 = two ? LOAD(k + WIDTH) : ZERO();
+            FETCH_K(k + 16 * (two ? 2 * WIDTH : WIDTH), two)
 #define STEP(i)                                                                                              \
     if (i < height) {                                                                                        \
         const float *at = base[i / 3] + i % 3 * step;                                                        \
