@@ -17,9 +17,11 @@
 #include <string.h>
 
 enum {
-    BLOCK_FLOATS = 48 * 1024, /* of the output; as much again of the source and a panel go beside it */
-    FETCH_FLOATS = 32 * 1024, /* a plane of the source that large is fetched ahead */
-    IMAGES_IN_TILE = 8,       /* pixels whole images apart may share a cache set: no more than its ways */
+    BLOCK_FLOATS = 48 * 1024,  /* of the output; as much again of the source and a panel go beside it */
+    LARGE_KERNEL = 128 * 1024, /* floats: one that does not stay there comes anew for each block, */
+    LARGE_BLOCK = 192 * 1024,  /* which is then larger */
+    FETCH_FLOATS = 32 * 1024,  /* a plane of the source that large is fetched ahead */
+    IMAGES_IN_TILE = 8,        /* pixels whole images apart may share a cache set: no more than its ways */
 };
 
 /* One axis of the window, seen from the output's places. */
@@ -438,7 +440,8 @@ void ib__conv_pixels(const ib__conv_tiles *tiles, const ib_conv_args *g, bool tr
     size_t row = first_row(&j, part, parts), end = first_row(&j, part + 1, parts);
     if (row == end) return;
     prepare(&j, scratch);
-    size_t most = larger(1, BLOCK_FLOATS / row_floats);
+    bool large = j.groups * j.packed_channels * j.panel_rows > LARGE_KERNEL;
+    size_t most = larger(1, (large ? LARGE_BLOCK : BLOCK_FLOATS) / row_floats);
     while (row < end) {
         block k = block_at(&j, row, end, most);
         do_block(&j, &k, worker);
