@@ -713,14 +713,25 @@ static bool emit_effect(ib_plan *plan, size_t effect, ib_node value) {
         if (buffer < 0) return false;
         touch(plan, buffer, index);
     }
+    size_t threads = ib__pool_threads(plan->pool);
     for (size_t start = 0; start < n; start += most) {
+        size_t size = n - start < most ? n - start : most;
         if (!ib__grow(&plan->effect_parts, &plan->effect_parts_capacity, plan->n_effect_parts + 1,
                       sizeof *plan->effect_parts))
             return false;
         plan->effect_parts[plan->n_effect_parts++] =
-            (ib_effect_part){effect, start, n - start < most ? n - start : most, scatter};
+            (ib_effect_part){effect, start, size, scatter, (start + size / 2) * threads / n};
     }
     return true;
+}
+
+/* A thread takes parts that stand together: of each value it gets the share that it had when the value was
+ * made, which lies in its cache. */
+static int by_share(const void *x, const void *y) {
+    const ib_effect_part *a = x, *b = y;
+    if (a->share != b->share) return a->share < b->share ? -1 : 1;
+    if (a->effect != b->effect) return a->effect < b->effect ? -1 : 1;
+    return a->start < b->start ? -1 : a->start > b->start;
 }
 
 static bool emit_effects(ib_plan *plan) {
@@ -732,6 +743,7 @@ static bool emit_effects(ib_plan *plan) {
         if (!emit_effect(plan, i,
                          i < g->n_effects ? g->effects[i].value : g->assignments[i - g->n_effects].value))
             return false;
+    qsort(plan->effect_parts, plan->n_effect_parts, sizeof *plan->effect_parts, by_share);
     plan->steps[plan->n_steps - 1].parts = plan->n_effect_parts;
     return true;
 }

@@ -223,7 +223,8 @@ struct ib_step {
 typedef struct ib_effect_part {
     size_t effect; /* index of effects, or n_effects + index of assignments */
     size_t start, n;
-    int scatter; /* the step whose rows are made just before the call, -1: none */
+    int scatter;  /* the step whose rows are made just before the call, -1: none */
+    size_t share; /* the thread that probably made it */
 } ib_effect_part;
 
 /* The memory of steps; plans that never run at the same time may have it in common. */

@@ -114,7 +114,8 @@ static bool next_unit(const ib_gemm_args *g, const plan *plan, cursor *at, ib__g
 
 /* Which rows and columns are part number `part`: a range of rows or of panels of columns, whichever makes
  * the largest part cheaper. The estimate is in cycles a contraction step: two for a row of a tile, six to
- * pack a panel of b, one to pack a row of a. The largest part's size goes to *rows and *cols. */
+ * pack a panel of b, one to pack a row of a, and one for each number of a or b that comes from another
+ * thread's cache or from memory. The largest part's size goes to *rows and *cols. */
 static void cut(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t part, size_t parts, plan *p,
                 size_t *rows, size_t *cols) {
     size_t panel = 2 * tiles->width, panels = ceil_div(g->n, panel);
@@ -122,7 +123,9 @@ static void cut(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t part,
     p->row0 = p->col0 = 0;
     p->row1 = *rows = g->m;
     p->col1 = *cols = g->n;
-    if (panels * (2 * most_rows + 6) + most_rows <= most_panels * (2 * g->m + 6) + g->m) {
+    size_t of_panel = 6 + panel, of_row = 2;
+    if (panels * (2 * most_rows + of_panel) + of_row * most_rows <=
+        most_panels * (2 * g->m + of_panel) + of_row * g->m) {
         p->row0 = g->m * part / parts;
         p->row1 = g->m * (part + 1) / parts;
         *rows = most_rows;
