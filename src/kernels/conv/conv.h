@@ -67,14 +67,24 @@ typedef struct ib__conv_slide {
     size_t channels;
 } ib__conv_slide;
 
-enum { IB__CONV_MAX_HEIGHT = 16, IB__CONV_SLIDE_TAPS = 3, IB__CONV_WINDOW = 3 };
+enum {
+    IB__CONV_MAX_HEIGHT = 16,
+    IB__CONV_SLIDE_TAPS = 3,
+    IB__CONV_WINDOW = 3,
+    IB__CONV_SWEEP_TAPS = 3,
+    IB__CONV_SWEEP_LINES = 3
+};
 
 /* A tile of the kernel gradient: `height` neighbouring elements (b, c) of a tap row, by one or two vectors of
  * output channels. Element i is x_element floats of x behind element 0; the output columns for which it lies
  * inside the input are [col[i], col[i] + cols[i]). The columns first .. first + left - 1 are tested one by
  * one, so are the last `right`; for the `core` between them all elements lie inside.
  *     slot[i][j] = image's chain over (rows, columns), or the same added to what is there
- * Tiles one vector wide read only `width` channels of dy. By channel: element i reads a vector of x. */
+ * Tiles one vector wide read only `width` channels of dy. By channel: element i reads a vector of x.
+ *
+ * A sweep is a tile of `height` input channels by all SWEEP_TAPS taps of `lines` tap rows, in the order (tap
+ * row, tap, channel), by one vector. It goes over the columns of x and takes each number that it loads to the
+ * chains of all taps of the row; for this it keeps the last dy of the row in registers. */
 typedef struct ib__conv_weights_tile {
     ptrdiff_t x;
     size_t dy, slot; /* offsets in the image of x (before it where the first column is not inside), of dy, and
@@ -82,6 +92,7 @@ typedef struct ib__conv_weights_tile {
     size_t plane, planes, row, rows; /* of the output, for which the tap lies inside; x and dy begin there */
     size_t first, left, core, right;
     size_t height, vectors, width;
+    size_t line_row[IB__CONV_SWEEP_LINES], line_rows[IB__CONV_SWEEP_LINES]; /* of a sweep: as row, rows */
     size_t col[IB__CONV_MAX_HEIGHT], cols[IB__CONV_MAX_HEIGHT];
     size_t out; /* offset of the tile in dk */
 } ib__conv_weights_tile;
@@ -89,8 +100,15 @@ typedef struct ib__conv_weights_tile {
 /* What is the same for all tiles of a kernel gradient: floats from place to place. */
 typedef struct ib__conv_weights_steps {
     size_t x_plane, x_row, x_col, x_element, dy_plane, dy_row, dy_col;
-    size_t h, w, ow, ph, pw; /* for tiles of a whole window */
+    size_t x_line;           /* from tap row to tap row */
+    size_t h, w, ow, ph, pw; /* for sweeps and tiles of a whole window */
 } ib__conv_weights_steps;
+
+/* What a sweep asks for at every place, for the level 2 cache: the line at `at`, then `step` bytes on. */
+typedef struct ib__conv_fetch {
+    const char *at;
+    size_t step;
+} ib__conv_fetch;
 
 /* The rows [row0, row1) of one plane of an image's output. A chain that is not finished with them rests in
  * `chain`, laid out as the slot: `resume` takes it from there, `pause` leaves it there. */
@@ -99,6 +117,7 @@ typedef struct ib__conv_weights_band {
     size_t plane, row0, row1;
     bool resume, pause, add;
     float *chain, *slot;
+    ib__conv_fetch next_x, next_dy;
 } ib__conv_weights_band;
 
 typedef void ib__conv_tile_fn(const ib__conv_tile *t);
@@ -116,6 +135,8 @@ typedef struct ib__conv_tiles {
     /* By channel: all WINDOW x WINDOW taps, stride and dilation 1, by one vector; x and dy are channels only.
      */
     ib__conv_weights_fn *window;
+    size_t sweep_heights[2]; /* the highest sweep of one tap row and of SWEEP_LINES */
+    ib__conv_weights_fn *sweep[2][IB__CONV_MAX_HEIGHT];
     ib_k_transpose_fn *transpose;
 } ib__conv_tiles;
 

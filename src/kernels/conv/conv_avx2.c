@@ -12,6 +12,8 @@
 #define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
 #define EACH_HEIGHT_2(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #define EACH_HEIGHT_1(X) EACH_HEIGHT_2(X) X(7) X(8) X(9) X(10) X(11) X(12)
+#define EACH_SWEEP_1(X) X(1) X(2) X(3) X(4)
+#define EACH_SWEEP_3(X) X(1)
 #define ZERO() _mm256_setzero_ps()
 #define LOAD(p) _mm256_loadu_ps(p)
 #define STORE(p, v) _mm256_storeu_ps(p, v)

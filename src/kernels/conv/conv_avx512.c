@@ -11,6 +11,8 @@
 #define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 #define EACH_HEIGHT_2(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #define EACH_HEIGHT_1(X) EACH_HEIGHT_2(X) X(15) X(16)
+#define EACH_SWEEP_1(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#define EACH_SWEEP_3(X) X(1) X(2) X(3)
 #define ZERO() _mm512_setzero_ps()
 #define LOAD(p) _mm512_loadu_ps(p)
 #define STORE(p, v) _mm512_storeu_ps(p, v)

@@ -8,6 +8,7 @@
  *     FETCH_K(p, two)                 asks for the row of k at p, of one or two vectors, if that pays
  *     EACH_ROW(X), ROWS               X(0) .. X(ROWS-1): rows of the tallest tile
  *     EACH_HEIGHT_1(X), EACH_HEIGHT_2(X)   X(1) .. X(the tallest tile one, two vectors wide)
+ *     EACH_SWEEP_1(X), EACH_SWEEP_3(X)     X(1) .. X(channels of the highest sweep of one, three tap rows)
  *
  * Loops over rows are written out by EACH_ROW with constant indices, so that every compiler keeps the
  * accumulators in registers without being asked to unroll.
@@ -189,6 +190,121 @@ INLINE void weights(const ib__conv_weights_tile *t, const ib__conv_weights_steps
     EACH_ROW(STORE_SLOT)
 }
 
+/* ---- Kernel gradient, all taps of a row in a tile ---- */
+
+enum {
+    SWEEP_CHANNELS = 8, /* of the highest sweep */
+    SWEEP_AHEAD = 8     /* places of a row from one that is read to one that is fetched for it */
+};
+
+#define SWEEP_EACH(X)                                                                                        \
+    X(0, 0)                                                                                                  \
+    X(0, 1) X(0, 2) X(0, 3) X(0, 4) X(0, 5) X(0, 6) X(0, 7) X(1, 0) X(1, 1) X(1, 2) X(2, 0) X(2, 1) X(2, 2)
+#define SWEEP_FMA(u, c, tap, value) acc[u][tap][c] = FMA(value, d##tap, acc[u][tap][c]);
+#define SWEEP_TAP(u, c, tap)                                                                                 \
+    if (u < lines && c < channels && in##u) SWEEP_FMA(u, c, tap, BROADCAST(a + u * x_line + c))
+#define SWEEP_TAP_0(u, c) SWEEP_TAP(u, c, 0)
+#define SWEEP_TAP_1(u, c) SWEEP_TAP(u, c, 1)
+#define SWEEP_TAP_2(u, c) SWEEP_TAP(u, c, 2)
+#define SWEEP_TAPS(u, c)                                                                                     \
+    if (u < lines && c < channels && in##u) {                                                                \
+        const VEC x0 = BROADCAST(a + u * x_line + c);                                                        \
+        SWEEP_FMA(u, c, 0, x0)                                                                               \
+        SWEEP_FMA(u, c, 1, x0)                                                                               \
+        SWEEP_FMA(u, c, 2, x0)                                                                               \
+    }
+#define SWEEP_FETCH                                                                                          \
+    __builtin_prefetch(a + SWEEP_AHEAD * x_col);                                                             \
+    __builtin_prefetch(d + SWEEP_AHEAD * dy_col);                                                            \
+    __builtin_prefetch(next_x.at, 0, 2);                                                                     \
+    __builtin_prefetch(next_dy.at, 0, 2);                                                                    \
+    next_x.at += next_x.step;                                                                                \
+    next_dy.at += next_dy.step;
+/* A row of which the tap rows that are `in` lie inside. d0, d1, d2: what taps 0, 1, 2 read in dy at this
+ * column of x; columns that not all taps reach come before and behind the others. */
+#define SWEEP_ROW(i0, i1, i2)                                                                                \
+    {                                                                                                        \
+        const bool in0 = i0, in1 = i1, in2 = i2;                                                             \
+        const float *a = x, *d = dy + 2 * dy_col;                                                            \
+        VEC d0 = LOAD_MASKED(dy, mask), d1 = LOAD_MASKED(dy + dy_col, mask), d2;                             \
+        if (before > 1) {                                                                                    \
+            SWEEP_EACH(SWEEP_TAP_0)                                                                          \
+            a += x_col;                                                                                      \
+        }                                                                                                    \
+        d2 = d0, d0 = d1, d1 = d2;                                                                           \
+        if (before > 0) {                                                                                    \
+            SWEEP_EACH(SWEEP_TAP_0)                                                                          \
+            SWEEP_EACH(SWEEP_TAP_1)                                                                          \
+            a += x_col;                                                                                      \
+        }                                                                                                    \
+        for (size_t n = core; n; n--) {                                                                      \
+            d2 = d1;                                                                                         \
+            d1 = d0;                                                                                         \
+            d0 = LOAD_MASKED(d, mask);                                                                       \
+            SWEEP_FETCH                                                                                      \
+            SWEEP_EACH(SWEEP_TAPS)                                                                           \
+            a += x_col;                                                                                      \
+            d += dy_col;                                                                                     \
+        }                                                                                                    \
+        d2 = d1, d1 = d0;                                                                                    \
+        if (behind > 0) {                                                                                    \
+            SWEEP_EACH(SWEEP_TAP_1)                                                                          \
+            SWEEP_EACH(SWEEP_TAP_2)                                                                          \
+            a += x_col;                                                                                      \
+        }                                                                                                    \
+        d2 = d1;                                                                                             \
+        if (behind > 1) {                                                                                    \
+            SWEEP_EACH(SWEEP_TAP_2)                                                                          \
+        }                                                                                                    \
+    }
+#define SWEEP_AT(u, c, tap) (((u)*3 + (tap)) * channels + (c)) * WIDTH
+#define SWEEP_OF_TAPS(X, u, c)                                                                               \
+    if (u < lines && c < channels) {                                                                         \
+        X(u, c, 0)                                                                                           \
+        X(u, c, 1)                                                                                           \
+        X(u, c, 2)                                                                                           \
+    }
+#define SWEEP_START_TAP(u, c, tap) acc[u][tap][c] = ZERO();
+#define SWEEP_RESUME_TAP(u, c, tap) acc[u][tap][c] = LOAD(chain + SWEEP_AT(u, c, tap));
+#define SWEEP_ADD_TAP(u, c, tap) acc[u][tap][c] = ADD(LOAD(to + SWEEP_AT(u, c, tap)), acc[u][tap][c]);
+#define SWEEP_STORE_TAP(u, c, tap) STORE(to + SWEEP_AT(u, c, tap), acc[u][tap][c]);
+#define SWEEP_START(u, c) SWEEP_OF_TAPS(SWEEP_START_TAP, u, c)
+#define SWEEP_RESUME(u, c) SWEEP_OF_TAPS(SWEEP_RESUME_TAP, u, c)
+#define SWEEP_ADD(u, c) SWEEP_OF_TAPS(SWEEP_ADD_TAP, u, c)
+#define SWEEP_STORE(u, c) SWEEP_OF_TAPS(SWEEP_STORE_TAP, u, c)
+#define SWEEP_IN(u) (row - t->line_row[u] < t->line_rows[u])
+
+INLINE void sweep(const ib__conv_weights_tile *t, const ib__conv_weights_steps *s,
+                  const ib__conv_weights_band *band, const int lines, const int channels) {
+    VEC acc[IB__CONV_SWEEP_LINES][IB__CONV_SWEEP_TAPS][SWEEP_CHANNELS];
+    const size_t x_row = s->x_row, x_col = s->x_col, x_line = s->x_line, dy_row = s->dy_row;
+    const size_t dy_col = s->dy_col, before = 2 - s->pw, padded = s->w + s->pw;
+    const size_t core = (padded < s->ow ? padded : s->ow) - 2, behind = padded - 2 - core;
+    const MASK mask = MASK_OF(t->width);
+    const bool reads = band->plane - t->plane < t->planes;
+    const size_t plane = reads ? band->plane - t->plane : 0, end = reads ? band->row1 : 0;
+    const float *chain = band->chain + t->slot;
+    if (band->resume) {
+        SWEEP_EACH(SWEEP_RESUME)
+    } else {
+        SWEEP_EACH(SWEEP_START)
+    }
+    ib__conv_fetch next_x = band->next_x, next_dy = band->next_dy;
+    const float *x = band->x + (t->x + (ptrdiff_t)(plane * s->x_plane + band->row0 * x_row));
+    const float *dy = band->dy + t->dy + plane * s->dy_plane + band->row0 * dy_row;
+    for (size_t row = band->row0; row < end; row++, x += x_row, dy += dy_row) {
+        if (SWEEP_IN(0) && (lines == 1 || (SWEEP_IN(1) && SWEEP_IN(2))))
+            SWEEP_ROW(true, true, true)
+        else if (lines > 1)
+            SWEEP_ROW(SWEEP_IN(0), SWEEP_IN(1), SWEEP_IN(2))
+    }
+    float *to = (band->pause ? band->chain : band->slot) + t->slot;
+    if (band->add && !band->pause) {
+        SWEEP_EACH(SWEEP_ADD)
+    }
+    SWEEP_EACH(SWEEP_STORE)
+}
+
 /* ---- Kernel gradient by channel, all taps of a window at one go: each x is read from the level 1 cache ----
  */
 
@@ -250,6 +366,16 @@ static void window_of(const ib__conv_weights_tile *t, const ib__conv_weights_ste
         window(t, s, band, false);
 }
 
+#define SWEEP_OF(lines, channels)                                                                            \
+    static void sweep_##lines##x##channels(const ib__conv_weights_tile *t, const ib__conv_weights_steps *s,  \
+                                           const ib__conv_weights_band *band) {                              \
+        sweep(t, s, band, lines, channels);                                                                  \
+    }
+#define SWEEP_1(channels) SWEEP_OF(1, channels)
+#define SWEEP_3(channels) SWEEP_OF(3, channels)
+EACH_SWEEP_1(SWEEP_1)
+EACH_SWEEP_3(SWEEP_3)
+
 #define TILES_OF(height, vectors)                                                                            \
     static void pixels_##height##x##vectors(const ib__conv_tile *t) {                                        \
         pixels(t, height, vectors == 2, false);                                                              \
@@ -291,6 +417,8 @@ EACH_HEIGHT_2(TILES_X2)
 #define WEIGHTS_EACH_X1(height) weights_each_##height##x1,
 #define WEIGHTS_EACH_X2(height) weights_each_##height##x2,
 #define SLIDE_NAME(height) slide_##height,
+#define SWEEP_NAME_1(channels) sweep_1x##channels,
+#define SWEEP_NAME_3(channels) sweep_3x##channels,
 #define ONE(height) +1
 #define CONV_NAME_(name, isa) ib_k_##name##_f32_##isa
 #define CONV_NAME(name, isa) CONV_NAME_(name, isa)
@@ -301,6 +429,8 @@ static const ib__conv_tiles tiles = {
              {{EACH_HEIGHT_1(PIXELS_EACH_X1)}, {EACH_HEIGHT_2(PIXELS_EACH_X2)}}},
     .slide = {EACH_HEIGHT_1(SLIDE_NAME)},
     .window = window_of,
+    .sweep_heights = {0 EACH_SWEEP_1(ONE), 0 EACH_SWEEP_3(ONE)},
+    .sweep = {{EACH_SWEEP_1(SWEEP_NAME_1)}, {EACH_SWEEP_3(SWEEP_NAME_3)}},
     .weights = {{{EACH_HEIGHT_1(WEIGHTS_X1)}, {EACH_HEIGHT_2(WEIGHTS_X2)}},
                 {{EACH_HEIGHT_1(WEIGHTS_EACH_X1)}, {EACH_HEIGHT_2(WEIGHTS_EACH_X2)}}},
     .transpose = CONV_NAME(transpose, ISA),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The kernel gradient around the tile kernels. dk is cut in tiles: neighbouring elements (kw, ci) of one tap
- * row by one or two vectors of output channels. A part owns some of the tiles and takes all images through
- * them, one after the other; each tile keeps the image's chains in registers and adds them to the lane's
- * slot. Slots are a stack that walks the lane tree: when lane l ends, it takes one entry off the stack for
- * each trailing one bit of l; the last lane takes all.
+ * row by one or two vectors of output channels, or sweeps (conv.h) by one vector. A part owns some of the
+ * tiles and takes all images through them, one after the other; each tile keeps the image's chains in
+ * registers and adds them to the lane's slot. Slots are a stack that walks the lane tree: when lane l ends,
+ * it takes one entry off the stack for each trailing one bit of l; the last lane takes all.
  */
 #include "kernels/conv/conv.h"
 
@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum {
+    LEAST_SWEEP = 3,        /* channels that make chains enough with the taps of a row */
     FEW_CHANNELS = 8,       /* with fewer, a tile goes over several taps of a row */
     BAND_FLOATS = 64 * 1024 /* of x and dy: an image that is larger goes in bands of rows through all tiles */
 };
@@ -21,6 +22,7 @@ typedef struct job {
     const ib__conv_tiles *tiles;
     const ib_conv_args *g;
     bool by_channel, window;            /* window: all taps in one tile */
+    size_t sweep;                       /* tap rows of a sweep; 0: no sweeps */
     size_t groups, in_group, out_group; /* channels of a group as the tiles see it */
     size_t pieces, piece;               /* a tap row has this many pieces of this many elements */
     ib__conv_weights_steps steps;
@@ -43,9 +45,30 @@ static bool takes_window(const ib__conv_tiles *tiles, const ib_conv_args *g) {
     return plane && size && dense && (tiles->width >= 16 || g->co % 256 != 0);
 }
 
+/* All sweeps of so many tap rows and at most `height` channels. */
+static size_t sweeps(const ib_conv_args *g, size_t lines, size_t height, size_t width) {
+    size_t channels = ib__conv_ceil_div(g->ci / g->groups, height);
+    return g->kd * g->kh / lines * channels * g->groups * ib__conv_ceil_div(g->co / g->groups, width);
+}
+
+/* Tap rows of a sweep: all where they fit, so that there are chains enough to keep the processor busy, and
+ * where that leaves no part without work; 0: too few chains for a sweep. */
+static size_t sweep_lines(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t parts) {
+    size_t ci = g->ci / g->groups, one = tiles->sweep_heights[0], all = tiles->sweep_heights[1];
+    bool row = g->kw == IB__CONV_SWEEP_TAPS && g->sw == 1 && g->dw == 1;
+    bool wide = g->ow >= 2 && g->w + g->pw >= 2 && g->pw <= 2;
+    if (!row || !wide || ib__conv_by_channel(g)) return 0;
+    if (g->kh == IB__CONV_SWEEP_LINES && ci <= all) {
+        size_t work = ib__conv_ceil_div(sweeps(g, IB__CONV_SWEEP_LINES, all, tiles->width), parts);
+        if (IB__CONV_SWEEP_LINES * work <= ib__conv_ceil_div(sweeps(g, 1, one, tiles->width), parts))
+            return IB__CONV_SWEEP_LINES;
+    }
+    return ci >= LEAST_SWEEP ? 1 : 0;
+}
+
 /* By channel the elements of a tile are taps, else (tap, input channel), which lie side by side in x if the
  * taps do. */
-static job job_of(const ib__conv_tiles *tiles, const ib_conv_args *g) {
+static job job_of(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t parts) {
     job j = {.tiles = tiles, .g = g, .by_channel = ib__conv_by_channel(g)};
     j.window = j.by_channel && takes_window(tiles, g);
     j.groups = j.by_channel ? 1 : g->groups;
@@ -55,6 +78,11 @@ static job job_of(const ib__conv_tiles *tiles, const ib_conv_args *g) {
     j.pieces = joined ? 1 : g->kw;
     j.piece = joined ? g->kw * j.in_group : j.in_group;
     if (j.window) j.piece *= g->kh;
+    j.sweep = sweep_lines(tiles, g, parts);
+    if (j.sweep) {
+        j.pieces = 1;
+        j.piece = j.in_group;
+    }
     j.steps = (ib__conv_weights_steps){.x_plane = g->sd * g->h * g->w * g->ci,
                                        .x_row = g->sh * g->w * g->ci,
                                        .x_col = g->sw * g->ci,
@@ -62,6 +90,7 @@ static job job_of(const ib__conv_tiles *tiles, const ib_conv_args *g) {
                                        .dy_plane = g->oh * g->ow * g->co,
                                        .dy_row = g->ow * g->co,
                                        .dy_col = g->co,
+                                       .x_line = g->dh * g->w * g->ci,
                                        .h = g->h,
                                        .w = g->w,
                                        .ow = g->ow,
@@ -102,7 +131,7 @@ static size_t columns(ib__conv_weights_tile *t) {
 }
 
 static size_t vectors_at(const job *j, size_t channel) {
-    return j->window ? 1 : ib__conv_panel(j->tiles, channel, j->out_group);
+    return j->window || j->sweep ? 1 : ib__conv_panel(j->tiles, channel, j->out_group);
 }
 
 static ib__conv_weights_tile window_tile(const job *j, size_t channel, size_t height) {
@@ -112,6 +141,27 @@ static ib__conv_weights_tile window_tile(const job *j, size_t channel, size_t he
                                    .vectors = 1,
                                    .width = smaller(j->tiles->width, j->out_group - channel),
                                    .out = channel};
+}
+
+/* The sweep of the channels [m, m + height) in the tap rows from `line` on. */
+static ib__conv_weights_tile make_sweep(const job *j, size_t group, size_t channel, size_t line, size_t m,
+                                        size_t height) {
+    const ib_conv_args *g = j->g;
+    size_t e = line / g->kh, a = line % g->kh, plane, planes;
+    inside(g->od, g->sd, e, g->dd, g->pd, g->d, &plane, &planes);
+    ib__conv_weights_tile t = {.plane = plane,
+                               .planes = planes,
+                               .height = height,
+                               .vectors = 1,
+                               .width = smaller(j->tiles->width, j->out_group - channel)};
+    for (size_t u = 0; u < j->sweep; u++)
+        inside(g->oh, g->sh, a + u, g->dh, g->ph, g->h, &t.line_row[u], &t.line_rows[u]);
+    ptrdiff_t in_plane = (ptrdiff_t)(plane * g->sd + e * g->dd) - (ptrdiff_t)g->pd;
+    ptrdiff_t in_row = in_plane * (ptrdiff_t)g->h + (ptrdiff_t)(a * g->dh) - (ptrdiff_t)g->ph;
+    t.x = in_row * (ptrdiff_t)(g->w * g->ci) + (ptrdiff_t)(group * j->in_group + m);
+    t.dy = plane * g->oh * g->ow * g->co + group * j->out_group + channel;
+    t.out = (line * g->kw * j->in_group + m) * g->co + group * j->out_group + channel;
+    return t;
 }
 
 /* The tile of the elements [m, m + height) of piece `piece` in tap row `line`, counted over all tap planes.
@@ -144,23 +194,36 @@ static ib__conv_weights_tile make_tile(const job *j, size_t group, size_t channe
     return t;
 }
 
+/* Number u of the tiles of a panel, of pieces that are cut in `cuts`. */
+static ib__conv_weights_tile tile_of(const job *j, size_t group, size_t channel, size_t u, size_t cuts) {
+    size_t cut = u % cuts, m = j->piece * cut / cuts, height = j->piece * (cut + 1) / cuts - m;
+    if (j->window) return window_tile(j, channel, height);
+    if (j->sweep) return make_sweep(j, group, channel, u / cuts * j->sweep, m, height);
+    return make_tile(j, group, channel, u / cuts / j->pieces, u / cuts % j->pieces, m, height);
+}
+
+static size_t tallest(const job *j, size_t vectors) {
+    return j->sweep ? j->tiles->sweep_heights[j->sweep > 1] : j->tiles->heights[vectors - 1];
+}
+
+/* Vectors of a tile's slot for each of its `height`. */
+static size_t taps_of(const job *j) {
+    return larger(1, j->sweep * IB__CONV_SWEEP_TAPS);
+}
+
 /* The tiles [from, to) of all in the order group, channels, tap row, elements. NULL counts them. */
 static size_t list_tiles(const job *j, size_t from, size_t to, ib__conv_weights_tile *list) {
-    size_t n = 0, slot = 0;
+    size_t n = 0, slot = 0, lines = j->window ? 1 : j->g->kd * j->g->kh / larger(1, j->sweep);
     for (size_t group = 0; group < j->groups; group++)
         for (size_t channel = 0, vectors; channel < j->out_group; channel += vectors * j->tiles->width) {
             vectors = vectors_at(j, channel);
-            size_t lines = j->window ? 1 : j->g->kd * j->g->kh;
-            size_t cuts = ib__conv_ceil_div(j->piece, j->tiles->heights[vectors - 1]);
+            size_t cuts = ib__conv_ceil_div(j->piece, tallest(j, vectors));
             for (size_t u = 0; u < lines * j->pieces * cuts; u++, n++) {
                 if (!list || n < from || n >= to) continue;
-                size_t cut = u % cuts, m = j->piece * cut / cuts, height = j->piece * (cut + 1) / cuts - m;
                 ib__conv_weights_tile *t = &list[n - from];
-                *t = j->window ? window_tile(j, channel, height)
-                               : make_tile(j, group, channel, u / cuts / j->pieces, u / cuts % j->pieces, m,
-                                           height);
+                *t = tile_of(j, group, channel, u, cuts);
                 t->slot = slot;
-                slot += height * vectors * j->tiles->width;
+                slot += t->height * taps_of(j) * vectors * j->tiles->width;
             }
         }
     return list ? slot : n;
@@ -185,9 +248,8 @@ static size_t most_tiles(const job *j, size_t parts) {
 }
 
 static size_t most_floats(const job *j, size_t n_tiles) {
-    const ib__conv_tiles *t = j->tiles;
-    size_t one = smaller(t->heights[0], j->piece), two = smaller(t->heights[1], j->piece);
-    return n_tiles * t->width * larger(one, 2 * two);
+    size_t one = smaller(tallest(j, 1), j->piece), two = smaller(tallest(j, 2), j->piece);
+    return n_tiles * j->tiles->width * taps_of(j) * larger(one, 2 * two);
 }
 
 static size_t list_bytes(size_t n_tiles) {
@@ -196,9 +258,31 @@ static size_t list_bytes(size_t n_tiles) {
 
 /* Scratch: the part's tiles, then the slots. */
 size_t ib__conv_weights_scratch(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t parts) {
-    job j = job_of(tiles, g);
+    job j = job_of(tiles, g, parts);
     size_t n = most_tiles(&j, parts);
     return list_bytes(n) + slot_count(g) * most_floats(&j, n) * sizeof(float);
+}
+
+static ib__conv_weights_fn *kernel_of(const job *j, const ib__conv_weights_tile *t) {
+    if (j->window) return j->tiles->window;
+    if (j->sweep) return j->tiles->sweep[j->sweep > 1][t->height - 1];
+    return j->tiles->weights[j->by_channel][t->vectors - 1][t->height - 1];
+}
+
+static ib__conv_fetch share(const float *from, size_t floats, size_t places, size_t tile, size_t n_tiles) {
+    size_t bytes = floats * sizeof(float);
+    return (ib__conv_fetch){(const char *)from + bytes * tile / n_tiles, bytes / (places * n_tiles) + 1};
+}
+
+/* While a band goes through the tiles, each of them fetches its share of the next one, which lies behind it,
+ * also where that is in the next image. */
+static void fetch_next(const job *j, ib__conv_weights_band *band, size_t tile, size_t n_tiles) {
+    const ib__conv_weights_steps *s = &j->steps;
+    size_t rows = band->row1 - band->row0, places = larger(1, rows * s->ow);
+    const float *x = band->x + band->plane * s->x_plane + band->row1 * s->x_row;
+    const float *dy = band->dy + band->plane * s->dy_plane + band->row1 * s->dy_row;
+    band->next_x = share(x, rows * s->x_row, places, tile, n_tiles);
+    band->next_dy = share(dy, rows * s->dy_row, places, tile, n_tiles);
 }
 
 /* Bands go through the planes one after the other; an image without places is one empty band. */
@@ -216,9 +300,8 @@ static void do_image(const job *j, const ib__conv_weights_tile *list, size_t n_t
         bool ends = band.row1 == g->oh;
         band.pause = !ends || band.plane + 1 < g->od;
         for (size_t i = 0; i < n_tiles; i++) {
-            const ib__conv_weights_tile *t = &list[i];
-            ib__conv_weights_fn *run = j->tiles->weights[j->by_channel][t->vectors - 1][t->height - 1];
-            (j->window ? j->tiles->window : run)(t, &j->steps, &band);
+            fetch_next(j, &band, i, n_tiles);
+            kernel_of(j, &list[i])(&list[i], &j->steps, &band);
         }
         band.plane += ends;
         band.row0 = ends ? 0 : band.row1;
@@ -233,14 +316,16 @@ static void add_slot(float *left, const float *right, size_t size) {
 static void write_out(const job *j, const ib__conv_weights_tile *list, size_t n_tiles, const float *slot) {
     const ib_conv_args *g = j->g;
     for (const ib__conv_weights_tile *t = list; t != list + n_tiles; t++)
-        for (size_t i = 0; i < t->height; i++)
-            memcpy(g->y + t->out + i * g->co, slot + t->slot + i * t->vectors * j->tiles->width,
+        for (size_t i = 0; i < t->height * taps_of(j); i++) {
+            size_t element = i / t->height * j->in_group + i % t->height;
+            memcpy(g->y + t->out + element * g->co, slot + t->slot + i * t->vectors * j->tiles->width,
                    t->width * sizeof(float));
+        }
 }
 
 void ib__conv_weights(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t part, size_t parts,
                       void *scratch) {
-    job j = job_of(tiles, g);
+    job j = job_of(tiles, g, parts);
     size_t all = list_tiles(&j, 0, 0, NULL), from = ib__part_start(all, part, parts);
     size_t n_tiles = ib__part_start(all, part + 1, parts) - from, lanes = larger(1, g->lanes), depth = 0;
     ib__conv_weights_tile *list = scratch;
