@@ -36,7 +36,8 @@ typedef struct ib__conv_tap {
  * apart in the source and y_step in the output, by one or two vectors of channels.
  *     y[pixel][j] = chain over taps and their steps of fma(x[pixel*x_step + step], k[step][j], acc)
  * By channel (groups of one channel): fma(x[pixel*x_step + tap][j], k[tap][j], acc).
- * Tiles one vector wide store only `width` channels. k is packed in rows of 1 or 2 vectors. */
+ * Tiles one vector wide store only `width` channels. k is packed in rows of 1 or 2 vectors.
+ * Each step of the chain asks for the source at x + next, then next_step floats further on. */
 typedef struct ib__conv_tile {
     const float *x;
     size_t x_step;
@@ -45,6 +46,8 @@ typedef struct ib__conv_tile {
     const float *k;
     float *y;
     size_t y_step, width;
+    ptrdiff_t next;
+    size_t next_step;
 } ib__conv_tile;
 
 /* By channel, where a row of the window has SLIDE_TAPS taps side by side: `height` pixels of so many lines by

@@ -24,6 +24,7 @@
 #define FETCH_K(p, two)                                                                                      \
     __builtin_prefetch(p);                                                                                   \
     if (two) __builtin_prefetch((p) + WIDTH);
+#define FETCHES_X(two) (two) /* tiles of 16 rows and one vector have no register left for it */
 #define MASK __mmask16
 #define MASK_OF(count) ((__mmask16)((1u << (count)) - 1))
 #define LOAD_MASKED(p, mask) _mm512_maskz_loadu_ps(mask, p)

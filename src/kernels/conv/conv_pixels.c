@@ -254,9 +254,20 @@ static void cover_line(const job *j, ib__conv_tile t, size_t count, size_t most,
     }
 }
 
+/* Tiles of `most` places ask, spread over their steps, for what the lowest row of taps reads in the next
+ * line. */
+static void fetch_next_line(const job *j, const dimension *d, ib__conv_tile *t, size_t most) {
+    size_t steps = 0;
+    for (size_t i = 0; i < t->count; i++)
+        steps += t->taps[i].length;
+    t->next = (j->transposed ? t->taps[0].x : t->taps[t->count - 1].x) + (ptrdiff_t)d[ROWS].x;
+    t->next_step = steps == 0 ? 0 : ib__conv_ceil_div(most * d[COLS].x, steps);
+}
+
 static void cover(const job *j, const dimension *d, ib__conv_tile t, size_t vectors) {
     size_t most = j->tiles->heights[vectors - 1];
     int along = tile_dimension(d, most), others[3], n = 0;
+    if (along == COLS) fetch_next_line(j, d, &t, smaller(most, d[COLS].count));
     if (along == IMAGES) most = smaller(most, IMAGES_IN_TILE);
     for (int i = 0; i < DIMENSIONS; i++)
         if (i != along) others[n++] = i;

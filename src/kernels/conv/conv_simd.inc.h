@@ -6,6 +6,7 @@
  *     MASK, MASK_OF(count)            the first count <= WIDTH floats
  *     LOAD_MASKED(p, mask) STORE_MASKED(p, mask, v)    touch no other floats
  *     FETCH_K(p, two)                 asks for the row of k at p, of one or two vectors, if that pays
+ *     FETCHES_X(two)                  whether it pays to ask for the next line of x, too
  *     EACH_ROW(X), ROWS               X(0) .. X(ROWS-1): rows of the tallest tile
  *     EACH_HEIGHT_1(X), EACH_HEIGHT_2(X)   X(1) .. X(the tallest tile one, two vectors wide)
  *     EACH_SWEEP_1(X), EACH_SWEEP_3(X)     X(1) .. X(channels of the highest sweep of one, three tap rows)
@@ -22,7 +23,8 @@
 INLINE void pixels(const ib__conv_tile *t, const int height, const bool two, const bool by_channel) {
     VEC acc[ROWS][2];
     const float *base[(ROWS + 2) / 3];
-    const size_t step = t->x_step;
+    const size_t step = t->x_step, next_step = t->next_step;
+    const float *next = t->x + t->next;
     const MASK mask = MASK_OF(two ? WIDTH : t->width);
 #define START(i)                                                                                             \
     if (i < height) acc[i][0] = acc[i][1] = ZERO();
@@ -35,6 +37,10 @@ INLINE void pixels(const ib__conv_tile *t, const int height, const bool two, con
         EACH_ROW(BASE)
         for (size_t p = tap->length; p; p--) {
             VEC k0 = LOAD(k), k1 = two ? LOAD(k + WIDTH) : ZERO();
+            if (FETCHES_X(two) && !by_channel) {
+                __builtin_prefetch(next);
+                next += next_step;
+            }
             FETCH_K(k + 16 * (two ? 2 * WIDTH : WIDTH), two)
 #define STEP(i)                                                                                              \
     if (i < height) {                                                                                        \
