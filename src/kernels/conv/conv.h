@@ -72,6 +72,7 @@ typedef struct ib__conv_slide {
 
 enum {
     IB__CONV_MAX_HEIGHT = 16,
+    IB__CONV_MAX_PIXELS = 30,
     IB__CONV_SLIDE_TAPS = 3,
     IB__CONV_WINDOW = 3,
     IB__CONV_SWEEP_TAPS = 3,
@@ -130,10 +131,11 @@ typedef void ib__conv_weights_fn(const ib__conv_weights_tile *t, const ib__conv_
 
 typedef struct ib__conv_tiles {
     size_t width;      /* floats in a vector */
-    size_t heights[2]; /* the tallest tile one and two vectors wide */
+    size_t pixels[2];  /* in the tallest tile of pixels one and two vectors wide */
+    size_t heights[2]; /* of the tallest others */
     /* [by channel][vectors - 1][height - 1] */
-    ib__conv_tile_fn *tile[2][2][IB__CONV_MAX_HEIGHT];
-    ib__conv_slide_fn *slide[IB__CONV_MAX_HEIGHT]; /* as tall as tiles one vector wide */
+    ib__conv_tile_fn *tile[2][2][IB__CONV_MAX_PIXELS];
+    ib__conv_slide_fn *slide[IB__CONV_MAX_HEIGHT]; /* up to heights[0] */
     ib__conv_weights_fn *weights[2][2][IB__CONV_MAX_HEIGHT];
     /* By channel: all WINDOW x WINDOW taps, stride and dilation 1, by one vector; x and dy are channels only.
      */

@@ -14,6 +14,9 @@
 #define EACH_HEIGHT_1(X) EACH_HEIGHT_2(X) X(7) X(8) X(9) X(10) X(11) X(12)
 #define EACH_SWEEP_1(X) X(1) X(2) X(3) X(4)
 #define EACH_SWEEP_3(X) X(1)
+#define PIXELS ROWS
+#define EACH_PIXEL EACH_ROW
+#define EACH_PIXEL_HEIGHT_1 EACH_HEIGHT_1
 #define ZERO() _mm256_setzero_ps()
 #define LOAD(p) _mm256_loadu_ps(p)
 #define STORE(p, v) _mm256_storeu_ps(p, v)
@@ -21,7 +24,7 @@
 #define ADD(a, b) _mm256_add_ps(a, b)
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define FETCH_K(p, two) /* a step takes 6 cycles, of which this would be one */
-#define FETCHES_X(two) false
+#define FETCHES_X false
 #define MASK __m256i
 #define MASK_OF(count) mask_of(count)
 #define LOAD_MASKED(p, mask) _mm256_maskload_ps(p, mask)

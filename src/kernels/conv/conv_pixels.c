@@ -265,7 +265,7 @@ static void fetch_next_line(const job *j, const dimension *d, ib__conv_tile *t, 
 }
 
 static void cover(const job *j, const dimension *d, ib__conv_tile t, size_t vectors) {
-    size_t most = j->tiles->heights[vectors - 1];
+    size_t most = j->tiles->pixels[vectors - 1];
     int along = tile_dimension(d, most), others[3], n = 0;
     if (along == COLS) fetch_next_line(j, d, &t, smaller(most, d[COLS].count));
     if (along == IMAGES) most = smaller(most, IMAGES_IN_TILE);

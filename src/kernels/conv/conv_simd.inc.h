@@ -6,10 +6,11 @@
  *     MASK, MASK_OF(count)            the first count <= WIDTH floats
  *     LOAD_MASKED(p, mask) STORE_MASKED(p, mask, v)    touch no other floats
  *     FETCH_K(p, two)                 asks for the row of k at p, of one or two vectors, if that pays
- *     FETCHES_X(two)                  whether it pays to ask for the next line of x, too
+ *     FETCHES_X                       whether it pays to ask for the next line of x, too
  *     EACH_ROW(X), ROWS               X(0) .. X(ROWS-1): rows of the tallest tile
  *     EACH_HEIGHT_1(X), EACH_HEIGHT_2(X)   X(1) .. X(the tallest tile one, two vectors wide)
  *     EACH_SWEEP_1(X), EACH_SWEEP_3(X)     X(1) .. X(channels of the highest sweep of one, three tap rows)
+ *     EACH_PIXEL(X), PIXELS, EACH_PIXEL_HEIGHT_1(X)   the same for pixels, in tiles that may be taller
  *
  * Loops over rows are written out by EACH_ROW with constant indices, so that every compiler keeps the
  * accumulators in registers without being asked to unroll.
@@ -18,41 +19,41 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* height, two and by_channel are constants where these are inlined. Rows are reached from a base pointer for
- * every three, so that the addresses fit the general registers. */
+/* height, two and by_channel are constants where these are inlined. Pixels are reached from a base pointer
+ * for every three or five, so that the addresses fit the general registers. */
 INLINE void pixels(const ib__conv_tile *t, const int height, const bool two, const bool by_channel) {
-    VEC acc[ROWS][2];
-    const float *base[(ROWS + 2) / 3];
-    const size_t step = t->x_step, next_step = t->next_step;
+    VEC acc[PIXELS][2];
+    const float *base[(PIXELS + 2) / 3];
+    const size_t step = t->x_step, next_step = t->next_step, group = height > 12 ? 5 : 3;
     const float *next = t->x + t->next;
     const MASK mask = MASK_OF(two ? WIDTH : t->width);
 #define START(i)                                                                                             \
     if (i < height) acc[i][0] = acc[i][1] = ZERO();
-    EACH_ROW(START)
+    EACH_PIXEL(START)
     for (const ib__conv_tap *tap = t->taps, *end = tap + t->count; tap != end; tap++) {
         const float *x = t->x + tap->x;
         const float *k = t->k + tap->k * (two ? 2 * WIDTH : WIDTH);
 #define BASE(i)                                                                                              \
-    if (i < height && i % 3 == 0) base[i / 3] = x + i * step;
-        EACH_ROW(BASE)
+    if (i < height && i % group == 0) base[i / group] = x + i * step;
+        EACH_PIXEL(BASE)
         for (size_t p = tap->length; p; p--) {
             VEC k0 = LOAD(k), k1 = two ? LOAD(k + WIDTH) : ZERO();
-            if (FETCHES_X(two) && !by_channel) {
+            if (FETCHES_X && !by_channel) {
                 __builtin_prefetch(next);
                 next += next_step;
             }
             FETCH_K(k + 16 * (two ? 2 * WIDTH : WIDTH), two)
 #define STEP(i)                                                                                              \
     if (i < height) {                                                                                        \
-        const float *at = base[i / 3] + i % 3 * step;                                                        \
+        const float *at = base[i / group] + i % group * step;                                                \
         VEC x0 = !by_channel ? BROADCAST(at) : two ? LOAD(at) : LOAD_MASKED(at, mask);                       \
         acc[i][0] = FMA(x0, k0, acc[i][0]);                                                                  \
         if (two) acc[i][1] = FMA(by_channel ? LOAD(at + WIDTH) : x0, k1, acc[i][1]);                         \
     }
-            EACH_ROW(STEP)
+            EACH_PIXEL(STEP)
 #define ADVANCE(i)                                                                                           \
-    if (i < height && i % 3 == 0) base[i / 3]++;
-            EACH_ROW(ADVANCE)
+    if (i < height && i % group == 0) base[i / group]++;
+            EACH_PIXEL(ADVANCE)
             k += two ? 2 * WIDTH : WIDTH;
         }
     }
@@ -67,7 +68,7 @@ INLINE void pixels(const ib__conv_tile *t, const int height, const bool two, con
             STORE_MASKED(y, mask, acc[i][0]);                                                                \
         y += y_step;                                                                                         \
     }
-    EACH_ROW(FINISH)
+    EACH_PIXEL(FINISH)
 }
 
 #define SLIDE_START(i)                                                                                       \
@@ -382,13 +383,14 @@ static void window_of(const ib__conv_weights_tile *t, const ib__conv_weights_ste
 EACH_SWEEP_1(SWEEP_1)
 EACH_SWEEP_3(SWEEP_3)
 
-#define TILES_OF(height, vectors)                                                                            \
+#define PIXELS_OF(height, vectors)                                                                           \
     static void pixels_##height##x##vectors(const ib__conv_tile *t) {                                        \
         pixels(t, height, vectors == 2, false);                                                              \
     }                                                                                                        \
     static void pixels_each_##height##x##vectors(const ib__conv_tile *t) {                                   \
         pixels(t, height, vectors == 2, true);                                                               \
-    }                                                                                                        \
+    }
+#define WEIGHTS_OF(height, vectors)                                                                          \
     static void weights_##height##x##vectors(const ib__conv_weights_tile *t,                                 \
                                              const ib__conv_weights_steps *s,                                \
                                              const ib__conv_weights_band *band) {                            \
@@ -399,8 +401,10 @@ EACH_SWEEP_3(SWEEP_3)
                                                   const ib__conv_weights_band *band) {                       \
         weights(t, s, band, height, vectors == 2, true);                                                     \
     }
-#define TILES_X1(height) TILES_OF(height, 1)
-#define TILES_X2(height) TILES_OF(height, 2)
+#define ALL_PIXELS_X1(height) PIXELS_OF(height, 1)
+#define ALL_PIXELS_X2(height) PIXELS_OF(height, 2)
+#define ALL_WEIGHTS_X1(height) WEIGHTS_OF(height, 1)
+#define ALL_WEIGHTS_X2(height) WEIGHTS_OF(height, 2)
 #define SLIDES(height)                                                                                       \
     static void slide_##height(const ib__conv_slide *t) {                                                    \
         for (size_t line = 0; line < t->lines; line++) {                                                     \
@@ -411,8 +415,10 @@ EACH_SWEEP_3(SWEEP_3)
         }                                                                                                    \
     }
 EACH_HEIGHT_1(SLIDES)
-EACH_HEIGHT_1(TILES_X1)
-EACH_HEIGHT_2(TILES_X2)
+EACH_PIXEL_HEIGHT_1(ALL_PIXELS_X1)
+EACH_HEIGHT_2(ALL_PIXELS_X2)
+EACH_HEIGHT_1(ALL_WEIGHTS_X1)
+EACH_HEIGHT_2(ALL_WEIGHTS_X2)
 
 #define PIXELS_X1(height) pixels_##height##x1,
 #define PIXELS_X2(height) pixels_##height##x2,
@@ -430,9 +436,10 @@ EACH_HEIGHT_2(TILES_X2)
 #define CONV_NAME(name, isa) CONV_NAME_(name, isa)
 static const ib__conv_tiles tiles = {
     .width = WIDTH,
+    .pixels = {0 EACH_PIXEL_HEIGHT_1(ONE), 0 EACH_HEIGHT_2(ONE)},
     .heights = {0 EACH_HEIGHT_1(ONE), 0 EACH_HEIGHT_2(ONE)},
-    .tile = {{{EACH_HEIGHT_1(PIXELS_X1)}, {EACH_HEIGHT_2(PIXELS_X2)}},
-             {{EACH_HEIGHT_1(PIXELS_EACH_X1)}, {EACH_HEIGHT_2(PIXELS_EACH_X2)}}},
+    .tile = {{{EACH_PIXEL_HEIGHT_1(PIXELS_X1)}, {EACH_HEIGHT_2(PIXELS_X2)}},
+             {{EACH_PIXEL_HEIGHT_1(PIXELS_EACH_X1)}, {EACH_HEIGHT_2(PIXELS_EACH_X2)}}},
     .slide = {EACH_HEIGHT_1(SLIDE_NAME)},
     .window = window_of,
     .sweep_heights = {0 EACH_SWEEP_1(ONE), 0 EACH_SWEEP_3(ONE)},
