@@ -19,7 +19,7 @@
 enum {
     BLOCK_FLOATS = 48 * 1024,  /* of the output; as much again of the source and a panel go beside it */
     LARGE_KERNEL = 128 * 1024, /* floats: one that does not stay there comes anew for each block, */
-    LARGE_BLOCK = 192 * 1024,  /* which is then larger */
+    LARGE_BLOCK = 256 * 1024,  /* which is then larger */
     FETCH_FLOATS = 32 * 1024,  /* a plane of the source that large is fetched ahead */
     IMAGES_IN_TILE = 8,        /* pixels whole images apart may share a cache set: no more than its ways */
 };
@@ -238,7 +238,7 @@ static int tile_dimension(const dimension *d, size_t most) {
         along = i;
     }
     size_t by_image = ib__conv_ceil_div(d[IMAGES].count, IMAGES_IN_TILE) * (all / d[IMAGES].count);
-    return 2 * by_image <= fewest ? IMAGES : along;
+    return 3 * by_image <= 2 * fewest ? IMAGES : along;
 }
 
 /* The tiles of one line of pixels. */
@@ -394,7 +394,8 @@ static block block_at(const job *j, size_t row, size_t end, size_t most) {
     block k = {line / planes, 1, line % planes, 1, row % rows, rows};
     size_t images = smaller(most, left) / (planes * rows), many = smaller(most, left) / rows;
     if (k.row == 0 && k.plane == 0 && images) {
-        k.images = images;
+        size_t all = left / (planes * rows), blocks = ib__conv_ceil_div(all, images);
+        k.images = ib__conv_ceil_div(all, blocks); /* no small rest at the end */
         k.planes = planes;
     } else if (k.row == 0 && many)
         k.planes = smaller(many, planes - k.plane);
