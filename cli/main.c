@@ -79,7 +79,7 @@ static const option options[] = {
     {'I', "--save-images", "FOLDER", "write the images of a batch (--peek N: of N) as PNG"},
     {'d', "--data", "FILE", "a .npz or .csv file instead"},
     {'x', "--x", "NAME", "array of samples in the .npz (default: x), or column of texts of the .csv"},
-    {'y', "--y", "NAME", "array of targets in the .npz, or label column of the .csv"},
+    {'y', "--y", "NAME", "array of targets in the .npz (evaluate: default y), or label column of the .csv"},
     {'e', "--experiment", "FILE", "an experiment whose data are meant"},
     {'b', "--batch-size", "N", "samples at a time"},
     {'w', "--weights", "FILE", "weights from .weights.h5 or .weights.json, not the model's own"},

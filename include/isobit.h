@@ -187,8 +187,8 @@ typedef struct ib_data {
     const char *experiment; /* a file whose data section is meant */
     const char *part;       /* "train", "validation" or "test"; NULL: "test" */
     const char *file;       /* .npz or .csv, instead of a part of an experiment */
-    /* npz: names of arrays (NULL: "x", none); csv: y is the label's column, x that of the texts, if the model
-     * takes texts. */
+    /* npz: names of arrays (NULL: "x" and, for scores, "y"); csv: y is the label's column, x that of the
+     * texts, if the model takes texts. */
     const char *x, *y;
     size_t batch_size;   /* 0: the run's, or 32 */
     const char *weights; /* .weights.h5 or .weights.json, instead of the model's own; NULL: those */

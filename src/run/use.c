@@ -55,27 +55,29 @@ static ib_value *list_of(const char *name) {
     return NULL;
 }
 
-/* {npz: FILE, x:, y:} or {csv: FILE, label:}, of texts with {features: [x], strings: [x]} */
-static ib_value *file_entry(const ib_data *data, bool texts) {
+/* {npz: FILE, x:, y:} or {csv: FILE, label:}, of texts with {features: [x], strings: [x]}. Scores need
+ * targets. */
+static ib_value *file_entry(const ib_data *data, bool texts, bool scores) {
     ib_value *entry = ib__value_map();
     bool csv = ends_in(data->file, ".csv");
+    const char *y = data->y == NULL && scores && !csv ? "y" : data->y;
     bool good = entry != NULL && ib__value_set(entry, csv ? "csv" : "npz", ib__value_string(data->file));
     if (good && !csv) good = ib__value_set(entry, "x", ib__value_string(data->x != NULL ? data->x : "x"));
     if (good && csv && texts)
         good = ib__value_set(entry, "features", list_of(data->x)) &&
                ib__value_set(entry, "strings", list_of(data->x));
-    if (good && data->y != NULL) good = ib__value_set(entry, csv ? "label" : "y", ib__value_string(data->y));
+    if (good && y != NULL) good = ib__value_set(entry, csv ? "label" : "y", ib__value_string(y));
     if (good) return entry;
     ib__value_free(entry);
     return NULL;
 }
 
-static ib_status open_file(opened *o, const ib_data *data, size_t threads, ib_error *err) {
+static ib_status open_file(opened *o, const ib_data *data, bool scores, size_t threads, ib_error *err) {
     const ib_model *model = o->model;
     bool texts = model->n_inputs == 1 && model->tensors[model->inputs[0]].text;
     if (texts && ends_in(data->file, ".csv") && data->x == NULL)
         return ib__fail(err, IB_BAD_INPUT, data->file, "expected x: the name of the column of texts");
-    ib_value *entry = file_entry(data, texts);
+    ib_value *entry = file_entry(data, texts, scores);
     ib_status status = entry == NULL
                            ? ib__fail_memory(err)
                            : ib__dataset_open(&o->data, entry, data->file, "data", NULL, 0, threads, err);
@@ -84,7 +86,7 @@ static ib_status open_file(opened *o, const ib_data *data, size_t threads, ib_er
     return status;
 }
 
-static ib_status open_data(opened *o, const ib_data *data, size_t threads, ib_error *err) {
+static ib_status open_data(opened *o, const ib_data *data, bool scores, size_t threads, ib_error *err) {
     ib_status status = IB_OK;
     if (data->experiment != NULL)
         status = ib__experiment_read(&o->experiment, data->experiment, err);
@@ -95,7 +97,7 @@ static ib_status open_data(opened *o, const ib_data *data, size_t threads, ib_er
         o->batch_size =
             o->experiment == NULL ? DEFAULT_BATCH : (size_t)o->experiment->fit.validation_batch_size;
     if (status != IB_OK) return status;
-    if (data->file != NULL) return open_file(o, data, threads, err);
+    if (data->file != NULL) return open_file(o, data, scores, threads, err);
     if (o->experiment == NULL)
         return ib__fail(err, IB_BAD_INPUT, "data", "expected a data file or an experiment, found neither");
     return ib__part_open(&o->data, &o->part, o->experiment, data->part != NULL ? data->part : "test", threads,
@@ -111,7 +113,7 @@ static ib_status open_all(opened *o, ib_trainer **trainer, const char *model, co
     if (status == IB_OK) status = open_model(o, model, scores, err);
     if (data == NULL) data = &nothing;
     if (status == IB_OK && data->weights != NULL) status = ib__weights_load(o->model, data->weights, err);
-    if (status == IB_OK) status = open_data(o, data, runtime.threads, err);
+    if (status == IB_OK) status = open_data(o, data, scores, runtime.threads, err);
     if (status != IB_OK) return status;
     if (scores && !o->model->compiled)
         return ib__fail(err, IB_BAD_INPUT, model, "expected a compiled model, found one without a loss");

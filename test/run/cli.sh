@@ -278,6 +278,7 @@ head -c 2000 "$work/run/model.keras" >"$work/cut.keras"
 bad "truncated model" "cut.keras" summary "$work/cut.keras"
 { head -c 5000 "$work/run/model.keras"; printf 'xxxxxxxx'; tail -c +5009 "$work/run/model.keras"; } >"$work/bent.keras"
 bad "corrupt model" "bent.keras" predict "$work/bent.keras" --experiment "$work/good.yaml" -o "$work/r.npy"
+bad "scores without targets" "mnist.npz: no array is named 'y'" evaluate "$work/run" --data "$work/mnist.npz" --x x_test
 bad "missing part" "expected data.validation, found none" evaluate "$work/run" --part validation
 bad "unknown level" "vary: expected a list of threads, isa, resume and compiler, found \"thread\", did you mean threads" \
     verify "$work/run" --vary thread
