@@ -241,16 +241,16 @@ static int tile_dimension(const dimension *d, size_t most) {
     return 3 * by_image <= 2 * fewest ? IMAGES : along;
 }
 
-/* The tiles of one line of pixels. */
-static void cover_line(const job *j, ib__conv_tile t, size_t count, size_t most, size_t vectors) {
+/* The tiles of one line of pixels. A tile may take but 300 cycles, a division 20: there is none for a line of
+ * one tile. */
+static void cover_line(const job *j, ib__conv_tile t, size_t count, size_t cuts, size_t vectors) {
     const float *x = t.x;
     float *y = t.y;
-    size_t cuts = ib__conv_ceil_div(count, most);
-    for (size_t cut = 0; cut < cuts; cut++) {
-        size_t first = count * cut / cuts, height = count * (cut + 1) / cuts - first;
+    for (size_t cut = 0, first = 0, end; cut < cuts; cut++, first = end) {
+        end = cut + 1 == cuts ? count : count * (cut + 1) / cuts;
         t.x = x + first * t.x_step;
         t.y = y + first * t.y_step;
-        j->tiles->tile[j->by_channel][vectors - 1][height - 1](&t);
+        j->tiles->tile[j->by_channel][vectors - 1][end - first - 1](&t);
     }
 }
 
@@ -276,12 +276,13 @@ static void cover(const job *j, const dimension *d, ib__conv_tile t, size_t vect
     float *y = t.y;
     t.x_step = d[along].x;
     t.y_step = d[along].y;
+    size_t cuts = ib__conv_ceil_div(d[along].count, most);
     for (size_t u = 0; u < a->count; u++)
         for (size_t v = 0; v < b->count; v++)
             for (size_t w = 0; w < c->count; w++) {
                 t.x = x + u * a->x + v * b->x + w * c->x;
                 t.y = y + u * a->y + v * b->y + w * c->y;
-                cover_line(j, t, d[along].count, most, vectors);
+                cover_line(j, t, d[along].count, cuts, vectors);
             }
 }
 
