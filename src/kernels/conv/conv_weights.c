@@ -269,20 +269,25 @@ static ib__conv_weights_fn *kernel_of(const job *j, const ib__conv_weights_tile 
     return j->tiles->weights[j->by_channel][t->vectors - 1][t->height - 1];
 }
 
-static ib__conv_fetch share(const float *from, size_t floats, size_t places, size_t tile, size_t n_tiles) {
-    size_t bytes = floats * sizeof(float);
-    return (ib__conv_fetch){(const char *)from + bytes * tile / n_tiles, bytes / (places * n_tiles) + 1};
+static ib__conv_fetch fetch_from(const float *from, size_t floats, size_t places) {
+    return (ib__conv_fetch){(const char *)from, floats * sizeof(float) / larger(1, places) + 1};
 }
 
 /* While a band goes through the tiles, each of them fetches its share of the next one, which lies behind it,
  * also where that is in the next image. */
-static void fetch_next(const job *j, ib__conv_weights_band *band, size_t tile, size_t n_tiles) {
+static void run_tiles(const job *j, const ib__conv_weights_tile *list, size_t n_tiles,
+                      ib__conv_weights_band *band) {
     const ib__conv_weights_steps *s = &j->steps;
-    size_t rows = band->row1 - band->row0, places = larger(1, rows * s->ow);
+    size_t rows = band->row1 - band->row0, places = rows * s->ow;
     const float *x = band->x + band->plane * s->x_plane + band->row1 * s->x_row;
     const float *dy = band->dy + band->plane * s->dy_plane + band->row1 * s->dy_row;
-    band->next_x = share(x, rows * s->x_row, places, tile, n_tiles);
-    band->next_dy = share(dy, rows * s->dy_row, places, tile, n_tiles);
+    band->next_x = fetch_from(x, rows * s->x_row, places * n_tiles);
+    band->next_dy = fetch_from(dy, rows * s->dy_row, places * n_tiles);
+    for (const ib__conv_weights_tile *t = list; t != list + n_tiles; t++) {
+        kernel_of(j, t)(t, s, band);
+        band->next_x.at += places * band->next_x.step;
+        band->next_dy.at += places * band->next_dy.step;
+    }
 }
 
 /* Bands go through the planes one after the other; an image without places is one empty band. */
@@ -299,10 +304,7 @@ static void do_image(const job *j, const ib__conv_weights_tile *list, size_t n_t
         band.row1 = smaller(g->oh, band.row0 + rows);
         bool ends = band.row1 == g->oh;
         band.pause = !ends || band.plane + 1 < g->od;
-        for (size_t i = 0; i < n_tiles; i++) {
-            fetch_next(j, &band, i, n_tiles);
-            kernel_of(j, &list[i])(&list[i], &j->steps, &band);
-        }
+        run_tiles(j, list, n_tiles, &band);
         band.plane += ends;
         band.row0 = ends ? 0 : band.row1;
     }
