@@ -74,7 +74,6 @@ enum {
     IB__CONV_MAX_HEIGHT = 16,
     IB__CONV_MAX_PIXELS = 30,
     IB__CONV_SLIDE_TAPS = 3,
-    IB__CONV_WINDOW = 3,
     IB__CONV_SWEEP_TAPS = 3,
     IB__CONV_SWEEP_LINES = 3
 };
@@ -88,7 +87,8 @@ enum {
  *
  * A sweep is a tile of `height` input channels by all SWEEP_TAPS taps of `lines` tap rows, in the order (tap
  * row, tap, channel), by one vector. It goes over the columns of x and takes each number that it loads to the
- * chains of all taps of the row; for this it keeps the last dy of the row in registers. */
+ * chains of all taps of the row; for this it keeps the last dy of the row in registers. By channel it
+ * loads a vector of x. */
 typedef struct ib__conv_weights_tile {
     ptrdiff_t x;
     size_t dy, slot; /* offsets in the image of x (before it where the first column is not inside), of dy, and
@@ -104,8 +104,8 @@ typedef struct ib__conv_weights_tile {
 /* What is the same for all tiles of a kernel gradient: floats from place to place. */
 typedef struct ib__conv_weights_steps {
     size_t x_plane, x_row, x_col, x_element, dy_plane, dy_row, dy_col;
-    size_t x_line;           /* from tap row to tap row */
-    size_t h, w, ow, ph, pw; /* for sweeps and tiles of a whole window */
+    size_t x_line; /* from tap row to tap row */
+    size_t w, ow, pw;
 } ib__conv_weights_steps;
 
 /* What a sweep asks for at every place, for the level 2 cache: the line at `at`, then `step` bytes on. */
@@ -137,11 +137,9 @@ typedef struct ib__conv_tiles {
     ib__conv_tile_fn *tile[2][2][IB__CONV_MAX_PIXELS];
     ib__conv_slide_fn *slide[IB__CONV_MAX_HEIGHT]; /* up to heights[0] */
     ib__conv_weights_fn *weights[2][2][IB__CONV_MAX_HEIGHT];
-    /* By channel: all WINDOW x WINDOW taps, stride and dilation 1, by one vector; x and dy are channels only.
-     */
-    ib__conv_weights_fn *window;
     size_t sweep_heights[2]; /* the highest sweep of one tap row and of SWEEP_LINES */
     ib__conv_weights_fn *sweep[2][IB__CONV_MAX_HEIGHT];
+    ib__conv_weights_fn *sweep_each; /* by channel, of SWEEP_LINES */
     ib_k_transpose_fn *transpose;
 } ib__conv_tiles;
 

@@ -207,21 +207,22 @@ enum {
 #define SWEEP_EACH(X)                                                                                        \
     X(0, 0)                                                                                                  \
     X(0, 1) X(0, 2) X(0, 3) X(0, 4) X(0, 5) X(0, 6) X(0, 7) X(1, 0) X(1, 1) X(1, 2) X(2, 0) X(2, 1) X(2, 2)
+#define SWEEP_LOAD(at) (by_channel ? LOAD_MASKED(at, mask) : BROADCAST(at))
 #define SWEEP_FMA(u, c, tap, value) acc[u][tap][c] = FMA(value, d##tap, acc[u][tap][c]);
 #define SWEEP_TAP(u, c, tap)                                                                                 \
-    if (u < lines && c < channels && in##u) SWEEP_FMA(u, c, tap, BROADCAST(a + u * x_line + c))
+    if (u < lines && c < channels && in##u) SWEEP_FMA(u, c, tap, SWEEP_LOAD(a + u * x_line + c))
 #define SWEEP_TAP_0(u, c) SWEEP_TAP(u, c, 0)
 #define SWEEP_TAP_1(u, c) SWEEP_TAP(u, c, 1)
 #define SWEEP_TAP_2(u, c) SWEEP_TAP(u, c, 2)
 #define SWEEP_TAPS(u, c)                                                                                     \
     if (u < lines && c < channels && in##u) {                                                                \
-        const VEC x0 = BROADCAST(a + u * x_line + c);                                                        \
+        const VEC x0 = SWEEP_LOAD(a + u * x_line + c);                                                       \
         SWEEP_FMA(u, c, 0, x0)                                                                               \
         SWEEP_FMA(u, c, 1, x0)                                                                               \
         SWEEP_FMA(u, c, 2, x0)                                                                               \
     }
 #define SWEEP_FETCH                                                                                          \
-    __builtin_prefetch(a + SWEEP_AHEAD * x_col);                                                             \
+    __builtin_prefetch(a + (size_t)(lines - 1) * x_line + SWEEP_AHEAD * x_col);                              \
     __builtin_prefetch(d + SWEEP_AHEAD * dy_col);                                                            \
     __builtin_prefetch(next_x.at, 0, 2);                                                                     \
     __builtin_prefetch(next_dy.at, 0, 2);                                                                    \
@@ -282,7 +283,8 @@ enum {
 #define SWEEP_IN(u) (row - t->line_row[u] < t->line_rows[u])
 
 INLINE void sweep(const ib__conv_weights_tile *t, const ib__conv_weights_steps *s,
-                  const ib__conv_weights_band *band, const int lines, const int channels) {
+                  const ib__conv_weights_band *band, const int lines, const int channels,
+                  const bool by_channel) {
     VEC acc[IB__CONV_SWEEP_LINES][IB__CONV_SWEEP_TAPS][SWEEP_CHANNELS];
     const size_t x_row = s->x_row, x_col = s->x_col, x_line = s->x_line, dy_row = s->dy_row;
     const size_t dy_col = s->dy_col, before = 2 - s->pw, padded = s->w + s->pw;
@@ -312,76 +314,19 @@ INLINE void sweep(const ib__conv_weights_tile *t, const ib__conv_weights_steps *
     SWEEP_EACH(SWEEP_STORE)
 }
 
-/* ---- Kernel gradient by channel, all taps of a window at one go: each x is read from the level 1 cache ----
- */
-
-#define WINDOW_TAPS(X) X(0, 0) X(0, 1) X(0, 2) X(1, 0) X(1, 1) X(1, 2) X(2, 0) X(2, 1) X(2, 2)
-#define WINDOW_LOAD(p) (whole ? LOAD(p) : LOAD_MASKED(p, mask))
-#define WINDOW_TAP(u, v)                                                                                     \
-    if (u >= u0 && u < u1 && v >= v0 && v < v1)                                                              \
-        acc[3 * u + v] = FMA(WINDOW_LOAD(a + u * x_row + v * x_col), d0, acc[3 * u + v]);
-#define WINDOW_PIXELS(from, to, left, right)                                                                 \
-    for (ptrdiff_t c = from; c < to; c++, a += x_col, d += dy_col) {                                         \
-        const ptrdiff_t v0 = left, v1 = right;                                                               \
-        const VEC d0 = WINDOW_LOAD(d);                                                                       \
-        WINDOW_TAPS(WINDOW_TAP)                                                                              \
-    }
-/* A row of which the tap rows up .. down - 1 lie inside; at its ends some columns do not. */
-#define WINDOW_ROW(up, down)                                                                                 \
-    {                                                                                                        \
-        const ptrdiff_t u0 = up, u1 = down;                                                                  \
-        WINDOW_PIXELS(0, core0, pw - c, w + pw - c)                                                          \
-        WINDOW_PIXELS(core0, core1, 0, 3)                                                                    \
-        WINDOW_PIXELS(core1, ow, c < pw ? pw - c : 0, w + pw - c)                                            \
-    }
-#define WINDOW_START(u, v) acc[3 * u + v] = band->resume ? LOAD(chain + (3 * u + v) * WIDTH) : ZERO();
-#define WINDOW_ADD(u, v) acc[3 * u + v] = ADD(LOAD(to + (3 * u + v) * WIDTH), acc[3 * u + v]);
-#define WINDOW_STORE(u, v) STORE(to + (3 * u + v) * WIDTH, acc[3 * u + v]);
-
-INLINE void window(const ib__conv_weights_tile *t, const ib__conv_weights_steps *s,
-                   const ib__conv_weights_band *band, const bool whole) {
-    VEC acc[IB__CONV_WINDOW * IB__CONV_WINDOW];
-    const ptrdiff_t x_row = (ptrdiff_t)s->x_row, x_col = (ptrdiff_t)s->x_col, dy_col = (ptrdiff_t)s->dy_col;
-    const ptrdiff_t h = (ptrdiff_t)s->h, w = (ptrdiff_t)s->w, ow = (ptrdiff_t)s->ow;
-    const ptrdiff_t ph = (ptrdiff_t)s->ph, pw = (ptrdiff_t)s->pw;
-    const ptrdiff_t core0 = pw < ow ? pw : ow, inside = w + pw - 2 < ow ? w + pw - 2 : ow;
-    const ptrdiff_t core1 = inside > core0 ? inside : core0;
-    const MASK mask = MASK_OF(t->width);
-    const float *chain = band->chain + t->slot;
-    WINDOW_TAPS(WINDOW_START)
-    for (ptrdiff_t row = (ptrdiff_t)band->row0; row < (ptrdiff_t)band->row1; row++) {
-        const float *d = band->dy + t->dy + (size_t)row * s->dy_row;
-        const float *a = band->x + t->x + (row - ph) * x_row - pw * x_col;
-        const ptrdiff_t first = row < ph ? ph - row : 0, below = h + ph - row;
-        if (first == 0 && below >= 3)
-            WINDOW_ROW(0, 3)
-        else
-            WINDOW_ROW(first, below)
-    }
-    float *to = (band->pause ? band->chain : band->slot) + t->slot;
-    if (band->add && !band->pause) {
-        WINDOW_TAPS(WINDOW_ADD)
-    }
-    WINDOW_TAPS(WINDOW_STORE)
-}
-
-static void window_of(const ib__conv_weights_tile *t, const ib__conv_weights_steps *s,
-                      const ib__conv_weights_band *band) {
-    if (t->width == WIDTH)
-        window(t, s, band, true);
-    else
-        window(t, s, band, false);
-}
-
 #define SWEEP_OF(lines, channels)                                                                            \
     static void sweep_##lines##x##channels(const ib__conv_weights_tile *t, const ib__conv_weights_steps *s,  \
                                            const ib__conv_weights_band *band) {                              \
-        sweep(t, s, band, lines, channels);                                                                  \
+        sweep(t, s, band, lines, channels, false);                                                           \
     }
 #define SWEEP_1(channels) SWEEP_OF(1, channels)
 #define SWEEP_3(channels) SWEEP_OF(3, channels)
 EACH_SWEEP_1(SWEEP_1)
 EACH_SWEEP_3(SWEEP_3)
+static void sweep_each(const ib__conv_weights_tile *t, const ib__conv_weights_steps *s,
+                       const ib__conv_weights_band *band) {
+    sweep(t, s, band, IB__CONV_SWEEP_LINES, 1, true);
+}
 
 #define PIXELS_OF(height, vectors)                                                                           \
     static void pixels_##height##x##vectors(const ib__conv_tile *t) {                                        \
@@ -441,8 +386,8 @@ static const ib__conv_tiles tiles = {
     .tile = {{{EACH_PIXEL_HEIGHT_1(PIXELS_X1)}, {EACH_HEIGHT_2(PIXELS_X2)}},
              {{EACH_PIXEL_HEIGHT_1(PIXELS_EACH_X1)}, {EACH_HEIGHT_2(PIXELS_EACH_X2)}}},
     .slide = {EACH_HEIGHT_1(SLIDE_NAME)},
-    .window = window_of,
     .sweep_heights = {0 EACH_SWEEP_1(ONE), 0 EACH_SWEEP_3(ONE)},
+    .sweep_each = sweep_each,
     .sweep = {{EACH_SWEEP_1(SWEEP_NAME_1)}, {EACH_SWEEP_3(SWEEP_NAME_3)}},
     .weights = {{{EACH_HEIGHT_1(WEIGHTS_X1)}, {EACH_HEIGHT_2(WEIGHTS_X2)}},
                 {{EACH_HEIGHT_1(WEIGHTS_EACH_X1)}, {EACH_HEIGHT_2(WEIGHTS_EACH_X2)}}},

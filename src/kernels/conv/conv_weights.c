@@ -21,7 +21,7 @@ enum {
 typedef struct job {
     const ib__conv_tiles *tiles;
     const ib_conv_args *g;
-    bool by_channel, window;            /* window: all taps in one tile */
+    bool by_channel;
     size_t sweep;                       /* tap rows of a sweep; 0: no sweeps */
     size_t groups, in_group, out_group; /* channels of a group as the tiles see it */
     size_t pieces, piece;               /* a tap row has this many pieces of this many elements */
@@ -35,50 +35,39 @@ static size_t larger(size_t a, size_t b) {
     return a > b ? a : b;
 }
 
-/* A tile of the whole window goes along x once and loads all nine taps from the level 1 cache. Vectors of
- * half a cache line do not gain where pixels lie 1 KiB apart: they fall into few sets of it and are loaded
- * twice. */
-static bool takes_window(const ib__conv_tiles *tiles, const ib_conv_args *g) {
-    bool plane = g->d == 1 && g->od == 1 && g->kd == 1 && g->pd == 0;
-    bool size = g->kh == IB__CONV_WINDOW && g->kw == IB__CONV_WINDOW;
-    bool dense = g->sh == 1 && g->sw == 1 && g->dh == 1 && g->dw == 1;
-    return plane && size && dense && (tiles->width >= 16 || g->co % 256 != 0);
-}
-
 /* All sweeps of so many tap rows and at most `height` channels. */
-static size_t sweeps(const ib_conv_args *g, size_t lines, size_t height, size_t width) {
-    size_t channels = ib__conv_ceil_div(g->ci / g->groups, height);
-    return g->kd * g->kh / lines * channels * g->groups * ib__conv_ceil_div(g->co / g->groups, width);
+static size_t sweeps(const job *j, size_t lines, size_t height) {
+    size_t panels = j->groups * ib__conv_ceil_div(j->out_group, j->tiles->width);
+    return j->g->kd * j->g->kh / lines * ib__conv_ceil_div(j->in_group, height) * panels;
 }
 
 /* Tap rows of a sweep: all where they fit, so that there are chains enough to keep the processor busy, and
- * where that leaves no part without work; 0: too few chains for a sweep. */
-static size_t sweep_lines(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t parts) {
-    size_t ci = g->ci / g->groups, one = tiles->sweep_heights[0], all = tiles->sweep_heights[1];
-    bool row = g->kw == IB__CONV_SWEEP_TAPS && g->sw == 1 && g->dw == 1;
+ * where that leaves no part without work; 0: too few chains for a sweep. By channel, vectors of half a cache
+ * line do not gain where pixels lie 1 KiB apart: they fall into few sets of it and are loaded twice. */
+static size_t sweep_lines(const job *j, size_t parts) {
+    const ib_conv_args *g = j->g;
+    size_t one = j->tiles->sweep_heights[0], all = j->tiles->sweep_heights[1];
     bool wide = g->ow >= 2 && g->w + g->pw >= 2 && g->pw <= 2;
-    if (!row || !wide || ib__conv_by_channel(g)) return 0;
-    if (g->kh == IB__CONV_SWEEP_LINES && ci <= all) {
-        size_t work = ib__conv_ceil_div(sweeps(g, IB__CONV_SWEEP_LINES, all, tiles->width), parts);
-        if (IB__CONV_SWEEP_LINES * work <= ib__conv_ceil_div(sweeps(g, 1, one, tiles->width), parts))
-            return IB__CONV_SWEEP_LINES;
+    if (g->kw != IB__CONV_SWEEP_TAPS || g->sw != 1 || g->dw != 1 || !wide) return 0;
+    if (j->by_channel && j->tiles->width < 16 && g->co % 256 == 0) return 0;
+    if (g->kh == IB__CONV_SWEEP_LINES && j->in_group <= all) {
+        size_t work = IB__CONV_SWEEP_LINES * ib__conv_ceil_div(sweeps(j, IB__CONV_SWEEP_LINES, all), parts);
+        if (j->by_channel || work <= ib__conv_ceil_div(sweeps(j, 1, one), parts)) return IB__CONV_SWEEP_LINES;
     }
-    return ci >= LEAST_SWEEP ? 1 : 0;
+    return j->in_group >= LEAST_SWEEP ? 1 : 0;
 }
 
 /* By channel the elements of a tile are taps, else (tap, input channel), which lie side by side in x if the
  * taps do. */
 static job job_of(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t parts) {
     job j = {.tiles = tiles, .g = g, .by_channel = ib__conv_by_channel(g)};
-    j.window = j.by_channel && takes_window(tiles, g);
     j.groups = j.by_channel ? 1 : g->groups;
     j.in_group = g->ci / g->groups;
     j.out_group = j.by_channel ? g->co : g->co / g->groups;
     bool joined = j.by_channel || (g->groups == 1 && g->dw == 1 && g->ci < FEW_CHANNELS);
     j.pieces = joined ? 1 : g->kw;
     j.piece = joined ? g->kw * j.in_group : j.in_group;
-    if (j.window) j.piece *= g->kh;
-    j.sweep = sweep_lines(tiles, g, parts);
+    j.sweep = sweep_lines(&j, parts);
     if (j.sweep) {
         j.pieces = 1;
         j.piece = j.in_group;
@@ -91,10 +80,8 @@ static job job_of(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t par
                                        .dy_row = g->ow * g->co,
                                        .dy_col = g->co,
                                        .x_line = g->dh * g->w * g->ci,
-                                       .h = g->h,
                                        .w = g->w,
                                        .ow = g->ow,
-                                       .ph = g->ph,
                                        .pw = g->pw};
     return j;
 }
@@ -131,16 +118,7 @@ static size_t columns(ib__conv_weights_tile *t) {
 }
 
 static size_t vectors_at(const job *j, size_t channel) {
-    return j->window || j->sweep ? 1 : ib__conv_panel(j->tiles, channel, j->out_group);
-}
-
-static ib__conv_weights_tile window_tile(const job *j, size_t channel, size_t height) {
-    return (ib__conv_weights_tile){.x = (ptrdiff_t)channel,
-                                   .dy = channel,
-                                   .height = height,
-                                   .vectors = 1,
-                                   .width = smaller(j->tiles->width, j->out_group - channel),
-                                   .out = channel};
+    return j->sweep ? 1 : ib__conv_panel(j->tiles, channel, j->out_group);
 }
 
 /* The sweep of the channels [m, m + height) in the tap rows from `line` on. */
@@ -158,7 +136,7 @@ static ib__conv_weights_tile make_sweep(const job *j, size_t group, size_t chann
         inside(g->oh, g->sh, a + u, g->dh, g->ph, g->h, &t.line_row[u], &t.line_rows[u]);
     ptrdiff_t in_plane = (ptrdiff_t)(plane * g->sd + e * g->dd) - (ptrdiff_t)g->pd;
     ptrdiff_t in_row = in_plane * (ptrdiff_t)g->h + (ptrdiff_t)(a * g->dh) - (ptrdiff_t)g->ph;
-    t.x = in_row * (ptrdiff_t)(g->w * g->ci) + (ptrdiff_t)(group * j->in_group + m);
+    t.x = in_row * (ptrdiff_t)(g->w * g->ci) + (ptrdiff_t)(j->by_channel ? channel : group * j->in_group + m);
     t.dy = plane * g->oh * g->ow * g->co + group * j->out_group + channel;
     t.out = (line * g->kw * j->in_group + m) * g->co + group * j->out_group + channel;
     return t;
@@ -197,7 +175,6 @@ static ib__conv_weights_tile make_tile(const job *j, size_t group, size_t channe
 /* Number u of the tiles of a panel, of pieces that are cut in `cuts`. */
 static ib__conv_weights_tile tile_of(const job *j, size_t group, size_t channel, size_t u, size_t cuts) {
     size_t cut = u % cuts, m = j->piece * cut / cuts, height = j->piece * (cut + 1) / cuts - m;
-    if (j->window) return window_tile(j, channel, height);
     if (j->sweep) return make_sweep(j, group, channel, u / cuts * j->sweep, m, height);
     return make_tile(j, group, channel, u / cuts / j->pieces, u / cuts % j->pieces, m, height);
 }
@@ -213,7 +190,7 @@ static size_t taps_of(const job *j) {
 
 /* The tiles [from, to) of all in the order group, channels, tap row, elements. NULL counts them. */
 static size_t list_tiles(const job *j, size_t from, size_t to, ib__conv_weights_tile *list) {
-    size_t n = 0, slot = 0, lines = j->window ? 1 : j->g->kd * j->g->kh / larger(1, j->sweep);
+    size_t n = 0, slot = 0, lines = j->g->kd * j->g->kh / larger(1, j->sweep);
     for (size_t group = 0; group < j->groups; group++)
         for (size_t channel = 0, vectors; channel < j->out_group; channel += vectors * j->tiles->width) {
             vectors = vectors_at(j, channel);
@@ -264,7 +241,7 @@ size_t ib__conv_weights_scratch(const ib__conv_tiles *tiles, const ib_conv_args 
 }
 
 static ib__conv_weights_fn *kernel_of(const job *j, const ib__conv_weights_tile *t) {
-    if (j->window) return j->tiles->window;
+    if (j->sweep && j->by_channel) return j->tiles->sweep_each;
     if (j->sweep) return j->tiles->sweep[j->sweep > 1][t->height - 1];
     return j->tiles->weights[j->by_channel][t->vectors - 1][t->height - 1];
 }
