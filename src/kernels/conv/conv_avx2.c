@@ -24,7 +24,7 @@
 #define ADD(a, b) _mm256_add_ps(a, b)
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define FETCH_K(p, two) /* a step takes 6 cycles, of which this would be one */
-#define FETCHES_X false
+#define FETCH_X(p) (void)(p);
 #define MASK __m256i
 #define MASK_OF(count) mask_of(count)
 #define LOAD_MASKED(p, mask) _mm256_maskload_ps(p, mask)

@@ -30,7 +30,7 @@
 #define FETCH_K(p, two)                                                                                      \
     __builtin_prefetch(p);                                                                                   \
     if (two) __builtin_prefetch((p) + WIDTH);
-#define FETCHES_X true
+#define FETCH_X(p) __builtin_prefetch(p);
 #define MASK __mmask16
 #define MASK_OF(count) ((__mmask16)((1u << (count)) - 1))
 #define LOAD_MASKED(p, mask) _mm512_maskz_loadu_ps(mask, p)

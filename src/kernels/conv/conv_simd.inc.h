@@ -6,7 +6,7 @@
  *     MASK, MASK_OF(count)            the first count <= WIDTH floats
  *     LOAD_MASKED(p, mask) STORE_MASKED(p, mask, v)    touch no other floats
  *     FETCH_K(p, two)                 asks for the row of k at p, of one or two vectors, if that pays
- *     FETCHES_X                       whether it pays to ask for the next line of x, too
+ *     FETCH_X(p)                      the same for the number of x at p, which the next line of a tile reads
  *     EACH_ROW(X), ROWS               X(0) .. X(ROWS-1): rows of the tallest tile
  *     EACH_HEIGHT_1(X), EACH_HEIGHT_2(X)   X(1) .. X(the tallest tile one, two vectors wide)
  *     EACH_SWEEP_1(X), EACH_SWEEP_3(X)     X(1) .. X(channels of the highest sweep of one, three tap rows)
@@ -38,8 +38,8 @@ INLINE void pixels(const ib__conv_tile *t, const int height, const bool two, con
         EACH_PIXEL(BASE)
         for (size_t p = tap->length; p; p--) {
             VEC k0 = LOAD(k), k1 = two ? LOAD(k + WIDTH) : ZERO();
-            if (FETCHES_X && !by_channel) {
-                __builtin_prefetch(next);
+            if (!by_channel) {
+                FETCH_X(next)
                 next += next_step;
             }
             FETCH_K(k + 16 * (two ? 2 * WIDTH : WIDTH), two)
