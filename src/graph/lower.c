@@ -743,8 +743,9 @@ static bool emit_effects(ib_plan *plan) {
         if (!emit_effect(plan, i,
                          i < g->n_effects ? g->effects[i].value : g->assignments[i - g->n_effects].value))
             return false;
-    qsort(plan->effect_parts, plan->n_effect_parts, sizeof *plan->effect_parts, by_share);
-    plan->steps[plan->n_steps - 1].parts = plan->n_effect_parts;
+    size_t n = plan->n_effect_parts; /* 0: of weights without elements */
+    if (n) qsort(plan->effect_parts, n, sizeof *plan->effect_parts, by_share);
+    plan->steps[plan->n_steps - 1].parts = n;
     return true;
 }
 
