@@ -319,7 +319,7 @@ static void slide_over(const job *j, const dimension *d, const ib__conv_tile *t)
                         .k = t->k,
                         .k_step = j->packed_channels,
                         .channels = j->channels};
-    if (t->count && j->rows.source * d[ROWS].x >= FETCH_FLOATS)
+    if (j->rows.source * d[ROWS].x >= FETCH_FLOATS)
         s.fetch = j->transposed ? t->taps : t->taps + t->count - 1; /* of the lowest row */
     for (size_t image = 0; image < d[IMAGES].count; image++)
         for (size_t plane = 0; plane < d[PLANES].count; plane++) {
