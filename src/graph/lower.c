@@ -103,6 +103,41 @@ static bool emit_transpose(ib_plan *plan, ib_node node, int from, int to, const 
     return emit_copy(plan, node, from, to, &copy);
 }
 
+/* ---- Lanes ---- */
+
+/* For a sum over the batch of `read` numbers that gives `made`: in how many groups of lanes, one a part, it
+ * is made, so that a thread reads only the samples that it made itself; 0: the result is cut instead. What
+ * one thread has read and another one writes next goes slowly between their caches. The groups are subtrees
+ * of the lane tree, the largest of those that keep the threads equally busy; their sums are added up then,
+ * which must not cost more than is won. */
+static size_t lane_groups(const ib_plan *plan, size_t read, size_t made) {
+    size_t lanes = plan->g->lanes, threads = ib__pool_threads(plan->pool), groups = 0, least = SIZE_MAX;
+    if (threads == 1 || lanes <= 1 || plan->g->samples % lanes || read < SMALL_WORK) return 0;
+    for (size_t each = 1; lanes % each == 0; each *= 2) {
+        size_t longest = (lanes / each + threads - 1) / threads * each;
+        if (longest > least) break;
+        least = longest;
+        groups = lanes / each;
+    }
+    return 8 * least * threads <= 9 * lanes && groups * made < read ? groups : 0;
+}
+
+static bool has_epilogue(const ib_plan *plan, ib_node node) {
+    for (size_t k = 0; k < plan->fusion.n_groups; k++)
+        if (plan->fusion.groups[k].after == node) return true;
+    return false;
+}
+
+/* The sum of the groups' sums. partial: [groups, inner]. */
+static bool emit_tree(ib_plan *plan, ib_node node, int partial, size_t groups, size_t inner) {
+    ib_step *step = step_new(plan, IB_STEP_LANE_TREE, node);
+    if (!step) return false;
+    step->u.tree.lanes = groups;
+    step->u.tree.n = inner;
+    step->parts = parts_for(plan, groups * inner, (inner + 255) / 256, 1);
+    return step_buffers(plan, step, partial, -1, 1, buffer_for(plan, node));
+}
+
 /* ---- Products ---- */
 
 /* Axes in the given order as one axis: total length and stride. false: they are not evenly spaced. */
@@ -195,6 +230,22 @@ static bool lower_dot(ib_plan *plan, ib_node node) {
         args->lanes = g->lanes;
         args->samples = g->samples;
     }
+    size_t result = a.rows * b.cols;
+    size_t groups = args->lanes > 1 ? lane_groups(plan, (args->m + args->n) * args->k, result) : 0;
+    if (groups && a.batch == 1 && !has_epilogue(plan, node)) {
+        args->lanes /= groups;
+        args->samples /= groups;
+        args->k /= groups;
+        step->u.gemm.batch = step->parts = groups;
+        step->u.gemm.a_step = args->k * args->a_col;
+        step->u.gemm.b_step = args->k * args->b_row;
+        step->u.gemm.c_step = result;
+        step->u.gemm.inner_parts = 1;
+        step->node = IB_NO_NODE;
+        int partial = buffer_new(plan, groups * result, NULL);
+        return step_buffers(plan, step, a.buffer, b.buffer, 2, partial) &&
+               emit_tree(plan, node, partial, groups, result);
+    }
     step->u.gemm.batch = a.batch;
     step->u.gemm.a_step = a.batch_step;
     step->u.gemm.b_step = b.batch_step;
@@ -271,6 +322,17 @@ static bool lower_convolution(ib_plan *plan, ib_node node) {
         .lanes = lanes ? g->lanes : 1,
     };
     step->columns = (size_t)n->shape.dims[n->shape.rank - 1];
+    size_t kernel = ib__node_elements(g, node);
+    size_t read = ib__node_elements(g, n->in[0]) + ib__node_elements(g, n->in[1]);
+    size_t groups = lane_groups(plan, read, kernel);
+    if (lanes && groups) {
+        int partial = buffer_new(plan, groups * kernel, NULL);
+        step->kind = IB_STEP_CONVOLUTION_GRAD_LANES;
+        step->node = IB_NO_NODE;
+        step->parts = groups;
+        return step_buffers(plan, step, buffer_for(plan, n->in[0]), buffer_for(plan, n->in[1]), 2, partial) &&
+               emit_tree(plan, node, partial, groups, kernel);
+    }
     step->parts =
         parts_for(plan, SMALL_WORK, weights ? SIZE_MAX : args->n * args->d * args->h, weights ? 1 : 4);
     return step_buffers(plan, step, buffer_for(plan, n->in[0]), buffer_for(plan, n->in[1]), 2,
@@ -340,12 +402,7 @@ static bool emit_lanes(ib_plan *plan, ib_node node, int x, size_t count, size_t 
         (ib_reduce_lanes_args){.samples = g->samples, .count = count, .inner = inner, .lanes = g->lanes};
     step->parts = parts_for(plan, g->samples * count * inner, g->lanes * ((inner + 15) / 16), 4);
     if (!step_buffers(plan, step, x, -1, 1, partial)) return false;
-    step = step_new(plan, IB_STEP_LANE_TREE, node);
-    if (!step) return false;
-    step->u.tree.lanes = g->lanes;
-    step->u.tree.n = inner;
-    step->parts = parts_for(plan, g->lanes * inner, (inner + 255) / 256, 1);
-    return step_buffers(plan, step, partial, -1, 1, buffer_for(plan, node));
+    return emit_tree(plan, node, partial, g->lanes, inner);
 }
 
 /* A sum of which a program has summed up the samples. */
@@ -521,28 +578,6 @@ static bool lower_call(ib_plan *plan, ib_node node) {
     return step_buffers(plan, step, buffer_for(plan, n->in[0]), second, n->n_in, buffer_for(plan, node));
 }
 
-/* Does nobody but scans, step by step, read the stack? */
-static bool read_by_steps(const ib_plan *plan, ib_node stack) {
-    const ib_graph *g = plan->g;
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const ib_node_data *n = &g->nodes[i];
-        if (!plan->fusion.nodes[i].live) continue;
-        for (int k = 0; k < n->n_in; k++) {
-            if ((n->many ? n->many[k] : n->in[k]) != stack) continue;
-            if (n->op != IB_OP_scan) return false;
-            size_t x = (size_t)k - n->u.scan->n_carries;
-            if ((size_t)k < n->u.scan->n_carries || x >= n->u.scan->n_xs) return false;
-        }
-    }
-    for (size_t i = 0; i < g->n_outputs; i++)
-        if (ib__alias_base(g, g->outputs[i]) == stack) return false;
-    for (size_t i = 0; i < g->n_assignments; i++)
-        if (ib__alias_base(g, g->assignments[i].value) == stack) return false;
-    for (size_t i = 0; i < g->n_effects; i++)
-        if (ib__alias_base(g, g->effects[i].value) == stack) return false;
-    return true;
-}
-
 /* All that the body reads and gives lives at this step. */
 static bool lower_scan(ib_plan *plan, ib_node node) {
     const ib_graph *g = plan->g;
@@ -567,7 +602,7 @@ static bool lower_scan(ib_plan *plan, ib_node node) {
         int buffer = buffer_for(plan, result);
         if (buffer < 0) return false;
         touch(plan, buffer, index);
-        plan->buffers[buffer].by_steps = i >= scan->n_carries && read_by_steps(plan, result);
+        plan->buffers[buffer].by_steps = i >= scan->n_carries && ib__scans_alone_read(plan, result);
     }
     return true;
 }

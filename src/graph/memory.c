@@ -137,6 +137,11 @@ static size_t kernel_scratch(const ib_plan *plan, const ib_step *step) {
         return k->conv_grad_input_scratch(&step->u.convolution, step->parts);
     case IB_STEP_CONVOLUTION_GRAD_KERNEL:
         return k->conv_grad_kernel_scratch(&step->u.convolution, step->parts);
+    case IB_STEP_CONVOLUTION_GRAD_LANES: {
+        ib_conv_args lane = step->u.convolution;
+        lane.lanes /= step->parts;
+        return k->conv_grad_kernel_scratch(&lane, 1);
+    }
     case IB_STEP_EFFECTS:
         return rows_of_effects(plan) * sizeof(float);
     default:

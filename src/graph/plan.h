@@ -151,6 +151,7 @@ typedef enum ib_step_kind {
     IB_STEP_CONVOLUTION,
     IB_STEP_CONVOLUTION_GRAD_INPUT,
     IB_STEP_CONVOLUTION_GRAD_KERNEL,
+    IB_STEP_CONVOLUTION_GRAD_LANES, /* the same, a sum for each part, which is a group of lanes */
     IB_STEP_POOL,
     IB_STEP_REDUCE,
     IB_STEP_REDUCE_LANES,

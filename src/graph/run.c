@@ -175,6 +175,19 @@ static void run_convolution(running *r, size_t part, void *scratch, size_t worke
     run(&args, part, step->parts, scratch, worker);
 }
 
+/* The kernel gradient of a group of lanes, into its place among the sums of groups. */
+static void run_grad_lanes(const running *r, size_t group, void *scratch, size_t worker) {
+    const ib_step *step = r->step;
+    ib_conv_args args = step->u.convolution;
+    size_t first = group * args.n / step->parts, end = (group + 1) * args.n / step->parts;
+    args.x = data_of(r->plan, step->in[0]) + first * args.d * args.h * args.w * args.ci;
+    args.k = data_of(r->plan, step->in[1]) + first * args.od * args.oh * args.ow * args.co;
+    args.y = data_of(r->plan, step->out) + group * (r->plan->buffers[step->out].words / step->parts);
+    args.n = end - first;
+    args.lanes /= step->parts;
+    r->plan->kernels->conv_grad_kernel(&args, 0, 1, scratch, worker);
+}
+
 /* Image by image, so that an epilogue finds its image in cache. */
 static void run_pool(const running *r, size_t part, size_t worker) {
     const ib_step *step = r->step;
@@ -328,6 +341,9 @@ static void run_part(void *context, size_t part, size_t worker) {
     case IB_STEP_CONVOLUTION_GRAD_KERNEL:
         run_convolution(r, part, scratch, worker);
         break;
+    case IB_STEP_CONVOLUTION_GRAD_LANES:
+        run_grad_lanes(r, part, scratch, worker);
+        break;
     case IB_STEP_POOL:
         run_pool(r, part, worker);
         break;
@@ -419,9 +435,9 @@ ib_status ib__plan_time(ib_plan *plan, ib_error *err) {
 
 /* One line a step in order of execution: microseconds a run, share, what it is. */
 bool ib__plan_print_times(const ib_plan *plan, ib_buf *out) {
-    static const char *const kinds[] = {"map",    "gemm",         "conv", "conv dx", "conv dk", "pool",
-                                        "reduce", "reduce lanes", "tree", "copy",    "fill",    "gather",
-                                        "lists",  "scatter",      "call", "scan",    "update"};
+    static const char *const kinds[] = {"map",    "gemm",   "conv",         "conv dx", "conv dk", "conv dk",
+                                        "pool",   "reduce", "reduce lanes", "tree",    "copy",    "fill",
+                                        "gather", "lists",  "scatter",      "call",    "scan",    "update"};
     double total = 0;
     for (size_t i = 0; plan->times && i < plan->n_steps; i++)
         total += plan->times[i];

@@ -20,6 +20,27 @@ size_t ib__scan_parts(const ib_plan *plan, const ib_scan *scan) {
     return threads < samples ? threads : samples;
 }
 
+bool ib__scans_alone_read(const ib_plan *plan, ib_node stack) {
+    const ib_graph *g = plan->g;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const ib_node_data *n = &g->nodes[i];
+        if (!plan->fusion.nodes[i].live) continue;
+        for (int k = 0; k < n->n_in; k++) {
+            if ((n->many ? n->many[k] : n->in[k]) != stack) continue;
+            if (n->op != IB_OP_scan) return false;
+            size_t x = (size_t)k - n->u.scan->n_carries;
+            if ((size_t)k < n->u.scan->n_carries || x >= n->u.scan->n_xs) return false;
+        }
+    }
+    for (size_t i = 0; i < g->n_outputs; i++)
+        if (ib__alias_base(g, g->outputs[i]) == stack) return false;
+    for (size_t i = 0; i < g->n_assignments; i++)
+        if (ib__alias_base(g, g->assignments[i].value) == stack) return false;
+    for (size_t i = 0; i < g->n_effects; i++)
+        if (ib__alias_base(g, g->effects[i].value) == stack) return false;
+    return true;
+}
+
 static void free_body(ib_body *body, const ib_scan *scan) {
     for (size_t i = 0; body->x_bound && i < scan->n_xs + scan->n_ys; i++)
         ib__binding_free(&body->x_bound[i]);

@@ -34,5 +34,7 @@ void ib__scan_steps_free(ib_plan *plan);
 void ib__scan_step_run(const ib_plan *plan, const ib_scan_step *step, size_t part);
 /* How many parts a scan is cut in. */
 size_t ib__scan_parts(const ib_plan *plan, const ib_scan *scan);
+/* Does nobody but scans, step by step, read the stack? */
+bool ib__scans_alone_read(const ib_plan *plan, ib_node stack);
 
 #endif
