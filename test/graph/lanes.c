@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sums over the batch whose lanes are shared out among threads: the kernel gradients of a convolution and of a
- * dense layer over steps have the bits of one thread, and lanes are shared out where they can be.
+ * Sums over the batch whose lanes are shared out among threads: the kernel gradients of a convolution and of
+ * a dense layer over steps have the bits of one thread, and lanes are shared out where they can be.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,8 @@ typedef struct model {
     ib_node in[4], dk[2];
 } model;
 
-/* Inputs x: [n, 6, 6, 3], v: [n, 7, 19], kernels [3, 3, 3, 5] and [5, 19], whose gradients contract the batch. */
+/* Inputs x: [n, 6, 6, 3], v: [n, 7, 19], kernels [3, 3, 3, 5] and [5, 19], whose gradients contract the
+ * batch. */
 static void make(model *m, size_t samples, size_t lanes) {
     int64_t n = (int64_t)samples;
     ib_shape shapes[4] = {
@@ -96,8 +97,8 @@ static void test_groups_of_lanes(void **unused) {
                 size_t grouped = run(cases[c].samples, cases[c].lanes, (ib_isa)isa, threads, got);
                 assert_int_equal(grouped, cases[c].grouped[threads]);
                 if (memcmp(got, want, sizeof want) != 0)
-                    fail_msg("%zu samples in %zu lanes: other bits with isa %d, %zu threads", cases[c].samples,
-                             cases[c].lanes, isa, threads);
+                    fail_msg("%zu samples in %zu lanes: other bits with isa %d, %zu threads",
+                             cases[c].samples, cases[c].lanes, isa, threads);
             }
     }
     assert_true(compared >= 6 * 8);
