@@ -103,13 +103,19 @@ static bool emit_transpose(ib_plan *plan, ib_node node, int from, int to, const 
     return emit_copy(plan, node, from, to, &copy);
 }
 
+/* The program that is the node's epilogue (there is one at most), -1: none. */
+static int epilogue_of(const ib_plan *plan, ib_node node) {
+    for (size_t k = 0; k < plan->fusion.n_groups; k++)
+        if (plan->fusion.groups[k].after == node) return (int)k;
+    return -1;
+}
+
 /* ---- Lanes ---- */
 
-/* For a sum over the batch of `read` numbers that gives `made`: in how many groups of lanes, one a part, it
- * is made, so that a thread reads only the samples that it made itself; 0: the result is cut instead. What
- * one thread has read and another one writes next goes slowly between their caches. The groups are subtrees
- * of the lane tree, the largest of those that keep the threads equally busy; their sums are added up then,
- * which must not cost more than is won. */
+/* In how many groups of lanes, one a part, a sum over the batch of `read` numbers that gives `made` is made,
+ * so that a thread reads only its own samples (what one has read and another writes next goes slowly between
+ * their caches); 0: the result is cut instead. The groups are subtrees of the lane tree, the largest that
+ * keep the threads equally busy; adding up their sums must not cost more than is won. */
 static size_t lane_groups(const ib_plan *plan, size_t read, size_t made) {
     size_t lanes = plan->g->lanes, threads = ib__pool_threads(plan->pool), groups = 0, least = SIZE_MAX;
     if (threads == 1 || lanes <= 1 || plan->g->samples % lanes || read < SMALL_WORK) return 0;
@@ -120,12 +126,6 @@ static size_t lane_groups(const ib_plan *plan, size_t read, size_t made) {
         groups = lanes / each;
     }
     return 8 * least * threads <= 9 * lanes && groups * made < read ? groups : 0;
-}
-
-static bool has_epilogue(const ib_plan *plan, ib_node node) {
-    for (size_t k = 0; k < plan->fusion.n_groups; k++)
-        if (plan->fusion.groups[k].after == node) return true;
-    return false;
 }
 
 /* The sum of the groups' sums. partial: [groups, inner]. */
@@ -232,7 +232,7 @@ static bool lower_dot(ib_plan *plan, ib_node node) {
     }
     size_t result = a.rows * b.cols;
     size_t groups = args->lanes > 1 ? lane_groups(plan, (args->m + args->n) * args->k, result) : 0;
-    if (groups && a.batch == 1 && !has_epilogue(plan, node)) {
+    if (groups && a.batch == 1 && epilogue_of(plan, node) < 0) {
         args->lanes /= groups;
         args->samples /= groups;
         args->k /= groups;
@@ -708,15 +708,15 @@ static bool emit_stage(ib_plan *plan, int stage) {
     for (size_t i = 0; i < g->n_nodes; i++) {
         if (!f->nodes[i].live || f->nodes[i].class != IB_CLASS_HEAVY || f->nodes[i].stage != stage) continue;
         if (!lower_heavy(plan, (ib_node)i)) return false;
-        for (size_t k = 0; k < f->n_groups; k++)
-            if (f->groups[k].after == (ib_node)i) {
-                ib_step *step = &plan->steps[plan->n_steps - 1];
-                step->epilogue = (int)k;
-                /* Convolutions cut between images where these can be shared out evenly. */
-                while (plan->programs[k].samples && plan->programs[k].samples % step->parts)
-                    step->parts--;
-                if (!touch_program(plan, &plan->programs[k], (int)plan->n_steps - 1)) return false;
-            }
+        int epilogue = epilogue_of(plan, (ib_node)i);
+        if (epilogue < 0) continue;
+        ib_step *step = &plan->steps[plan->n_steps - 1];
+        ib_program *program = &plan->programs[epilogue];
+        step->epilogue = epilogue;
+        /* Convolutions cut between images where these can be shared out evenly. */
+        while (program->samples && program->samples % step->parts)
+            step->parts--;
+        if (!touch_program(plan, program, (int)plan->n_steps - 1)) return false;
     }
     for (size_t k = 0; k < f->n_groups; k++)
         if (f->groups[k].stage == stage && f->groups[k].after == IB_NO_NODE && !emit_group(plan, (int)k))
