@@ -3,68 +3,11 @@
  * Lowering: nodes become steps (a kernel with its arguments) that name buffers. Shapes alone decide how work
  * is cut; strides that a kernel cannot take are made contiguous by a copy first.
  */
-#include "graph/scan_plan.h"
+#include "graph/emit.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-enum { PROGRAM_PART = 32768, EFFECT_PART = 16384, SMALL_WORK = 1 << 13 };
-
-/* ---- Buffers ---- */
-
-static int buffer_new(ib_plan *plan, size_t words, float *data) {
-    if (!ib__grow(&plan->buffers, &plan->buffers_capacity, plan->n_buffers + 1, sizeof *plan->buffers))
-        return -1;
-    plan->buffers[plan->n_buffers] =
-        (ib_buffer){.words = words, .first = -1, .last = -1, .shares = -1, .data = data};
-    return (int)plan->n_buffers++;
-}
-
-static void touch(ib_plan *plan, int buffer, int step) {
-    if (buffer < 0) return;
-    ib_buffer *b = &plan->buffers[buffer];
-    if (b->first < 0) b->first = step;
-    if (step > b->last) b->last = step;
-}
-
-/* The buffer of a node's words; made when first asked for. -1: no memory. */
-static int buffer_for(ib_plan *plan, ib_node a) {
-    const ib_graph *g = plan->g;
-    ib_node base = ib__alias_base(g, a);
-    if (plan->buffer_of[base] >= 0) return plan->buffer_of[base];
-    const ib_node_data *n = &g->nodes[base];
-    float *data = NULL;
-    if (n->op == IB_OP_variable) data = n->u.variable->data;
-    if (n->op == IB_OP_constant_array || n->op == IB_OP_outside) data = (float *)(uintptr_t)n->u.values;
-    return plan->buffer_of[base] = buffer_new(plan, ib__node_elements(g, base), data);
-}
-
-static ib_step *step_new(ib_plan *plan, ib_step_kind kind, ib_node node) {
-    if (!ib__grow(&plan->steps, &plan->steps_capacity, plan->n_steps + 1, sizeof *plan->steps)) return NULL;
-    ib_step *step = &plan->steps[plan->n_steps++];
-    *step = (ib_step){.kind = kind, .node = node, .epilogue = -1, .parts = 1, .in = {-1, -1}, .out = -1};
-    return step;
-}
-
-/* Sets a step's buffers and their lifetimes. false: a buffer is missing (no memory). */
-static bool step_buffers(ib_plan *plan, ib_step *step, int in0, int in1, int n_in, int out) {
-    int index = (int)plan->n_steps - 1;
-    if (in0 < 0 || out < 0 || (n_in > 1 && in1 < 0)) return false;
-    step->in[0] = in0;
-    step->in[1] = n_in > 1 ? in1 : -1;
-    step->out = out;
-    touch(plan, in0, index);
-    touch(plan, step->in[1], index);
-    touch(plan, out, index);
-    return true;
-}
-
-/* Parts for `work` operations that can be cut in `pieces`. */
-static size_t parts_for(const ib_plan *plan, size_t work, size_t pieces, size_t per_thread) {
-    if (work < SMALL_WORK || pieces <= 1) return 1;
-    size_t parts = ib__pool_threads(plan->pool) * per_thread;
-    return parts < pieces ? parts : pieces;
-}
+enum { PROGRAM_PART = 32768 };
 
 /* ---- Copies ---- */
 
@@ -79,12 +22,12 @@ static void row_major(const ib_shape *shape, size_t strides[IB_RANK_MAX]) {
 
 static bool emit_copy(ib_plan *plan, ib_node node, int from, int to, ib_copy *copy) {
     ib__copy_simplify(copy);
-    ib_step *step = step_new(plan, IB_STEP_COPY, node);
+    ib_step *step = ib__step_new(plan, IB_STEP_COPY, node);
     if (!step) return false;
     step->u.copy = *copy;
     size_t rows = ib__copy_rows(copy);
-    step->parts = parts_for(plan, rows * copy->dims[copy->rank - 1], rows, 4);
-    return step_buffers(plan, step, from, -1, 1, to);
+    step->parts = ib__step_parts(plan, rows * copy->dims[copy->rank - 1], rows, 4);
+    return ib__step_buffers(plan, step, from, -1, 1, to);
 }
 
 /* dst[j0, j1, ...] = src[...] with dst axis i = src axis permutation[i]; dst contiguous. */
@@ -101,41 +44,6 @@ static bool emit_transpose(ib_plan *plan, ib_node node, int from, int to, const 
         step *= copy.dims[i];
     }
     return emit_copy(plan, node, from, to, &copy);
-}
-
-/* The program that is the node's epilogue (there is one at most), -1: none. */
-static int epilogue_of(const ib_plan *plan, ib_node node) {
-    for (size_t k = 0; k < plan->fusion.n_groups; k++)
-        if (plan->fusion.groups[k].after == node) return (int)k;
-    return -1;
-}
-
-/* ---- Lanes ---- */
-
-/* In how many groups of lanes, one a part, a sum over the batch of `read` numbers that gives `made` is made,
- * so that a thread reads only its own samples (what one has read and another writes next goes slowly between
- * their caches); 0: the result is cut instead. The groups are subtrees of the lane tree, the largest that
- * keep the threads equally busy; adding up their sums must not cost more than is won. */
-static size_t lane_groups(const ib_plan *plan, size_t read, size_t made) {
-    size_t lanes = plan->g->lanes, threads = ib__pool_threads(plan->pool), groups = 0, least = SIZE_MAX;
-    if (threads == 1 || lanes <= 1 || plan->g->samples % lanes || read < SMALL_WORK) return 0;
-    for (size_t each = 1; lanes % each == 0; each *= 2) {
-        size_t longest = (lanes / each + threads - 1) / threads * each;
-        if (longest > least) break;
-        least = longest;
-        groups = lanes / each;
-    }
-    return 8 * least * threads <= 9 * lanes && groups * made < read ? groups : 0;
-}
-
-/* The sum of the groups' sums. partial: [groups, inner]. */
-static bool emit_tree(ib_plan *plan, ib_node node, int partial, size_t groups, size_t inner) {
-    ib_step *step = step_new(plan, IB_STEP_LANE_TREE, node);
-    if (!step) return false;
-    step->u.tree.lanes = groups;
-    step->u.tree.n = inner;
-    step->parts = parts_for(plan, groups * inner, (inner + 255) / 256, 1);
-    return step_buffers(plan, step, partial, -1, 1, buffer_for(plan, node));
 }
 
 /* ---- Products ---- */
@@ -177,7 +85,7 @@ static bool as_matrix(ib_plan *plan, ib_node operand, const int *batch, int nb, 
     const ib_shape shape = plan->g->nodes[operand].shape;
     size_t strides[IB_RANK_MAX];
     row_major(&shape, strides);
-    out->buffer = buffer_for(plan, operand);
+    out->buffer = ib__buffer_for(plan, operand);
     if (out->buffer < 0) return false;
     bool good = collapse(&shape, strides, batch, nb, &out->batch, &out->batch_step);
     good = collapse(&shape, strides, rows, nr, &out->rows, &out->row) && good;
@@ -196,7 +104,7 @@ static bool as_matrix(ib_plan *plan, ib_node operand, const int *batch, int nb, 
     out->col = turned ? out->rows : 1;
     out->batch_step = out->rows * out->cols;
     int from = out->buffer;
-    out->buffer = buffer_new(plan, out->batch * out->batch_step, NULL);
+    out->buffer = ib__buffer_new(plan, out->batch * out->batch_step, NULL);
     return out->buffer >= 0 && emit_transpose(plan, IB_NO_NODE, from, out->buffer, &shape, permutation);
 }
 
@@ -213,7 +121,7 @@ static bool lower_dot(ib_plan *plan, ib_node node) {
     if (!as_matrix(plan, n->in[0], d->a_batch, d->n_batch, fa, na, d->a_contract, d->n_contract, &a) ||
         !as_matrix(plan, n->in[1], d->b_batch, d->n_batch, d->b_contract, d->n_contract, fb, nb, &b))
         return false;
-    ib_step *step = step_new(plan, IB_STEP_GEMM, node);
+    ib_step *step = ib__step_new(plan, IB_STEP_GEMM, node);
     if (!step) return false;
     ib_gemm_args *args = &step->u.gemm.args;
     *args = (ib_gemm_args){.m = a.rows,
@@ -231,8 +139,8 @@ static bool lower_dot(ib_plan *plan, ib_node node) {
         args->samples = g->samples;
     }
     size_t result = a.rows * b.cols;
-    size_t groups = args->lanes > 1 ? lane_groups(plan, (args->m + args->n) * args->k, result) : 0;
-    if (groups && a.batch == 1 && epilogue_of(plan, node) < 0) {
+    size_t groups = args->lanes > 1 ? ib__lane_groups(plan, (args->m + args->n) * args->k, result) : 0;
+    if (groups && a.batch == 1 && ib__epilogue_of(plan, node) < 0) {
         args->lanes /= groups;
         args->samples /= groups;
         args->k /= groups;
@@ -242,9 +150,7 @@ static bool lower_dot(ib_plan *plan, ib_node node) {
         step->u.gemm.c_step = result;
         step->u.gemm.inner_parts = 1;
         step->node = IB_NO_NODE;
-        int partial = buffer_new(plan, groups * result, NULL);
-        return step_buffers(plan, step, a.buffer, b.buffer, 2, partial) &&
-               emit_tree(plan, node, partial, groups, result);
+        return ib__emit_lane_sums(plan, step, a.buffer, b.buffer, 2, node, groups, result);
     }
     step->u.gemm.batch = a.batch;
     step->u.gemm.a_step = a.batch_step;
@@ -252,126 +158,10 @@ static bool lower_dot(ib_plan *plan, ib_node node) {
     step->u.gemm.c_step = a.rows * b.cols;
     step->columns = b.cols;
     size_t work = args->m * args->n * (args->k ? args->k : 1) * a.batch;
-    size_t threads = work < SMALL_WORK ? 1 : ib__pool_threads(plan->pool);
+    size_t threads = work < IB__SMALL_WORK ? 1 : ib__pool_threads(plan->pool);
     step->u.gemm.inner_parts = a.batch >= threads ? 1 : threads;
-    step->parts = a.batch > 1 && work < SMALL_WORK ? a.batch : a.batch * step->u.gemm.inner_parts;
-    return step_buffers(plan, step, a.buffer, b.buffer, 2, buffer_for(plan, node));
-}
-
-/* ---- Windows ---- */
-
-/* One axis of a window as kernels see it. */
-typedef struct axis {
-    size_t in, out, taps, stride, dilation, low;
-} axis;
-
-/* Planes (0), rows (1) or columns (2); a window over fewer axes has one plane and one row. */
-static axis axis_of(const ib_window *w, const ib_shape *x, const ib_shape *y, int which) {
-    int i = which - (5 - x->rank);
-    if (i < 0) return (axis){1, 1, 1, 1, 1, 0};
-    axis a = {(size_t)x->dims[1 + i], (size_t)y->dims[1 + i], (size_t)w->taps[i],
-              (size_t)w->strides[i],  (size_t)w->dilation[i], (size_t)w->low[i]};
-    if (w->even[i] > 0) {
-        a.taps = a.low = 0;
-        a.stride = 1;
-    }
-    return a;
-}
-
-static bool lower_convolution(ib_plan *plan, ib_node node) {
-    const ib_graph *g = plan->g;
-    const ib_node_data *n = &g->nodes[node];
-    ib_step_kind kind = n->op == IB_OP_convolution              ? IB_STEP_CONVOLUTION
-                        : n->op == IB_OP_convolution_grad_input ? IB_STEP_CONVOLUTION_GRAD_INPUT
-                                                                : IB_STEP_CONVOLUTION_GRAD_KERNEL;
-    const ib_shape *first = &g->nodes[n->in[0]].shape, *second = &g->nodes[n->in[1]].shape;
-    const ib_shape *x = kind == IB_STEP_CONVOLUTION_GRAD_INPUT ? &n->shape : first;
-    const ib_shape *y = kind == IB_STEP_CONVOLUTION              ? &n->shape
-                        : kind == IB_STEP_CONVOLUTION_GRAD_INPUT ? first
-                                                                 : second;
-    ib_step *step = step_new(plan, kind, node);
-    if (!step) return false;
-    axis d = axis_of(&n->u.window.window, x, y, 0), h = axis_of(&n->u.window.window, x, y, 1);
-    axis w = axis_of(&n->u.window.window, x, y, 2);
-    bool weights = kind == IB_STEP_CONVOLUTION_GRAD_KERNEL;
-    bool lanes = weights && g->nodes[n->in[0]].batched && g->nodes[n->in[1]].batched;
-    ib_conv_args *args = &step->u.convolution;
-    *args = (ib_conv_args){
-        .n = (size_t)x->dims[0],
-        .ci = (size_t)x->dims[x->rank - 1],
-        .co = (size_t)y->dims[y->rank - 1],
-        .d = d.in,
-        .h = h.in,
-        .w = w.in,
-        .od = d.out,
-        .oh = h.out,
-        .ow = w.out,
-        .kd = d.taps,
-        .kh = h.taps,
-        .kw = w.taps,
-        .sd = d.stride,
-        .sh = h.stride,
-        .sw = w.stride,
-        .dd = d.dilation,
-        .dh = h.dilation,
-        .dw = w.dilation,
-        .pd = d.low,
-        .ph = h.low,
-        .pw = w.low,
-        .groups = (size_t)n->u.window.groups,
-        .lanes = lanes ? g->lanes : 1,
-    };
-    step->columns = (size_t)n->shape.dims[n->shape.rank - 1];
-    size_t kernel = ib__node_elements(g, node);
-    size_t read = ib__node_elements(g, n->in[0]) + ib__node_elements(g, n->in[1]);
-    size_t groups = lane_groups(plan, read, kernel);
-    if (lanes && groups) {
-        int partial = buffer_new(plan, groups * kernel, NULL);
-        step->kind = IB_STEP_CONVOLUTION_GRAD_LANES;
-        step->node = IB_NO_NODE;
-        step->parts = groups;
-        return step_buffers(plan, step, buffer_for(plan, n->in[0]), buffer_for(plan, n->in[1]), 2, partial) &&
-               emit_tree(plan, node, partial, groups, kernel);
-    }
-    step->parts =
-        parts_for(plan, SMALL_WORK, weights ? SIZE_MAX : args->n * args->d * args->h, weights ? 1 : 4);
-    return step_buffers(plan, step, buffer_for(plan, n->in[0]), buffer_for(plan, n->in[1]), 2,
-                        buffer_for(plan, node));
-}
-
-static bool lower_pool(ib_plan *plan, ib_node node) {
-    const ib_graph *g = plan->g;
-    const ib_node_data *n = &g->nodes[node];
-    bool backward = n->n_in == 2;
-    const ib_shape *x = &g->nodes[n->in[0]].shape;
-    const ib_shape *y = backward ? &g->nodes[n->in[1]].shape : &n->shape;
-    ib_step *step = step_new(plan, IB_STEP_POOL, node);
-    if (!step) return false;
-    axis d = axis_of(&n->u.window.window, x, y, 0), h = axis_of(&n->u.window.window, x, y, 1);
-    axis w = axis_of(&n->u.window.window, x, y, 2);
-    step->u.pool.op = n->op;
-    step->u.pool.args = (ib_pool_args){
-        .n = (size_t)x->dims[0],
-        .c = (size_t)x->dims[x->rank - 1],
-        .d = d.in,
-        .h = h.in,
-        .w = w.in,
-        .od = d.out,
-        .oh = h.out,
-        .ow = w.out,
-        .kd = d.taps,
-        .kh = h.taps,
-        .kw = w.taps,
-        .sd = d.stride,
-        .sh = h.stride,
-        .sw = w.stride,
-        .pd = d.low,
-        .ph = h.low,
-        .pw = w.low,
-    };
-    step->parts = parts_for(plan, ib__node_elements(g, n->in[0]), (size_t)x->dims[0], 4);
-    return step_buffers(plan, step, buffer_for(plan, n->in[0]), backward ? buffer_for(plan, n->in[1]) : -1,
-                        backward ? 2 : 1, buffer_for(plan, node));
+    step->parts = a.batch > 1 && work < IB__SMALL_WORK ? a.batch : a.batch * step->u.gemm.inner_parts;
+    return ib__step_buffers(plan, step, a.buffer, b.buffer, 2, ib__buffer_for(plan, node));
 }
 
 /* ---- Reductions ---- */
@@ -395,14 +185,12 @@ static bool one_block(const ib_shape *shape, unsigned axes, size_t *outer, size_
 /* Sums over the batch: a sum for each lane, then the tree over the lanes. x: [samples, count, inner]. */
 static bool emit_lanes(ib_plan *plan, ib_node node, int x, size_t count, size_t inner) {
     const ib_graph *g = plan->g;
-    int partial = buffer_new(plan, g->lanes * inner, NULL);
-    ib_step *step = step_new(plan, IB_STEP_REDUCE_LANES, IB_NO_NODE);
-    if (!step || partial < 0) return false;
+    ib_step *step = ib__step_new(plan, IB_STEP_REDUCE_LANES, IB_NO_NODE);
+    if (!step) return false;
     step->u.lanes =
         (ib_reduce_lanes_args){.samples = g->samples, .count = count, .inner = inner, .lanes = g->lanes};
-    step->parts = parts_for(plan, g->samples * count * inner, g->lanes * ((inner + 15) / 16), 4);
-    if (!step_buffers(plan, step, x, -1, 1, partial)) return false;
-    return emit_tree(plan, node, partial, g->lanes, inner);
+    step->parts = ib__step_parts(plan, g->samples * count * inner, g->lanes * ((inner + 15) / 16), 4);
+    return ib__emit_lane_sums(plan, step, x, -1, 1, node, g->lanes, inner);
 }
 
 /* A sum of which a program has summed up the samples. */
@@ -424,7 +212,7 @@ static bool lower_reduce(ib_plan *plan, ib_node node) {
     ib_reduce_op op = n->u.reduce.op;
     bool over_samples = op == IB_REDUCE_SUM && (axes & 1) && g->nodes[n->in[0]].batched;
     size_t outer, count, inner;
-    int x = buffer_for(plan, n->in[0]);
+    int x = ib__buffer_for(plan, n->in[0]);
     bool together = one_block(&shape, axes, &outer, &count, &inner);
     if (!together || (over_samples && outer != 1)) {
         /* Kept axes lie between (with one sample, they may seem to come first): reduced axes go to the front
@@ -436,18 +224,18 @@ static bool lower_reduce(ib_plan *plan, ib_node node) {
         outer = count = inner = 1;
         for (int i = 0; i < shape.rank; i++)
             *(axes >> i & 1 ? &count : over_samples ? &inner : &outer) *= (size_t)shape.dims[i];
-        int moved = buffer_new(plan, outer * count * inner, NULL);
+        int moved = ib__buffer_new(plan, outer * count * inner, NULL);
         if (moved < 0 || x < 0 || !emit_transpose(plan, IB_NO_NODE, x, moved, &shape, permutation))
             return false;
         x = moved;
     }
     if (over_samples && g->samples > 0 && count % g->samples == 0)
         return emit_lanes(plan, node, x, count / g->samples, inner);
-    ib_step *step = step_new(plan, IB_STEP_REDUCE, node);
+    ib_step *step = ib__step_new(plan, IB_STEP_REDUCE, node);
     if (!step) return false;
     step->u.reduce = (ib_reduce_args){.op = op, .outer = outer, .count = count, .inner = inner};
-    step->parts = parts_for(plan, outer * count * inner, outer * ((inner + 15) / 16), 4);
-    return step_buffers(plan, step, x, -1, 1, buffer_for(plan, node));
+    step->parts = ib__step_parts(plan, outer * count * inner, outer * ((inner + 15) / 16), 4);
+    return ib__step_buffers(plan, step, x, -1, 1, ib__buffer_for(plan, node));
 }
 
 /* ---- Layout ---- */
@@ -468,7 +256,7 @@ static bool lower_concatenate(ib_plan *plan, ib_node node) {
         }
         at += (size_t)part->dims[axis];
         ib_node named = i + 1 == n->n_in ? node : IB_NO_NODE;
-        if (!emit_copy(plan, named, buffer_for(plan, n->many[i]), buffer_for(plan, node), &copy))
+        if (!emit_copy(plan, named, ib__buffer_for(plan, n->many[i]), ib__buffer_for(plan, node), &copy))
             return false;
     }
     return true;
@@ -480,12 +268,12 @@ static bool lower_range(ib_plan *plan, ib_node node) {
     const ib_node_data *n = &g->nodes[node];
     bool slice = n->op == IB_OP_slice;
     const ib_shape *in = &g->nodes[n->in[0]].shape, *part = slice ? &n->shape : in;
-    int from = buffer_for(plan, n->in[0]), to = buffer_for(plan, node);
+    int from = ib__buffer_for(plan, n->in[0]), to = ib__buffer_for(plan, node);
     if (!slice) {
-        ib_step *step = step_new(plan, IB_STEP_FILL, IB_NO_NODE);
+        ib_step *step = ib__step_new(plan, IB_STEP_FILL, IB_NO_NODE);
         if (!step) return false;
         step->u.fill = n->u.range.fill;
-        if (!step_buffers(plan, step, to, -1, 1, to)) return false;
+        if (!ib__step_buffers(plan, step, to, -1, 1, to)) return false;
     }
     ib_copy copy = {.rank = in->rank};
     row_major(in, copy.src_strides);
@@ -504,15 +292,15 @@ static bool lower_range(ib_plan *plan, ib_node node) {
 static bool lower_gather(ib_plan *plan, ib_node node) {
     const ib_graph *g = plan->g;
     const ib_node_data *n = &g->nodes[node];
-    ib_step *step = step_new(plan, IB_STEP_GATHER, node);
+    ib_step *step = ib__step_new(plan, IB_STEP_GATHER, node);
     if (!step) return false;
     size_t rows = (size_t)g->nodes[n->in[0]].shape.dims[0], count = ib__node_elements(g, n->in[1]);
     step->u.gather.rows = rows;
     step->u.gather.width = ib__node_elements(g, n->in[0]) / rows;
     step->u.gather.count = count;
-    step->parts = parts_for(plan, count * step->u.gather.width, count, 4);
-    return step_buffers(plan, step, buffer_for(plan, n->in[0]), buffer_for(plan, n->in[1]), 2,
-                        buffer_for(plan, node));
+    step->parts = ib__step_parts(plan, count * step->u.gather.width, count, 4);
+    return ib__step_buffers(plan, step, ib__buffer_for(plan, n->in[0]), ib__buffer_for(plan, n->in[1]), 2,
+                            ib__buffer_for(plan, node));
 }
 
 /* Is the node an array that one effect reads and nothing else? */
@@ -540,12 +328,12 @@ static bool lower_scatter(ib_plan *plan, ib_node node) {
     const ib_graph *g = plan->g;
     const ib_node_data *n = &g->nodes[node];
     size_t count = ib__node_elements(g, n->in[0]), rows = (size_t)n->shape.dims[0];
-    int lists = buffer_new(plan, rows + count, NULL), updates = buffer_for(plan, n->in[1]);
-    ib_step *first = step_new(plan, IB_STEP_SCATTER_LISTS, IB_NO_NODE);
+    int lists = ib__buffer_new(plan, rows + count, NULL), updates = ib__buffer_for(plan, n->in[1]);
+    ib_step *first = ib__step_new(plan, IB_STEP_SCATTER_LISTS, IB_NO_NODE);
     if (!first) return false;
     first->u.scatter = (ib_scatter_args){.samples = count, .per = 1, .rows = rows};
-    if (!step_buffers(plan, first, buffer_for(plan, n->in[0]), -1, 1, lists)) return false;
-    ib_step *step = step_new(plan, IB_STEP_SCATTER, node);
+    if (!ib__step_buffers(plan, first, ib__buffer_for(plan, n->in[0]), -1, 1, lists)) return false;
+    ib_step *step = ib__step_new(plan, IB_STEP_SCATTER, node);
     if (!step || updates < 0) return false;
     bool batched = g->nodes[n->in[0]].batched && g->samples > 0 && count % g->samples == 0;
     step->u.scatter = (ib_scatter_args){.samples = batched ? g->samples : count,
@@ -554,14 +342,15 @@ static bool lower_scatter(ib_plan *plan, ib_node node) {
                                         .rows = rows,
                                         .lanes = batched ? g->lanes : 1};
     bool late = ib__node_elements(g, node) > 0 && only_for_effect(plan, node);
-    step->parts = late ? 0 : parts_for(plan, ib__node_elements(g, node), rows, 1);
-    return step_buffers(plan, step, lists, updates, 2, step->parts ? buffer_for(plan, node) : updates);
+    step->parts = late ? 0 : ib__step_parts(plan, ib__node_elements(g, node), rows, 1);
+    return ib__step_buffers(plan, step, lists, updates, 2,
+                            step->parts ? ib__buffer_for(plan, node) : updates);
 }
 
 static bool lower_call(ib_plan *plan, ib_node node) {
     const ib_graph *g = plan->g;
     const ib_node_data *n = &g->nodes[node];
-    ib_step *step = step_new(plan, IB_STEP_CUSTOM_CALL, node);
+    ib_step *step = ib__step_new(plan, IB_STEP_CUSTOM_CALL, node);
     if (!step) return false;
     size_t rows = (size_t)n->shape.dims[0], work = ib__node_elements(g, node);
     step->u.call.run = n->u.call.run;
@@ -573,9 +362,10 @@ static bool lower_call(ib_plan *plan, ib_node node) {
         step->u.call.rows.width[i] = rows ? words / rows : 0;
         work += words;
     }
-    step->parts = parts_for(plan, 8 * work, rows, 4);
-    int second = n->n_in > 1 ? buffer_for(plan, n->in[1]) : -1;
-    return step_buffers(plan, step, buffer_for(plan, n->in[0]), second, n->n_in, buffer_for(plan, node));
+    step->parts = ib__step_parts(plan, 8 * work, rows, 4);
+    int second = n->n_in > 1 ? ib__buffer_for(plan, n->in[1]) : -1;
+    return ib__step_buffers(plan, step, ib__buffer_for(plan, n->in[0]), second, n->n_in,
+                            ib__buffer_for(plan, node));
 }
 
 /* All that the body reads and gives lives at this step. */
@@ -583,7 +373,7 @@ static bool lower_scan(ib_plan *plan, ib_node node) {
     const ib_graph *g = plan->g;
     const ib_node_data *n = &g->nodes[node];
     const ib_scan *scan = n->u.scan;
-    ib_step *step = step_new(plan, IB_STEP_SCAN, IB_NO_NODE);
+    ib_step *step = ib__step_new(plan, IB_STEP_SCAN, IB_NO_NODE);
     if (!step) return false;
     step->u.scan.scan = scan;
     step->parts = ib__scan_parts(plan, scan);
@@ -592,16 +382,16 @@ static bool lower_scan(ib_plan *plan, ib_node node) {
         bool captured = (size_t)k >= scan->n_carries + scan->n_xs;
         ib_node a = captured ? ib__array_base(g, n->many[k]) : n->many[k];
         if (a == IB_NO_NODE) continue;
-        int buffer = buffer_for(plan, a);
+        int buffer = ib__buffer_for(plan, a);
         if (buffer < 0) return false;
-        touch(plan, buffer, index);
+        ib__buffer_touch(plan, buffer, index);
     }
     for (size_t i = 0; i < scan->n_carries + scan->n_ys; i++) {
         ib_node result = i < scan->n_carries ? scan->carries[i].final : scan->ys[i - scan->n_carries].outer;
         if (result == IB_NO_NODE || !plan->fusion.nodes[result].live) continue;
-        int buffer = buffer_for(plan, result);
+        int buffer = ib__buffer_for(plan, result);
         if (buffer < 0) return false;
-        touch(plan, buffer, index);
+        ib__buffer_touch(plan, buffer, index);
         plan->buffers[buffer].by_steps = i >= scan->n_carries && ib__scans_alone_read(plan, result);
     }
     return true;
@@ -618,7 +408,7 @@ static bool lower_reverse(ib_plan *plan, ib_node node) {
         copy.dims[d] = (size_t)n->shape.dims[d];
     if (copy.dims[axis] > 0) copy.src_offset = (copy.dims[axis] - 1) * copy.src_strides[axis];
     copy.src_strides[axis] = 0 - copy.src_strides[axis];
-    return emit_copy(plan, node, buffer_for(plan, n->in[0]), buffer_for(plan, node), &copy);
+    return emit_copy(plan, node, ib__buffer_for(plan, n->in[0]), ib__buffer_for(plan, node), &copy);
 }
 
 static bool lower_heavy(ib_plan *plan, ib_node node) {
@@ -629,16 +419,16 @@ static bool lower_heavy(ib_plan *plan, ib_node node) {
     case IB_OP_convolution:
     case IB_OP_convolution_grad_input:
     case IB_OP_convolution_grad_kernel:
-        return lower_convolution(plan, node);
+        return ib__lower_convolution(plan, node);
     case IB_OP_max_pool:
     case IB_OP_max_pool_grad:
     case IB_OP_avg_pool:
     case IB_OP_avg_pool_grad:
-        return lower_pool(plan, node);
+        return ib__lower_pool(plan, node);
     case IB_OP_reduce:
         return lower_reduce(plan, node);
     case IB_OP_transpose:
-        return emit_transpose(plan, node, buffer_for(plan, n->in[0]), buffer_for(plan, node),
+        return emit_transpose(plan, node, ib__buffer_for(plan, n->in[0]), ib__buffer_for(plan, node),
                               &plan->g->nodes[n->in[0]].shape, n->u.dims);
     case IB_OP_concatenate:
         return lower_concatenate(plan, node);
@@ -659,25 +449,25 @@ static bool lower_heavy(ib_plan *plan, ib_node node) {
     }
 }
 
-/* ---- Groups and effects ---- */
+/* ---- Groups ---- */
 
 /* The group's arrays live at this step. */
 static bool touch_program(ib_plan *plan, ib_program *p, int step) {
     for (int i = 0; i < p->n_loads; i++) {
         if (p->loads[i].kind == IB_LOAD_CONSTANT) continue;
-        int buffer = buffer_for(plan, p->loads[i].node);
+        int buffer = ib__buffer_for(plan, p->loads[i].node);
         if (buffer < 0) return false;
-        touch(plan, buffer, step);
+        ib__buffer_touch(plan, buffer, step);
     }
     for (int i = 0; i < p->n_outputs; i++) {
-        int buffer = buffer_for(plan, p->outputs[i].node);
+        int buffer = ib__buffer_for(plan, p->outputs[i].node);
         if (buffer < 0) return false;
-        touch(plan, buffer, step);
+        ib__buffer_touch(plan, buffer, step);
     }
     for (int i = 0; i < p->n_totals; i++) {
-        p->totals[i].buffer = buffer_new(plan, p->samples * p->totals[i].inner, NULL);
+        p->totals[i].buffer = ib__buffer_new(plan, p->samples * p->totals[i].inner, NULL);
         if (p->totals[i].buffer < 0) return false;
-        touch(plan, p->totals[i].buffer, step);
+        ib__buffer_touch(plan, p->totals[i].buffer, step);
     }
     return true;
 }
@@ -693,7 +483,7 @@ static size_t program_cost(const ib_program *p) {
 static bool emit_group(ib_plan *plan, int group) {
     ib_program *p = &plan->programs[group];
     ib_node named = p->n_outputs ? p->outputs[p->n_outputs - 1].node : IB_NO_NODE;
-    ib_step *step = step_new(plan, IB_STEP_PROGRAM, named);
+    ib_step *step = ib__step_new(plan, IB_STEP_PROGRAM, named);
     if (!step) return false;
     step->epilogue = group;
     size_t pieces = p->samples ? p->samples : (p->count + p->tile - 1) / p->tile;
@@ -708,7 +498,7 @@ static bool emit_stage(ib_plan *plan, int stage) {
     for (size_t i = 0; i < g->n_nodes; i++) {
         if (!f->nodes[i].live || f->nodes[i].class != IB_CLASS_HEAVY || f->nodes[i].stage != stage) continue;
         if (!lower_heavy(plan, (ib_node)i)) return false;
-        int epilogue = epilogue_of(plan, (ib_node)i);
+        int epilogue = ib__epilogue_of(plan, (ib_node)i);
         if (epilogue < 0) continue;
         ib_step *step = &plan->steps[plan->n_steps - 1];
         ib_program *program = &plan->programs[epilogue];
@@ -724,77 +514,18 @@ static bool emit_stage(ib_plan *plan, int stage) {
     return true;
 }
 
-/* The step that makes the value row by row for its effect, -1: it is an array. */
-static int scatter_for_effect(const ib_plan *plan, ib_node value) {
-    for (size_t i = 0; i < plan->n_steps; i++) {
-        const ib_step *s = &plan->steps[i];
-        if (s->kind == IB_STEP_SCATTER && !s->parts && s->node == ib__alias_base(plan->g, value))
-            return (int)i;
-    }
-    return -1;
-}
-
-/* What is read lives at this step; the parts of an effect that makes its rows are whole rows. */
-static bool emit_effect(ib_plan *plan, size_t effect, ib_node value) {
-    int scatter = scatter_for_effect(plan, value), index = (int)plan->n_steps - 1;
-    size_t n = ib__node_elements(plan->g, value), most = EFFECT_PART;
-    if (scatter >= 0) {
-        size_t width = plan->steps[scatter].u.scatter.width;
-        most = width < most ? most / width * width : width;
-        for (int i = 0; i < 2; i++)
-            touch(plan, plan->steps[scatter].in[i], index);
-    } else {
-        int buffer = buffer_for(plan, value);
-        if (buffer < 0) return false;
-        touch(plan, buffer, index);
-    }
-    size_t threads = ib__pool_threads(plan->pool);
-    for (size_t start = 0; start < n; start += most) {
-        size_t size = n - start < most ? n - start : most;
-        if (!ib__grow(&plan->effect_parts, &plan->effect_parts_capacity, plan->n_effect_parts + 1,
-                      sizeof *plan->effect_parts))
-            return false;
-        plan->effect_parts[plan->n_effect_parts++] =
-            (ib_effect_part){effect, start, size, scatter, (start + size / 2) * threads / n};
-    }
-    return true;
-}
-
-/* A thread takes parts that stand together: of each value it gets the share that it had when the value was
- * made, which lies in its cache. */
-static int by_share(const void *x, const void *y) {
-    const ib_effect_part *a = x, *b = y;
-    if (a->share != b->share) return a->share < b->share ? -1 : 1;
-    if (a->effect != b->effect) return a->effect < b->effect ? -1 : 1;
-    return a->start < b->start ? -1 : a->start > b->start;
-}
-
-static bool emit_effects(ib_plan *plan) {
-    const ib_graph *g = plan->g;
-    if (g->n_effects + g->n_assignments == 0) return true;
-    ib_step *step = step_new(plan, IB_STEP_EFFECTS, IB_NO_NODE);
-    if (!step) return false;
-    for (size_t i = 0; i < g->n_effects + g->n_assignments; i++)
-        if (!emit_effect(plan, i,
-                         i < g->n_effects ? g->effects[i].value : g->assignments[i - g->n_effects].value))
-            return false;
-    size_t n = plan->n_effect_parts; /* 0: of weights without elements */
-    if (n) qsort(plan->effect_parts, n, sizeof *plan->effect_parts, by_share);
-    plan->steps[plan->n_steps - 1].parts = n;
-    return true;
-}
-
 ib_status ib__plan_lower(ib_plan *plan, ib_error *err) {
     const ib_graph *g = plan->g;
     for (size_t i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i].op == IB_OP_input && buffer_for(plan, (ib_node)i) < 0) return ib__fail_memory(err);
+        if (g->nodes[i].op == IB_OP_input && ib__buffer_for(plan, (ib_node)i) < 0)
+            return ib__fail_memory(err);
     for (int stage = 0; stage < plan->fusion.n_stages; stage++)
         if (!emit_stage(plan, stage)) return ib__fail_memory(err);
-    if (!emit_effects(plan)) return ib__fail_memory(err);
+    if (!ib__emit_effects(plan)) return ib__fail_memory(err);
     for (size_t i = 0; i < g->n_outputs; i++) {
-        int buffer = buffer_for(plan, g->outputs[i]);
+        int buffer = ib__buffer_for(plan, g->outputs[i]);
         if (buffer < 0) return ib__fail_memory(err);
-        touch(plan, buffer, INT32_MAX);
+        ib__buffer_touch(plan, buffer, INT32_MAX);
     }
     return IB_OK;
 }

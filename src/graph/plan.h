@@ -2,7 +2,7 @@
  *
  * Inside of plans. A graph is compiled in three passes:
  *   fuse.c    which elementwise nodes run together, and after which heavy op (stages and groups)
- *   lower.c   steps: kernels with their arguments, buffers and their lifetimes
+ *   lower*.c  steps: kernels with their arguments, buffers and their lifetimes
  *   memory.c  a place in one arena for each buffer
  * and then run.c executes the steps. Fusion changes no bits: elementwise ops are exact functions.
  */
