@@ -98,16 +98,22 @@ static bool broken_chain(const ib_graph *g, const ib_node_data *n) {
     return inner != base && g->nodes[base].op == IB_OP_broadcast_in_dim && !ends_in_constant(g, base);
 }
 
-/* A sum over all axes but the last ones, of an operand that a program makes. Where a sample is short, there
- * is little to sum up; where it is longer than a block of a sum (doc/numerics.md), there would be several
- * chains. A part of the work is some samples then, of which there must be enough for all threads. */
+/* Convolutions, pools and their gradients call back when images are final. */
+static bool makes_images(ib_op op) {
+    return op == IB_OP_convolution || op == IB_OP_convolution_grad_input || op == IB_OP_max_pool ||
+           op == IB_OP_max_pool_grad || op == IB_OP_avg_pool || op == IB_OP_avg_pool_grad;
+}
+
+/* A sum over all axes but the last ones, of an operand that is made image by image. Where a sample is short,
+ * there is little to sum up; where it is longer than a block of a sum (doc/numerics.md), there would be
+ * several chains. A part of the work is some samples then, of which there must be enough for all threads. */
 bool ib__sums_in_passing(const ib_graph *g, ib_node sum, size_t *count, size_t *inner) {
     enum { LEAST_SAMPLES = 16, LEAST_COUNT = 2 };
     const ib_node_data *n = &g->nodes[sum];
     if (n->op != IB_OP_reduce || n->u.reduce.op != IB_REDUCE_SUM || g->samples < LEAST_SAMPLES) return false;
-    ib_node operand = ib__alias_base(g, n->in[0]);
+    ib_op op = g->nodes[ib__alias_base(g, n->in[0])].op;
     unsigned axes = n->u.reduce.axes;
-    bool made = g->nodes[operand].op == IB_OP_map || g->nodes[operand].op == IB_OP_uniform;
+    bool made = op == IB_OP_map || op == IB_OP_uniform || makes_images(op);
     if (!made || !g->nodes[n->in[0]].batched || !(axes & 1) || (axes & (axes + 1))) return false;
     const ib_shape *shape = &g->nodes[n->in[0]].shape;
     *count = *inner = 1;
@@ -239,15 +245,19 @@ static void sink(ib_fusion *f, const ib_graph *g, int *limit) {
     }
 }
 
+/* NULL: no memory. */
+static ib_group *group_new(ib_fusion *f, int stage, size_t count, ib_node after) {
+    if (!ib__grow(&f->groups, &f->groups_capacity, f->n_groups + 1, sizeof *f->groups)) return NULL;
+    f->groups[f->n_groups] = (ib_group){.stage = stage, .count = count, .after = after};
+    return &f->groups[f->n_groups++];
+}
+
 static ib_status add_to_group(ib_fusion *f, const ib_graph *g, ib_node a, ib_error *err) {
     int stage = f->nodes[a].stage;
     size_t count = ib__node_elements(g, a), i = 0;
     while (i < f->n_groups && (f->groups[i].stage != stage || f->groups[i].count != count))
         i++;
-    if (i == f->n_groups) {
-        if (!ib__grow(&f->groups, &f->groups_capacity, i + 1, sizeof *f->groups)) return ib__fail_memory(err);
-        f->groups[f->n_groups++] = (ib_group){.stage = stage, .count = count, .after = IB_NO_NODE};
-    }
+    if (i == f->n_groups && !group_new(f, stage, count, IB_NO_NODE)) return ib__fail_memory(err);
     ib_group *group = &f->groups[i];
     if (!ib__grow(&group->nodes, &group->capacity, group->n_nodes + 1, sizeof *group->nodes))
         return ib__fail_memory(err);
@@ -275,10 +285,7 @@ static void mark_stored(ib_fusion *f, const ib_graph *g) {
 
 /* Can the op call back when blocks of its output are final? */
 static bool has_epilogue(const ib_node_data *n) {
-    if (n->op == IB_OP_convolution || n->op == IB_OP_convolution_grad_input) return true;
-    if (n->op == IB_OP_max_pool || n->op == IB_OP_max_pool_grad) return true;
-    if (n->op == IB_OP_avg_pool || n->op == IB_OP_avg_pool_grad) return true;
-    return n->op == IB_OP_dot_general && n->u.dot.n_batch == 0;
+    return makes_images(n->op) || (n->op == IB_OP_dot_general && n->u.dot.n_batch == 0);
 }
 
 static void attach_epilogues(ib_fusion *f, const ib_graph *g) {
@@ -303,17 +310,31 @@ static void attach_epilogues(ib_fusion *f, const ib_graph *g) {
     }
 }
 
+/* A heavy op's sum in passing needs an epilogue, if only for itself. */
+static bool need_epilogue(ib_fusion *f, const ib_graph *g, ib_node a) {
+    for (size_t i = 0; i < f->n_groups; i++)
+        if (f->groups[i].after == a) return true;
+    return group_new(f, f->nodes[a].stage, ib__node_elements(g, a), a) != NULL;
+}
+
 /* Sums over the batch whose operands are made sample by sample are computed in passing; those of products,
  * which come in blocks of columns, are not. */
-static void attach_sums(ib_fusion *f, const ib_graph *g) {
+static ib_status attach_sums(ib_fusion *f, const ib_graph *g, ib_error *err) {
     size_t count, inner;
     for (size_t i = 0; i < g->n_nodes; i++) {
         if (!f->nodes[i].live || !ib__sums_in_passing(g, (ib_node)i, &count, &inner)) continue;
-        ib_fused *operand = &f->nodes[ib__alias_base(g, g->nodes[i].in[0])];
+        ib_node base = ib__alias_base(g, g->nodes[i].in[0]);
+        ib_fused *operand = &f->nodes[base];
+        if (operand->class == IB_CLASS_HEAVY) {
+            if (!need_epilogue(f, g, base)) return ib__fail_memory(err);
+            f->nodes[i].in_passing = true;
+            continue;
+        }
         ib_node after = f->groups[operand->group].after;
         f->nodes[i].in_passing = after == IB_NO_NODE || g->nodes[after].op != IB_OP_dot_general;
         operand->stored |= !f->nodes[i].in_passing;
     }
+    return IB_OK;
 }
 
 ib_status ib__fuse(ib_fusion *f, const ib_graph *g, ib_error *err) {
@@ -338,7 +359,7 @@ ib_status ib__fuse(ib_fusion *f, const ib_graph *g, ib_error *err) {
             status = add_to_group(f, g, (ib_node)i, err);
     mark_stored(f, g);
     attach_epilogues(f, g);
-    attach_sums(f, g);
+    if (status == IB_OK) status = attach_sums(f, g, err);
 done:
     free(limit);
     if (status != IB_OK) ib__fusion_free(f);

@@ -106,6 +106,28 @@ static ib_node where(ib_graph *g, ib_node predicate, ib_node dy) {
     return ib__op_select(g, predicate, dy, zero(g));
 }
 
+/* The gradient of a maximum with a constant that one max pool alone reads, where dy is that pool's gradient:
+ * what the pool gives passes the same test as the place that it came from, so that the test is made where
+ * there are fewer numbers, and nobody reads y any more. The bits are the same: y holds a window's result
+ * where the window's gradient goes. IB_NO_NODE: it is no such case. */
+static ib_node pool_of_maximum(ib_graph *g, ib_node y, ib_node b, ib_node dy) {
+    const ib_node_data *n = ib__node(g, dy);
+    while (ib__node(g, b)->op == IB_OP_broadcast_in_dim)
+        b = ib__node(g, b)->in[0];
+    if (n->op != IB_OP_max_pool_grad || n->in[0] != y || ib__node(g, b)->op != IB_OP_constant) return NO;
+    const ib_window window = n->u.window.window;
+    ib_node given = n->in[1], pool = NO;
+    for (ib_node i = y + 1; i < dy && pool == NO; i++) {
+        const ib_node_data *other = ib__node(g, i);
+        if (other->op == IB_OP_max_pool && other->in[0] == y &&
+            memcmp(&other->u.window.window, &window, sizeof window) == 0)
+            pool = i;
+    }
+    if (pool == NO) return NO;
+    ib_node passes = ib__op_map(g, IB_MAP_greater, pool, b, NO);
+    return ib__op_pool_grad(g, IB_OP_max_pool_grad, y, where(g, passes, given), &window);
+}
+
 static void map_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
     ib_graph *g = w->g;
     ib_node a = n->in[0], b = n->in[1], c = n->in[2];
@@ -135,7 +157,13 @@ static void map_rule(ib_walk *w, const ib_node_data *n, ib_node y, ib_node dy) {
     case IB_MAP_maximum:
     case IB_MAP_minimum: {
         /* y > b says the same as a > b (y < b as a < b), and y is kept anyway. */
-        ib_node first = ib__op_map(g, n->map == IB_MAP_maximum ? IB_MAP_greater : IB_MAP_less, y, b, NO);
+        bool maximum = n->map == IB_MAP_maximum;
+        ib_node pooled = maximum && !w->needed[b] ? pool_of_maximum(g, y, b, dy) : NO;
+        if (pooled != NO) {
+            ib__walk_contribute(w, a, pooled);
+            break;
+        }
+        ib_node first = ib__op_map(g, maximum ? IB_MAP_greater : IB_MAP_less, y, b, NO);
         if (w->needed[a]) ib__walk_contribute(w, a, where(g, first, dy));
         if (w->needed[b]) ib__walk_contribute(w, b, ib__op_select(g, first, zero(g), dy));
         break;

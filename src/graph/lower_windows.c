@@ -4,6 +4,10 @@
  */
 #include "graph/emit.h"
 
+#include "kernels/pool/window.h"
+
+#include <string.h>
+
 /* One axis of a window as kernels see it. */
 typedef struct axis {
     size_t in, out, taps, stride, dilation, low;
@@ -82,18 +86,45 @@ bool ib__lower_convolution(ib_plan *plan, ib_node node) {
                             ib__buffer_for(plan, node));
 }
 
+static ib_step *pool_step(ib_plan *plan, ib_node node, ib_op op, const ib_pool_args *args, int hits) {
+    ib_step *step = ib__step_new(plan, IB_STEP_POOL, node);
+    if (!step) return NULL;
+    step->u.pool.op = op;
+    step->u.pool.args = *args;
+    step->u.pool.hits = hits;
+    step->parts = ib__step_parts(plan, args->n * args->d * args->h * args->w * args->c, args->n, 4);
+    return step;
+}
+
+/* The buffer of what a max pool over x with these windows says of its maxima, for its gradient; -1: no
+ * memory. If there is no such pool in this plan, there will be one for that alone. */
+static int hits_of(ib_plan *plan, int x, const ib_pool_args *args) {
+    size_t pixels = args->n * args->od * args->oh * args->ow, at = 0;
+    for (; at < plan->n_steps; at++) {
+        const ib_step *step = &plan->steps[at];
+        bool max = step->kind == IB_STEP_POOL && step->u.pool.op == IB_OP_max_pool;
+        if (max && step->in[0] == x && memcmp(&step->u.pool.args, args, sizeof *args) == 0) break;
+    }
+    if (at == plan->n_steps) {
+        int out = ib__buffer_new(plan, pixels * args->c, NULL);
+        ib_step *step = pool_step(plan, IB_NO_NODE, IB_OP_max_pool, args, -1);
+        if (!step || !ib__step_buffers(plan, step, x, -1, 1, out)) return -1;
+    }
+    int *hits = &plan->steps[at].u.pool.hits;
+    if (*hits < 0) *hits = ib__buffer_new(plan, (pixels * ib__pool_hits(args) + 1) / 2, NULL);
+    ib__buffer_touch(plan, *hits, (int)at);
+    return *hits;
+}
+
 bool ib__lower_pool(ib_plan *plan, ib_node node) {
     const ib_graph *g = plan->g;
     const ib_node_data *n = &g->nodes[node];
     bool backward = n->n_in == 2;
     const ib_shape *x = &g->nodes[n->in[0]].shape;
     const ib_shape *y = backward ? &g->nodes[n->in[1]].shape : &n->shape;
-    ib_step *step = ib__step_new(plan, IB_STEP_POOL, node);
-    if (!step) return false;
     axis d = axis_of(&n->u.window.window, x, y, 0), h = axis_of(&n->u.window.window, x, y, 1);
     axis w = axis_of(&n->u.window.window, x, y, 2);
-    step->u.pool.op = n->op;
-    step->u.pool.args = (ib_pool_args){
+    const ib_pool_args args = {
         .n = (size_t)x->dims[0],
         .c = (size_t)x->dims[x->rank - 1],
         .d = d.in,
@@ -112,8 +143,13 @@ bool ib__lower_pool(ib_plan *plan, ib_node node) {
         .ph = h.low,
         .pw = w.low,
     };
-    step->parts = ib__step_parts(plan, ib__node_elements(g, n->in[0]), (size_t)x->dims[0], 4);
-    return ib__step_buffers(plan, step, ib__buffer_for(plan, n->in[0]),
-                            backward ? ib__buffer_for(plan, n->in[1]) : -1, backward ? 2 : 1,
-                            ib__buffer_for(plan, node));
+    int hits = -1;
+    if (n->op == IB_OP_max_pool_grad) {
+        hits = hits_of(plan, ib__buffer_for(plan, n->in[0]), &args);
+        if (hits < 0) return false;
+    }
+    ib_step *step = pool_step(plan, node, n->op, &args, hits);
+    if (!step) return false;
+    return ib__step_buffers(plan, step, ib__buffer_for(plan, n->in[backward ? 1 : 0]), hits,
+                            hits >= 0 ? 2 : 1, ib__buffer_for(plan, node));
 }

@@ -196,6 +196,7 @@ struct ib_step {
         struct {
             ib_pool_args args;
             ib_op op;
+            int hits; /* max: buffer, -1: not needed */
         } pool;
         ib_reduce_args reduce;
         ib_reduce_lanes_args lanes;

@@ -187,11 +187,9 @@ static ib_status assign_slots(builder *b, ib_error *err) {
         }
         for (int k = 0; k < n_released; k++)
             available[n_available++] = released[k];
-        ib_node node = b->group->nodes[i];
         slot[i] = -1;
-        if (b->f->nodes[node].stored)
-            for (int k = 0; k < p->n_outputs; k++)
-                if (p->outputs[k].node == node) slot[i] = p->n_loads + k;
+        for (int k = 0; k < p->n_outputs; k++)
+            if (p->outputs[k].written == i) slot[i] = p->n_loads + k;
         if (slot[i] < 0)
             slot[i] = n_available ? available[--n_available] : p->n_loads + p->n_outputs + p->n_registers++;
         p->code[i].d = slot[i];
@@ -219,6 +217,18 @@ static void choose_tile(ib_program *p) {
                  ((size_t)p->n_loads * sizeof(size_t) + 63) / 64 * 64 + tiles * TILE * sizeof(float);
 }
 
+/* The instruction that gives what a sum adds up, -1: it is not in this group. The heavy op's own result is
+ * copied into a register first. */
+static ib_status operand_of(builder *b, ib_node sum, int *of, ib_error *err) {
+    ib_node base = ib__alias_base(b->g, b->g->nodes[sum].in[0]);
+    *of = b->index_of[base];
+    if (*of >= 0 || base != b->group->after) return IB_OK;
+    ib_instruction *at = &b->p->code[b->p->n_code];
+    *at = (ib_instruction){.op = IB_MAP_copy, .d = -1, .a = -1, .b = -1, .c = -1};
+    *of = b->index_of[base] = b->p->n_code++;
+    return add_load(b, base, &at->a, err);
+}
+
 /* The sums that are computed in passing. */
 static ib_status add_totals(builder *b, ib_error *err) {
     ib_program *p = b->p;
@@ -226,7 +236,9 @@ static ib_status add_totals(builder *b, ib_error *err) {
         p->n_totals = 0;
         for (size_t i = 0; i < b->g->n_nodes; i++) {
             if (!b->f->nodes[i].in_passing) continue;
-            int of = b->index_of[ib__alias_base(b->g, b->g->nodes[i].in[0])];
+            int of;
+            ib_status status = operand_of(b, (ib_node)i, &of, err);
+            if (status != IB_OK) return status;
             if (of < 0) continue;
             ib_total *total = pass ? &p->totals[p->n_totals] : NULL;
             if (total) *total = (ib_total){.node = (ib_node)i, .of = of, .buffer = -1};
@@ -249,7 +261,7 @@ ib_status ib__program_build(ib_program *p, const ib_graph *g, const ib_fusion *f
     size_t stored = 0;
     for (size_t i = 0; i < group->n_nodes; i++)
         stored += f->nodes[group->nodes[i]].stored;
-    p->code = calloc(group->n_nodes + 1, sizeof *p->code);
+    p->code = calloc(group->n_nodes + 1, sizeof *p->code); /* one more for a sum of the heavy op's result */
     p->outputs = calloc(stored + 1, sizeof *p->outputs);
     b.index_of = malloc((g->n_nodes + 1) * sizeof *b.index_of);
     if (!p->code || !p->outputs || !b.index_of) {

@@ -6,6 +6,7 @@
 #include "graph/scan_plan.h"
 
 #include "base/rounding.h"
+#include "kernels/pool/window.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -193,11 +194,14 @@ static void run_pool(const running *r, size_t part, size_t worker) {
     const ib_step *step = r->step;
     const ib_kernels *k = r->plan->kernels;
     ib_pool_args args = step->u.pool.args;
-    bool backward = step->in[1] >= 0;
+    bool backward = step->u.pool.op == IB_OP_max_pool_grad || step->u.pool.op == IB_OP_avg_pool_grad;
     size_t images = args.n, larger = args.d * args.h * args.w * args.c;
     size_t smaller = args.od * args.oh * args.ow * args.c;
-    const float *x = data_of(r->plan, step->in[0]), *dy = backward ? data_of(r->plan, step->in[1]) : NULL;
+    size_t per_image = args.od * args.oh * args.ow * ib__pool_hits(&args);
+    const float *from = data_of(r->plan, step->in[0]);
     float *y = data_of(r->plan, step->out);
+    uint16_t *hits = NULL;
+    if (step->u.pool.hits >= 0) hits = (uint16_t *)(void *)data_of(r->plan, step->u.pool.hits);
     ib_k_pool_fn *run = step->u.pool.op == IB_OP_max_pool        ? k->max_pool
                         : step->u.pool.op == IB_OP_max_pool_grad ? k->max_pool_grad
                         : step->u.pool.op == IB_OP_avg_pool      ? k->avg_pool
@@ -205,9 +209,10 @@ static void run_pool(const running *r, size_t part, size_t worker) {
     args.n = 1;
     size_t made = backward ? larger : smaller;
     for (size_t i = images * part / step->parts; i < images * (part + 1) / step->parts; i++) {
-        args.x = x + i * larger;
-        args.dy = backward ? dy + i * smaller : NULL;
+        args.x = backward ? NULL : from + i * larger;
+        args.dy = backward ? from + i * smaller : NULL;
         args.y = y + i * made;
+        args.hits = hits ? hits + i * per_image : NULL;
         run(&args, 0, 1);
         if (step->epilogue >= 0) run_program(r, i * made, (i + 1) * made, worker);
     }

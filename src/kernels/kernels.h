@@ -107,16 +107,19 @@ typedef void ib_k_add_rows_fn(const float *x, float *y, size_t count, size_t n);
  * ph pw; places outside the input are skipped. An axis with k = 0 is cut evenly: window i of o over n places
  * is [floor(i n / o), ceil((i + 1) n / o)). Over fewer axes d = od = kd = sd = 1 (and h ...), pd = 0.
  *   max_forward   maximum over the window in row-major order (first wins among equals; NaN wins)
- *   max_backward  dx: each dy goes to the first place that holds the maximum (a NaN: the first NaN);
- *                 contributions to one dx are added from +0 in order of (od, oh, ow)
- *   avg_forward   chain of adds from +0 over the window in row-major order, divided by the number of places
+ *                 and, if hits is not NULL, which place that is: hits: [n, od, oh, ow, ceil(c / 16),
+ *                 ib__pool_most_places], bit c mod 16 of word p is 1 if the first place that holds the
+ * maximum (a NaN: the first NaN) is the window's p-th one inside the input; other bits are 0 max_backward dx:
+ * each dy goes to the place that hits names; contributions to one dx are added from +0 in order of (od, oh,
+ * ow) avg_forward   chain of adds from +0 over the window in row-major order, divided by the number of places
  *                 inside the input
  *   avg_backward  dx: from +0, adds dy / (number of places inside) in order of (od, oh, ow) */
 typedef struct ib_pool_args {
     size_t n, d, h, w, c, od, oh, ow, kd, kh, kw, sd, sh, sw, pd, ph, pw;
-    const float *x;  /* forward input; max_backward: forward input */
+    const float *x;  /* forward only */
     const float *dy; /* backward only */
     float *y;        /* forward: output; backward: dx */
+    uint16_t *hits;  /* max only */
 } ib_pool_args;
 typedef void ib_k_pool_fn(const ib_pool_args *g, size_t part, size_t parts);
 

@@ -4,6 +4,7 @@
  * values in double.
  */
 #include "kernels/check.h"
+#include "kernels/pool/window.h"
 
 #include <math.h>
 
@@ -36,10 +37,11 @@ static size_t taps_of(const ib_pool_args *g) {
 }
 
 /* One window of one channel: x and dx point at the image's channel, stride c. y: value, maximum or average;
- * with dx the gradient dy is handed on. */
-static float expected_window(const ib_pool_args *g, bool max, size_t out, const float *x, float *dx,
-                             float dy) {
-    long best = -1;
+ * with dx the gradient dy is handed on. winner: which of the places inside holds the maximum, -1: none. */
+static float expected_window(const ib_pool_args *g, bool max, size_t out, const float *x, float *dx, float dy,
+                             long *winner) {
+    long best = -1, inside = 0;
+    *winner = -1;
     float sum = 0.0f, places = 0.0f;
     for (int pass = 0; pass < (dx ? 2 : 1); pass++)
         for (size_t tap = 0; tap < taps_of(g); tap++) {
@@ -48,7 +50,11 @@ static float expected_window(const ib_pool_args *g, bool max, size_t out, const 
             float v = x ? x[(size_t)p * g->c] : 0.0f;
             if (pass == 0) {
                 float old = best < 0 || !x ? 0.0f : x[(size_t)best * g->c];
-                if (best < 0 || v > old || (isnan(v) && !isnan(old))) best = p;
+                if (best < 0 || v > old || (isnan(v) && !isnan(old))) {
+                    best = p;
+                    *winner = inside;
+                }
+                inside++;
                 sum = sum + v;
                 places = places + 1.0f;
             } else if (!max) {
@@ -60,15 +66,18 @@ static float expected_window(const ib_pool_args *g, bool max, size_t out, const 
     return !max ? sum / places : best < 0 ? -INFINITY : x ? x[(size_t)best * g->c] : 0.0f;
 }
 
-static void expected_pool(const ib_pool_args *g, bool max, float *y, float *dx) {
+static void expected_pool(const ib_pool_args *g, bool max, float *y, float *dx, uint16_t *hits) {
     size_t places = g->d * g->h * g->w * g->c, pixels = g->od * g->oh * g->ow;
     for (size_t e = 0; dx && e < g->n * places; e++)
         dx[e] = 0.0f;
+    memset(hits, 0, g->n * pixels * ib__pool_hits(g) * sizeof *hits);
     for (size_t o = 0; o < g->n * pixels * g->c; o++) {
         size_t image = o / g->c / pixels * places + o % g->c;
-        float value = expected_window(g, max, o / g->c % pixels, g->x + image, dx ? dx + image : NULL,
-                                      dx ? g->dy[o] : 0.0f);
-        if (y) y[o] = value;
+        long winner;
+        y[o] = expected_window(g, max, o / g->c % pixels, g->x + image, dx ? dx + image : NULL,
+                               dx ? g->dy[o] : 0.0f, &winner);
+        uint16_t *words = hits + o / g->c * ib__pool_hits(g) + o % g->c / 16 * ib__pool_most_places(g);
+        if (winner >= 0) words[winner] = (uint16_t)(words[winner] | 1u << o % g->c % 16);
     }
 }
 
@@ -77,6 +86,8 @@ static void compare(ib_isa isa, ib_pool_args g) {
     guarded x = guarded_new(in, 1), dy = guarded_new(out, 2), y = guarded_new(out, 3),
             dx = guarded_new(in, 1);
     guarded expected_y = guarded_new(out, 0), expected_dx = guarded_new(in, 0);
+    size_t words = g.n * g.od * g.oh * g.ow * ib__pool_hits(&g);
+    guarded hits = guarded_new((words + 1) / 2, 1), expected_hits = guarded_new((words + 1) / 2, 0);
     fill(x.at, in, number);
     fill(dy.at, out, number);
     const ib_kernels *k = ib__kernels_for(isa);
@@ -89,15 +100,21 @@ static void compare(ib_isa isa, ib_pool_args g) {
     for (int max = 0; max < 2; max++) {
         g.x = x.at;
         g.dy = dy.at;
-        expected_pool(&g, max, expected_y.at, expected_dx.at);
+        expected_pool(&g, max, expected_y.at, expected_dx.at, (void *)expected_hits.at);
         ib_pool_args forward = g, backward = g;
         forward.dy = NULL;
         forward.y = y.at;
         backward.y = dx.at;
-        if (!max) backward.x = NULL;
+        backward.x = NULL;
         FOR_ALL_PARTS(fill(y.at, out, awkward_number),
                       (max ? k->max_pool : k->avg_pool)(&forward, part, parts),
                       same_bits(what, y.at, expected_y.at, out, false))
+        if (max) {
+            forward.hits = backward.hits = (void *)hits.at;
+            FOR_ALL_PARTS(fill(hits.at, (words + 1) / 2, awkward_number), k->max_pool(&forward, part, parts),
+                          same_bits(what, y.at, expected_y.at, out, false);
+                          assert_memory_equal(hits.at, expected_hits.at, words * sizeof(uint16_t)))
+        }
         FOR_ALL_PARTS(fill(dx.at, in, awkward_number),
                       (max ? k->max_pool_grad : k->avg_pool_grad)(&backward, part, parts),
                       same_bits(what, dx.at, expected_dx.at, in, false))
@@ -108,6 +125,8 @@ static void compare(ib_isa isa, ib_pool_args g) {
     guarded_free(&dx);
     guarded_free(&expected_y);
     guarded_free(&expected_dx);
+    guarded_free(&hits);
+    guarded_free(&expected_hits);
 }
 
 /* valid: no padding; same: as Keras pads, more at the end. */
@@ -186,7 +205,12 @@ static void nothing_is_lost(void **state) {
             float x[2 * 81 * 17], dx[2 * 81 * 17], dy[2 * 25 * 17];
             fill(x, LENGTH(x), ordinary_number);
             fill(dy, LENGTH(dy), ordinary_number);
+            float y[2 * 25 * 17];
+            uint16_t hits[2 * 25 * 18];
             g.x = x;
+            g.y = y;
+            g.hits = hits;
+            ib__kernels_for(isa)->max_pool(&g, 0, 1);
             g.y = dx;
             g.dy = dy;
             (max ? ib__kernels_for(isa)->max_pool_grad : ib__kernels_for(isa)->avg_pool_grad)(&g, 0, 1);

@@ -20,9 +20,9 @@ ib_k_pool_fn IB_K(avg_pool_grad);
 typedef enum way { MAX_FORWARD, MAX_BACKWARD, AVG_FORWARD, AVG_BACKWARD } way;
 
 /* A window of sixteen (or `lanes`) channels: planes of `rows` runs of `cols` places, `step` floats from place
- * to place, `row_step` from run to run, `plane_step` from plane to plane. */
+ * to place, `row_step` from run to run, `plane_step` from plane to plane; `most`: words of hits. */
 typedef struct view {
-    size_t places, rows, cols, plane_step, row_step, step, lanes;
+    size_t places, most, rows, cols, plane_step, row_step, step, lanes;
     bool deep;  /* there may be several planes */
     bool alone; /* no other window has a part in these places: dx is written, not added to */
 } view;
@@ -55,17 +55,26 @@ V16_FN v16 greatest(const float *x, view v) {
     return best;
 }
 
-/* Gives dy to the first place of each lane that holds the maximum: equal to it or, if it is NaN, a NaN (a
- * window with a NaN has no other maximum). */
-V16_FN void give_to_greatest(const float *x, float *dx, v16 dy, view v) {
-    v16 best = greatest(x, v);
-    p16 open = v16_eq(v16_zero(), v16_zero());
+/* Does it hold the maximum: is it equal to it or, if it is NaN, a NaN (a window with a NaN has no other
+ * maximum)? */
+V16_FN p16 holds(v16 x, v16 best) {
+    return p16_or(v16_eq(x, best), v16_is_nan(x));
+}
+
+/* The first place of each lane that holds the maximum. */
+V16_FN void write_hits(const float *x, v16 best, uint16_t *hits, view v) {
+    uint16_t open = (uint16_t)((1u << v.lanes) - 1);
+    memset(hits + v.places, 0, (v.most - v.places) * sizeof *hits);
     for (walk k = walk_begin(v); k.left; walk_on(&k, v)) {
-        v16 here = v16_load_n(x + k.at, v.lanes);
+        *hits = open & p16_bits(holds(v16_load_n(x + k.at, v.lanes), best));
+        open = (uint16_t)(open & ~*hits++);
+    }
+}
+
+V16_FN void give_to_greatest(const uint16_t *hits, float *dx, v16 dy, view v) {
+    for (walk k = walk_begin(v); k.left; walk_on(&k, v)) {
         v16 old = v.alone ? v16_zero() : v16_load_n(dx + k.at, v.lanes);
-        p16 hit = p16_and(open, p16_or(v16_eq(here, best), v16_is_nan(here)));
-        open = p16_and(open, p16_not(hit));
-        v16_store_n(dx + k.at, v16_select(hit, v16_add(old, dy), old), v.lanes);
+        v16_store_n(dx + k.at, v16_select(p16_of_bits(*hits++), v16_add(old, dy), old), v.lanes);
     }
 }
 
@@ -84,42 +93,42 @@ V16_FN void give_to_all(float *dx, v16 dy, view v) {
     }
 }
 
-/* x, dx: the window's first place; out: the output pixel's (y or dy). */
-V16_FN void do_window(way what, const float *x, float *y, float *dx, const float *dy, view v) {
-    if (what == MAX_FORWARD)
-        v16_store_n(y, greatest(x, v), v.lanes);
-    else if (what == AVG_FORWARD)
-        v16_store_n(y, average(x, v), v.lanes);
-    else if (what == MAX_BACKWARD)
-        give_to_greatest(x, dx, v16_load_n(dy, v.lanes), v);
-    else
-        give_to_all(dx, v16_load_n(dy, v.lanes), v);
+/* at: the window's first place in x or dx, pixel: of y or dy; hits: of these channels. */
+V16_FN void do_window(way what, const ib_pool_args *g, size_t at, size_t pixel, uint16_t *hits, view v) {
+    if (what == MAX_FORWARD) {
+        v16 best = greatest(g->x + at, v);
+        v16_store_n(g->y + pixel, best, v.lanes);
+        if (hits) write_hits(g->x + at, best, hits, v);
+    } else if (what == AVG_FORWARD) {
+        v16_store_n(g->y + pixel, average(g->x + at, v), v.lanes);
+    } else if (what == MAX_BACKWARD) {
+        give_to_greatest(hits, g->y + at, v16_load_n(g->dy + pixel, v.lanes), v);
+    } else {
+        give_to_all(g->y + at, v16_load_n(g->dy + pixel, v.lanes), v);
+    }
 }
 
-/* Max pooling of a window of 2 x 2 places, as most are, written out: x of sixteen channels, `below` floats
- * from the upper to the lower places. */
-typedef struct square {
-    v16 x[4], best;
-} square;
-
-V16_FN square square_load(const float *x, size_t step, size_t below) {
-    square s = {.x = {v16_load(x), v16_load(x + step), v16_load(x + below), v16_load(x + below + step)}};
-    s.best = v16_maximum(s.x[3], v16_maximum(s.x[2], v16_maximum(s.x[1], s.x[0])));
-    return s;
+/* Max pooling of a window of 2 x 2 places, as most are, written out for sixteen channels; `below` floats from
+ * the upper to the lower places. */
+V16_FN void square_take(const float *x, float *y, uint16_t *hits, size_t step, size_t below) {
+    v16 a = v16_load(x), b = v16_load(x + step), c = v16_load(x + below), d = v16_load(x + below + step);
+    v16 best = v16_maximum(d, v16_maximum(c, v16_maximum(b, a)));
+    v16_store(y, best);
+    if (!hits) return;
+    p16 at_a = holds(a, best), at_b = holds(b, best), at_c = holds(c, best);
+    p16 ab = p16_or(at_a, at_b), abc = p16_or(ab, at_c);
+    hits[0] = p16_bits(at_a);
+    hits[1] = p16_bits(p16_and(at_b, p16_not(at_a)));
+    hits[2] = p16_bits(p16_and(at_c, p16_not(ab)));
+    hits[3] = p16_bits(p16_not(abc));
 }
 
-V16_FN p16 square_hit(const square *s, int i) {
-    return p16_or(v16_eq(s->x[i], s->best), v16_is_nan(s->x[i]));
-}
-
-V16_FN void square_give(const square *s, float *dx, v16 dy, size_t step, size_t below) {
+V16_FN void square_give(float *dx, v16 dy, const uint16_t *hits, size_t step, size_t below) {
     v16 zero = v16_zero(), share = v16_add(zero, dy);
-    p16 a = square_hit(s, 0), b = square_hit(s, 1), c = square_hit(s, 2), d = square_hit(s, 3);
-    p16 ab = p16_or(a, b), abc = p16_or(ab, c);
-    v16_store(dx, v16_select(a, share, zero));
-    v16_store(dx + step, v16_select(p16_and(b, p16_not(a)), share, zero));
-    v16_store(dx + below, v16_select(p16_and(c, p16_not(ab)), share, zero));
-    v16_store(dx + below + step, v16_select(p16_and(d, p16_not(abc)), share, zero));
+    v16_store(dx, v16_select(p16_of_bits(hits[0]), share, zero));
+    v16_store(dx + step, v16_select(p16_of_bits(hits[1]), share, zero));
+    v16_store(dx + below, v16_select(p16_of_bits(hits[2]), share, zero));
+    v16_store(dx + below + step, v16_select(p16_of_bits(hits[3]), share, zero));
 }
 
 /* The same places of the windows below: rows are too short for the processor to see that they follow. */
@@ -135,15 +144,16 @@ V16_FN void square_prefetch(const float *at, bool write, size_t step, size_t bel
 /* The windows of 2 x 2 at the left of a row of outputs, side by side; returns how many it did. */
 V16_FN size_t square_row(way what, const ib_pool_args *g, size_t place, size_t pixel) {
     size_t below = g->w * g->c, windows = g->w / 2 < g->ow ? g->w / 2 : g->ow;
-    for (size_t j = 0; j < windows; j++, place += 2 * g->c, pixel += g->c)
-        for (size_t c = 0; c < g->c; c += 16) {
-            square s = square_load(g->x + place + c, g->c, below);
-            square_prefetch(g->x + place + c, false, g->c, below);
-            if (what == MAX_BACKWARD) square_prefetch(g->y + place + c, true, g->c, below);
-            if (what == MAX_FORWARD)
-                v16_store(g->y + pixel + c, s.best);
-            else
-                square_give(&s, g->y + place + c, v16_load(g->dy + pixel + c), g->c, below);
+    uint16_t *hits = g->hits ? g->hits + pixel * ib__pool_hits(g) : NULL;
+    for (size_t j = 0; j < windows; j++, place += 2 * g->c, pixel++)
+        for (size_t c = 0; c < g->c; c += 16, hits += hits ? 4 : 0) {
+            if (what == MAX_FORWARD) {
+                square_prefetch(g->x + place + c, false, g->c, below);
+                square_take(g->x + place + c, g->y + pixel * g->c + c, hits, g->c, below);
+            } else {
+                square_prefetch(g->y + place + c, true, g->c, below);
+                square_give(g->y + place + c, v16_load(g->dy + pixel * g->c + c), hits, g->c, below);
+            }
         }
     return windows;
 }
@@ -151,17 +161,22 @@ V16_FN size_t square_row(way what, const ib_pool_args *g, size_t place, size_t p
 /* All channels of one window, whose first place and output pixel are given. */
 V16_FN void do_channels(way what, bool deep, bool alone, const ib_pool_args *g, ib__pool_window w,
                         size_t place, size_t pixel) {
-    view v = {ib__pool_places(w), w.rows, w.cols, g->h * g->w * g->c, g->w * g->c, g->c, 16, deep, alone};
-    bool forward = what == MAX_FORWARD || what == AVG_FORWARD;
-    const float *x = what == AVG_BACKWARD ? NULL : g->x + place;
-    const float *dy = forward ? NULL : g->dy + pixel;
-    float *y = forward ? g->y + pixel : NULL, *dx = forward ? NULL : g->y + place;
+    view v = {ib__pool_places(w),
+              ib__pool_most_places(g),
+              w.rows,
+              w.cols,
+              g->h * g->w * g->c,
+              g->w * g->c,
+              g->c,
+              16,
+              deep,
+              alone};
+    uint16_t *hits = g->hits ? g->hits + pixel * ib__pool_hits(g) : NULL;
     size_t c = 0;
-    for (; g->c - c >= 16; c += 16)
-        do_window(what, x ? x + c : NULL, y ? y + c : NULL, dx ? dx + c : NULL, dy ? dy + c : NULL, v);
+    for (; g->c - c >= 16; c += 16, hits += hits ? v.most : 0)
+        do_window(what, g, place + c, pixel * g->c + c, hits, v);
     v.lanes = g->c - c;
-    if (v.lanes)
-        do_window(what, x ? x + c : NULL, y ? y + c : NULL, dx ? dx + c : NULL, dy ? dy + c : NULL, v);
+    if (v.lanes) do_window(what, g, place + c, pixel * g->c + c, hits, v);
 }
 
 /* Flat windows side by side, without padding, as most are: they cover the upper left of each plane. */
@@ -189,11 +204,11 @@ V16_FN void pool_row(way what, bool deep, bool alone, const ib_pool_args *g, siz
     bool squares = g->kh == 2 && g->kw == 2 && g->sw == 2 && g->pw == 0 && w.planes == 1 && w.rows == 2 &&
                    g->c % 16 == 0;
     if (squares && !deep && (what == MAX_FORWARD || (what == MAX_BACKWARD && alone)))
-        j = square_row(what, g, image + (w.plane * g->h + w.row) * g->w * g->c, pixel * g->c);
+        j = square_row(what, g, image + (w.plane * g->h + w.row) * g->w * g->c, pixel);
     for (; j < g->ow; j++) {
         ib__pool_axis(j, g->ow, g->kw, g->sw, g->pw, g->w, &w.col, &w.cols);
         size_t place = ((w.plane * g->h + w.row) * g->w + w.col) * g->c;
-        do_channels(what, deep, alone, g, w, image + place, (pixel + j) * g->c);
+        do_channels(what, deep, alone, g, w, image + place, pixel + j);
     }
 }
 

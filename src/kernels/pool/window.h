@@ -41,4 +41,15 @@ static inline size_t ib__pool_places(ib__pool_window w) {
     return w.planes * w.rows * w.cols;
 }
 
+/* The most places that a window may have. */
+static inline size_t ib__pool_most_places(const ib_pool_args *g) {
+    size_t planes = g->kd ? g->kd : g->d / g->od + 2, rows = g->kh ? g->kh : g->h / g->oh + 2;
+    return planes * rows * (g->kw ? g->kw : g->w / g->ow + 2);
+}
+
+/* Words of hits for each output pixel. */
+static inline size_t ib__pool_hits(const ib_pool_args *g) {
+    return (g->c + 15) / 16 * ib__pool_most_places(g);
+}
+
 #endif

@@ -120,6 +120,13 @@ V16_FN p16 p16_or(p16 a, p16 b) {
 V16_FN w16 p16_words(p16 a) {
     return _mm512_movm_epi32(a);
 }
+/* Bit i: lane i. */
+V16_FN uint16_t p16_bits(p16 a) {
+    return a;
+}
+V16_FN p16 p16_of_bits(uint16_t bits) {
+    return bits;
+}
 V16_FN v16 v16_select(p16 p, v16 a, v16 b) {
     return _mm512_mask_blend_ps(p, b, a);
 }
@@ -310,6 +317,16 @@ V16_FN p16 p16_not(p16 a) {
 }
 /* All ones where the predicate holds, else 0. */
 V16_1(w16, p16_words, p16, _mm256_castps_si256)
+/* Bit i: lane i. */
+V16_FN uint16_t p16_bits(p16 a) {
+    return (uint16_t)(_mm256_movemask_ps(a.lo) | _mm256_movemask_ps(a.hi) << 8);
+}
+V16_FN p16 p16_of_bits(uint16_t bits) {
+    __m256i all = _mm256_set1_epi32(bits), one = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    __m256i two = _mm256_slli_epi32(one, 8);
+    return (p16){_mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(all, one), one)),
+                 _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(all, two), two))};
+}
 V16_FN v16 v16_select(p16 p, v16 a, v16 b) {
     return (v16){_mm256_blendv_ps(b.lo, a.lo, p.lo), _mm256_blendv_ps(b.hi, a.hi, p.hi)};
 }
