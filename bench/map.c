@@ -80,6 +80,7 @@ static void run_pool(const ib_kernels *k, size_t which, size_t n) {
     g.x = array[1];
     g.y = array[0];
     g.dy = which % 2 ? array[2] : NULL;
+    g.hits = which < 2 ? (uint16_t *)(void *)array[3] : NULL;
     ib_k_pool_fn *const pools[] = {k->max_pool, k->max_pool_grad, k->avg_pool, k->avg_pool_grad};
     pools[which](&g, 0, 1);
 }

@@ -17,6 +17,7 @@ int ib__buffer_new(ib_plan *plan, size_t words, float *data) {
 void ib__buffer_touch(ib_plan *plan, int buffer, int step) {
     if (buffer < 0) return;
     ib_buffer *b = &plan->buffers[buffer];
+    b->uses += step != b->last;
     if (b->first < 0) b->first = step;
     if (step > b->last) b->last = step;
 }
@@ -35,7 +36,14 @@ int ib__buffer_for(ib_plan *plan, ib_node a) {
 ib_step *ib__step_new(ib_plan *plan, ib_step_kind kind, ib_node node) {
     if (!ib__grow(&plan->steps, &plan->steps_capacity, plan->n_steps + 1, sizeof *plan->steps)) return NULL;
     ib_step *step = &plan->steps[plan->n_steps++];
-    *step = (ib_step){.kind = kind, .node = node, .epilogue = -1, .parts = 1, .in = {-1, -1}, .out = -1};
+    *step = (ib_step){.kind = kind,
+                      .node = node,
+                      .epilogue = -1,
+                      .parts = 1,
+                      .in = {-1, -1},
+                      .out = -1,
+                      .maker = -1,
+                      .block = 1};
     return step;
 }
 

@@ -527,5 +527,6 @@ ib_status ib__plan_lower(ib_plan *plan, ib_error *err) {
         if (buffer < 0) return ib__fail_memory(err);
         ib__buffer_touch(plan, buffer, INT32_MAX);
     }
+    ib__join_images(plan);
     return IB_OK;
 }

@@ -7,8 +7,6 @@
 
 #include <stdlib.h>
 
-enum { ALIGN_WORDS = 16 };
-
 int ib__buffer_root(const ib_plan *plan, int buffer) {
     while (plan->buffers[buffer].shares >= 0)
         buffer = plan->buffers[buffer].shares;
@@ -70,7 +68,7 @@ static size_t find_place(ib_buffer **placed, size_t n, const ib_buffer *b, size_
         const ib_buffer *other = placed[i];
         if (other->last < b->first) continue;
         if (other->offset >= at + words) break;
-        size_t end = other->offset + (other->words + ALIGN_WORDS - 1) / ALIGN_WORDS * ALIGN_WORDS;
+        size_t end = other->offset + (other->words + IB__LINE_WORDS - 1) / IB__LINE_WORDS * IB__LINE_WORDS;
         if (end > at) at = end;
     }
     return at;
@@ -92,7 +90,7 @@ static ib_status place_buffers(ib_plan *plan, ib_error *err) {
     qsort(order, n, sizeof *order, by_first);
     for (size_t i = 0; i < n; i++) {
         ib_buffer *b = order[i];
-        size_t words = (b->words + ALIGN_WORDS - 1) / ALIGN_WORDS * ALIGN_WORDS;
+        size_t words = (b->words + IB__LINE_WORDS - 1) / IB__LINE_WORDS * IB__LINE_WORDS;
         b->offset = find_place(placed, n_placed, b, words);
         if (b->offset + words > plan->arena_words) plan->arena_words = b->offset + words;
         size_t k = n_placed++;
@@ -112,7 +110,7 @@ static void place_inputs(ib_plan *plan) {
         ib_buffer *b = &plan->buffers[plan->buffer_of[i]];
         b->placed = true;
         b->offset = plan->inputs_words;
-        plan->inputs_words += (b->words + ALIGN_WORDS - 1) / ALIGN_WORDS * ALIGN_WORDS;
+        plan->inputs_words += (b->words + IB__LINE_WORDS - 1) / IB__LINE_WORDS * IB__LINE_WORDS;
     }
 }
 
@@ -151,7 +149,7 @@ static size_t kernel_scratch(const ib_plan *plan, const ib_step *step) {
 
 /* The lender's memory, if the arena has room there, else its own. */
 static bool take_memory(ib_plan *plan, const ib_plan *lender) {
-    size_t words = plan->arena_words + ALIGN_WORDS;
+    size_t words = plan->arena_words + IB__LINE_WORDS;
     if (lender && lender->memory->words >= words) {
         plan->memory = lender->memory;
     } else {
@@ -188,7 +186,7 @@ ib_status ib__plan_memory(ib_plan *plan, const ib_plan *lender, ib_error *err) {
             plan->program_scratch = plan->programs[i].scratch;
     plan->kernel_scratch = (plan->kernel_scratch + 127) / 64 * 64;
     plan->program_scratch = (plan->program_scratch + 127) / 64 * 64;
-    plan->inputs = ib__alloc(plan->inputs_words + ALIGN_WORDS, sizeof(float));
+    plan->inputs = ib__alloc(plan->inputs_words + IB__LINE_WORDS, sizeof(float));
     plan->scratch = ib__alloc(ib__pool_threads(plan->pool), plan->kernel_scratch + plan->program_scratch);
     if (!take_memory(plan, lender) || !plan->inputs || !plan->scratch) return ib__fail_memory(err);
     for (size_t i = 0; i < plan->n_buffers; i++) {

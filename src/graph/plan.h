@@ -78,7 +78,8 @@ typedef struct ib_load {
     size_t period;
     int rank;
     size_t dims[IB_RANK_MAX], strides[IB_RANK_MAX];
-    float *base; /* set when memory is planned; only read */
+    float *base;  /* set when memory is planned; only read */
+    size_t local; /* an array's buffer is local; 0: not */
 } ib_load;
 
 /* One elementwise op over a tile, or (draw) uniform numbers. Operands are slots: loads first, then outputs,
@@ -95,6 +96,7 @@ typedef struct ib_output {
     ib_node node;
     int written; /* the instruction that writes it */
     float *base;
+    size_t local;
 } ib_output;
 
 /* The sum of each sample, from [samples, count, inner] to [samples, inner], of what an instruction gives. */
@@ -125,7 +127,7 @@ void ib__program_free(ib_program *program);
 /* Runs elements [start, end). With totals: of a sample, one thread runs all of them, in order. scratch: the
  * worker's, begins with a stamp that tells whether its constant tiles are those of this step and run. */
 void ib__program_run(const ib_program *program, const ib_kernels *kernels, const ib_stream_at *at,
-                     size_t start, size_t end, void *scratch, uint64_t stamp);
+                     size_t start, size_t end, void *scratch, uint64_t stamp, size_t worker);
 
 /* ---- Copies ---- */
 
@@ -168,6 +170,8 @@ typedef enum ib_step_kind {
 
 typedef struct ib_scan_step ib_scan_step; /* scan_plan.h */
 
+enum { IB__LINE_WORDS = 16 };
+
 /* A buffer of words with a lifetime in steps. shares: it lives in another one's place (in-place update). */
 typedef struct ib_buffer {
     size_t words;
@@ -175,6 +179,8 @@ typedef struct ib_buffer {
     int shares; /* -1: none */
     bool placed;
     bool by_steps; /* a stack that only scans read: [steps, samples, ...], so that a step lies in one piece */
+    int uses;      /* how many steps touch it */
+    size_t local;  /* above 0: each worker has room for so many words, a block of images */
     size_t offset;
     float *data; /* outside memory when not NULL before planning */
 } ib_buffer;
@@ -187,6 +193,9 @@ struct ib_step {
     size_t parts;   /* 0: nothing to do */
     int in[2], out; /* buffers, -1: unused */
     size_t columns; /* of the output, for the epilogue */
+    int maker;      /* the step that makes what this one reads, a few images at a time; -1: none (images.c) */
+    size_t block;   /* how many */
+    bool inner;     /* runs inside of another step */
     union {
         struct {
             ib_gemm_args args;
@@ -268,6 +277,11 @@ static inline float *ib__plan_array(const ib_plan *plan, ib_node a) {
     return plan->buffers[plan->buffer_of[ib__alias_base(plan->g, a)]].data;
 }
 
+/* Where a worker has its part of a local buffer, words from its begin; worker's parts begin with a line. */
+static inline size_t ib__local_place(size_t local, size_t at, size_t worker) {
+    return local ? (local + IB__LINE_WORDS - 1) / IB__LINE_WORDS * IB__LINE_WORDS * worker + at % local : at;
+}
+
 /* The buffer in whose place it lives; itself, if it has one. */
 int ib__buffer_root(const ib_plan *plan, int buffer);
 
@@ -280,6 +294,9 @@ typedef struct ib_binding {
 ib_status ib__binding_make(ib_binding *out, ib_plan *plan, ib_node a, ib_error *err);
 void ib__binding_free(ib_binding *binding);
 void ib__binding_set(const ib_binding *binding, float *data);
+
+/* Joins steps that can run image by image, once all are emitted. */
+void ib__join_images(ib_plan *plan);
 
 /* Decides whether its programs fetch ahead, by the size of the plan that it is or is a body of. */
 void ib__plan_fetch_ahead(ib_plan *plan, const ib_plan *whole);

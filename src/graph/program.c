@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TILE = 1024, TILE_MANY = 512, PERIOD_SHORT = 256, LINE = 16 };
+enum { TILE = 1024, TILE_MANY = 512, PERIOD_SHORT = 256 };
 
 /* ---- Loads ---- */
 
@@ -387,7 +387,7 @@ static void prepare(const ib_program *p, const frame *f) {
 }
 
 /* Sets the pointers of the tile [start, end); may shorten it where a long period ends. */
-static size_t point(const ib_program *p, const frame *f, size_t start, size_t end) {
+static size_t point(const ib_program *p, const frame *f, size_t start, size_t end, size_t worker) {
     for (int i = 0; i < p->n_loads; i++)
         if (p->loads[i].kind == IB_LOAD_PERIODIC && p->loads[i].period >= PERIOD_SHORT) {
             size_t left = p->loads[i].period - start % p->loads[i].period;
@@ -397,7 +397,7 @@ static size_t point(const ib_program *p, const frame *f, size_t start, size_t en
         const ib_load *load = &p->loads[i];
         float *tile = f->tiles + (size_t)i * TILE;
         if (load->kind == IB_LOAD_ARRAY)
-            f->slots[i] = load->base + start;
+            f->slots[i] = load->base + ib__local_place(load->local, start, worker);
         else if (load->kind == IB_LOAD_STRIDED)
             fill_strided(load, tile, start, end - start);
         else if (load->kind == IB_LOAD_PERIODIC) {
@@ -411,17 +411,18 @@ static size_t point(const ib_program *p, const frame *f, size_t start, size_t en
         }
     }
     for (int i = 0; i < p->n_outputs; i++)
-        f->slots[p->n_loads + i] = p->outputs[i].base + start;
+        f->slots[p->n_loads + i] = p->outputs[i].base + ib__local_place(p->outputs[i].local, start, worker);
     return end;
 }
 
 /* Fetches elements [start, end) of the arrays that tiles read in place or write. */
 static void fetch(const ib_program *p, size_t start, size_t end) {
     for (int i = 0; i < p->n_loads; i++)
-        for (size_t at = start; p->loads[i].kind == IB_LOAD_ARRAY && at < end; at += LINE)
+        for (size_t at = start; p->loads[i].kind == IB_LOAD_ARRAY && !p->loads[i].local && at < end;
+             at += IB__LINE_WORDS)
             __builtin_prefetch(p->loads[i].base + at, 0, 2);
     for (int i = 0; i < p->n_outputs; i++)
-        for (size_t at = start; at < end; at += LINE)
+        for (size_t at = start; !p->outputs[i].local && at < end; at += IB__LINE_WORDS)
             __builtin_prefetch(p->outputs[i].base + at, 1, 2);
 }
 
@@ -446,7 +447,7 @@ static void add_to_total(const ib_total *t, const ib_kernels *kernels, const flo
 /* While a tile is worked on, the next one is fetched (ahead), a share with each instruction: a tile is about
  * a page of each array, and the processor itself begins anew with every page. */
 void ib__program_run(const ib_program *p, const ib_kernels *kernels, const ib_stream_at *at, size_t start,
-                     size_t end, void *scratch, uint64_t stamp) {
+                     size_t end, void *scratch, uint64_t stamp, size_t worker) {
     frame f = carve(p, scratch);
     uint64_t held;
     memcpy(&held, scratch, sizeof held);
@@ -455,9 +456,9 @@ void ib__program_run(const ib_program *p, const ib_kernels *kernels, const ib_st
         memcpy(scratch, &stamp, sizeof stamp);
     }
     while (start < end) {
-        size_t stop = point(p, &f, start, end - start > p->tile ? start + p->tile : end);
+        size_t stop = point(p, &f, start, end - start > p->tile ? start + p->tile : end, worker);
         size_t next = stop, last = end - stop > p->tile ? stop + p->tile : end;
-        size_t share = ((last - stop) / (size_t)p->n_code / LINE + 1) * LINE;
+        size_t share = ((last - stop) / (size_t)p->n_code / IB__LINE_WORDS + 1) * IB__LINE_WORDS;
         for (int i = 0; i < p->n_code; i++, next += share) {
             const ib_instruction *in = &p->code[i];
             float *d = f.slots[in->d];

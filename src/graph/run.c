@@ -52,10 +52,16 @@ ib_status ib__plan_new_in(ib_plan **out, ib_graph *g, const ib_kernels *kernels,
     for (size_t i = 0; i < plan->fusion.n_groups; i++) {
         ib_program *p = &plan->programs[i];
         for (int k = 0; k < p->n_loads; k++)
-            if (p->loads[k].kind != IB_LOAD_CONSTANT)
-                p->loads[k].base = plan->buffers[plan->buffer_of[p->loads[k].node]].data;
-        for (int k = 0; k < p->n_outputs; k++)
-            p->outputs[k].base = plan->buffers[plan->buffer_of[p->outputs[k].node]].data;
+            if (p->loads[k].kind != IB_LOAD_CONSTANT) {
+                const ib_buffer *b = &plan->buffers[plan->buffer_of[p->loads[k].node]];
+                p->loads[k].base = b->data;
+                p->loads[k].local = b->local;
+            }
+        for (int k = 0; k < p->n_outputs; k++) {
+            const ib_buffer *b = &plan->buffers[plan->buffer_of[p->outputs[k].node]];
+            p->outputs[k].base = b->data;
+            p->outputs[k].local = b->local;
+        }
         for (int k = 0; k < p->n_totals; k++)
             p->totals[k].base = plan->buffers[p->totals[k].buffer].data;
     }
@@ -118,10 +124,21 @@ typedef struct running {
     ib_plan *plan;
     ib_step *step;
     uint64_t stamp; /* of this step in this run */
+    size_t row;     /* of the output, where the kernel's rows begin */
 } running;
+
+static running running_of(ib_plan *plan, size_t step) {
+    return (running){plan, &plan->steps[step], plan->run * plan->n_steps + step + 1, 0};
+}
 
 static float *data_of(const ib_plan *plan, int buffer) {
     return plan->buffers[buffer].data;
+}
+
+/* Image number `image` of an array of images of so many words. */
+static float *image_at(const ib_plan *plan, int buffer, size_t image, size_t words, size_t worker) {
+    const ib_buffer *b = &plan->buffers[buffer];
+    return b->data + ib__local_place(b->local, image * words, worker);
 }
 
 static char *scratch_of(const ib_plan *plan, size_t worker) {
@@ -130,13 +147,15 @@ static char *scratch_of(const ib_plan *plan, size_t worker) {
 
 static void run_program(const running *r, size_t start, size_t end, size_t worker) {
     ib__program_run(&r->plan->programs[r->step->epilogue], r->plan->kernels, r->plan->at, start, end,
-                    scratch_of(r->plan, worker), r->stamp);
+                    scratch_of(r->plan, worker), r->stamp, worker);
 }
 
 /* The epilogue: the program over a block of the heavy op's output, in one piece if its rows are whole. */
 static void block_done(void *context, size_t row0, size_t row1, size_t col0, size_t col1, size_t worker) {
     const running *r = context;
     size_t columns = r->step->columns;
+    row0 += r->row;
+    row1 += r->row;
     if (col0 == 0 && col1 == columns) {
         run_program(r, row0 * columns, row1 * columns, worker);
         return;
@@ -159,6 +178,85 @@ static void run_gemm(running *r, size_t part, void *scratch, size_t worker) {
     r->plan->kernels->gemm(&args, part % parts, parts, scratch, worker);
 }
 
+/* Images [first, end) of a convolution that runs inside of another step. */
+static void convolve_images(running *r, size_t first, size_t end, void *scratch, size_t worker) {
+    const ib_step *step = r->step;
+    ib_conv_args args = step->u.convolution;
+    size_t words = args.od * args.oh * args.ow * args.co;
+    args.n = end - first;
+    args.x = data_of(r->plan, step->in[0]) + first * args.d * args.h * args.w * args.ci;
+    args.k = data_of(r->plan, step->in[1]);
+    args.y = image_at(r->plan, step->out, first, words, worker);
+    if (step->epilogue >= 0) {
+        r->row = first * args.od * args.oh * args.ow;
+        args.done = block_done;
+        args.context = r;
+    }
+    r->plan->kernels->conv(&args, 0, 1, scratch, worker);
+}
+
+/* Image number `image` of a pool, and its epilogue. */
+static void pool_image(const running *r, size_t image, size_t worker) {
+    const ib_step *step = r->step;
+    const ib_kernels *k = r->plan->kernels;
+    ib_pool_args args = step->u.pool.args;
+    ib_op op = step->u.pool.op;
+    bool backward = op == IB_OP_max_pool_grad || op == IB_OP_avg_pool_grad;
+    size_t larger = args.d * args.h * args.w * args.c, smaller = args.od * args.oh * args.ow * args.c;
+    const float *from = image_at(r->plan, step->in[0], image, backward ? smaller : larger, worker);
+    size_t made = backward ? larger : smaller;
+    ib_k_pool_fn *run = op == IB_OP_max_pool        ? k->max_pool
+                        : op == IB_OP_max_pool_grad ? k->max_pool_grad
+                        : op == IB_OP_avg_pool      ? k->avg_pool
+                                                    : k->avg_pool_grad;
+    args.n = 1;
+    args.x = backward ? NULL : from;
+    args.dy = backward ? from : NULL;
+    args.y = image_at(r->plan, step->out, image, made, worker);
+    if (step->u.pool.hits >= 0) {
+        uint16_t *hits = (void *)data_of(r->plan, step->u.pool.hits);
+        args.hits = hits + image * args.od * args.oh * args.ow * ib__pool_hits(&args);
+    }
+    run(&args, 0, 1);
+    if (step->epilogue >= 0) run_program(r, image * made, (image + 1) * made, worker);
+}
+
+/* Image by image, so that an epilogue finds its image in cache; what is read may be made just before. */
+static void run_pool(const running *r, size_t part, void *scratch, size_t worker) {
+    const ib_step *step = r->step;
+    size_t images = step->u.pool.args.n, block = step->block, blocks = (images + block - 1) / block;
+    for (size_t i = blocks * part / step->parts; i < blocks * (part + 1) / step->parts; i++) {
+        size_t first = i * block, end = images - first < block ? images : first + block;
+        if (step->maker >= 0) {
+            running maker = running_of(r->plan, (size_t)step->maker);
+            convolve_images(&maker, first, end, scratch, worker);
+        }
+        for (size_t image = first; image < end; image++)
+            pool_image(r, image, worker);
+    }
+}
+
+/* What a kernel gradient reads, made by another step; its rows begin with image `first`. */
+typedef struct making {
+    running maker;
+    size_t first;
+    int buffer;
+    size_t words; /* of an image */
+} making;
+
+static making making_of(const running *r, size_t first) {
+    const ib_step *step = r->step;
+    const ib_conv_args *args = &step->u.convolution;
+    return (making){running_of(r->plan, (size_t)step->maker), first, step->in[1],
+                    args->od * args->oh * args->ow * args->co};
+}
+
+static const float *image_made(void *context, size_t image, size_t worker) {
+    making *m = context;
+    pool_image(&m->maker, m->first + image, worker);
+    return image_at(m->maker.plan, m->buffer, m->first + image, m->words, worker);
+}
+
 static void run_convolution(running *r, size_t part, void *scratch, size_t worker) {
     ib_step *step = r->step;
     const ib_kernels *k = r->plan->kernels;
@@ -169,6 +267,12 @@ static void run_convolution(running *r, size_t part, void *scratch, size_t worke
     if (step->epilogue >= 0) {
         args.done = block_done;
         args.context = r;
+    }
+    making m;
+    if (step->maker >= 0) {
+        m = making_of(r, 0);
+        args.dy = image_made;
+        args.context = &m;
     }
     ib_k_conv_fn *run = step->kind == IB_STEP_CONVOLUTION              ? k->conv
                         : step->kind == IB_STEP_CONVOLUTION_GRAD_INPUT ? k->conv_grad_input
@@ -186,36 +290,13 @@ static void run_grad_lanes(const running *r, size_t group, void *scratch, size_t
     args.y = data_of(r->plan, step->out) + group * (r->plan->buffers[step->out].words / step->parts);
     args.n = end - first;
     args.lanes /= step->parts;
-    r->plan->kernels->conv_grad_kernel(&args, 0, 1, scratch, worker);
-}
-
-/* Image by image, so that an epilogue finds its image in cache. */
-static void run_pool(const running *r, size_t part, size_t worker) {
-    const ib_step *step = r->step;
-    const ib_kernels *k = r->plan->kernels;
-    ib_pool_args args = step->u.pool.args;
-    bool backward = step->u.pool.op == IB_OP_max_pool_grad || step->u.pool.op == IB_OP_avg_pool_grad;
-    size_t images = args.n, larger = args.d * args.h * args.w * args.c;
-    size_t smaller = args.od * args.oh * args.ow * args.c;
-    size_t per_image = args.od * args.oh * args.ow * ib__pool_hits(&args);
-    const float *from = data_of(r->plan, step->in[0]);
-    float *y = data_of(r->plan, step->out);
-    uint16_t *hits = NULL;
-    if (step->u.pool.hits >= 0) hits = (uint16_t *)(void *)data_of(r->plan, step->u.pool.hits);
-    ib_k_pool_fn *run = step->u.pool.op == IB_OP_max_pool        ? k->max_pool
-                        : step->u.pool.op == IB_OP_max_pool_grad ? k->max_pool_grad
-                        : step->u.pool.op == IB_OP_avg_pool      ? k->avg_pool
-                                                                 : k->avg_pool_grad;
-    args.n = 1;
-    size_t made = backward ? larger : smaller;
-    for (size_t i = images * part / step->parts; i < images * (part + 1) / step->parts; i++) {
-        args.x = backward ? NULL : from + i * larger;
-        args.dy = backward ? from + i * smaller : NULL;
-        args.y = y + i * made;
-        args.hits = hits ? hits + i * per_image : NULL;
-        run(&args, 0, 1);
-        if (step->epilogue >= 0) run_program(r, i * made, (i + 1) * made, worker);
+    making m;
+    if (step->maker >= 0) {
+        m = making_of(r, first);
+        args.dy = image_made;
+        args.context = &m;
     }
+    r->plan->kernels->conv_grad_kernel(&args, 0, 1, scratch, worker);
 }
 
 /* Rows [row0, row1) of a scatter, to y. */
@@ -350,7 +431,7 @@ static void run_part(void *context, size_t part, size_t worker) {
         run_grad_lanes(r, part, scratch, worker);
         break;
     case IB_STEP_POOL:
-        run_pool(r, part, worker);
+        run_pool(r, part, scratch, worker);
         break;
     case IB_STEP_REDUCE:
     case IB_STEP_REDUCE_LANES:
@@ -448,6 +529,7 @@ bool ib__plan_print_times(const ib_plan *plan, ib_buf *out) {
         total += plan->times[i];
     for (size_t i = 0; plan->times && i < plan->n_steps; i++) {
         const ib_step *step = &plan->steps[i];
+        if (step->inner) continue;
         const ib_node_data *n = step->node == IB_NO_NODE ? NULL : &plan->g->nodes[step->node];
         char shape[128] = "";
         if (n) ib__shape_print(shape, &n->shape);
@@ -472,7 +554,8 @@ void ib__plan_run(ib_plan *plan, const ib_stream_at *at) {
     size_t index = 0;
     plan->timed_runs += plan->times != NULL;
     for (size_t i = 0; i < plan->n_steps; i++) {
-        running r = {plan, &plan->steps[i], plan->run * plan->n_steps + i + 1};
+        if (plan->steps[i].inner) continue;
+        running r = running_of(plan, i);
         double begun = plan->times ? seconds() : 0.0;
         if (r.step->parts == 1)
             run_part(&r, 0, 0);

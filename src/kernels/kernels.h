@@ -24,6 +24,8 @@ typedef enum ib_isa { IB_ISA_REF, IB_ISA_AVX2, IB_ISA_AVX512, IB_ISA_COUNT } ib_
 /* Called when the elements rows [row0, row1) x columns [col0, col1) of the output are final, while they are
  * still in cache: the epilogue (bias, activation ...). Each element is covered exactly once. */
 typedef void ib_block_fn(void *context, size_t row0, size_t row1, size_t col0, size_t col1, size_t worker);
+/* Makes an image that is read next, until the next call: each image once, in order. */
+typedef const float *ib_image_fn(void *context, size_t image, size_t worker);
 
 /* gemm/1   c[i][j] = chain over p = 0 .. k-1 of acc = fma(a[i][p], b[p][j], acc), acc from +0.
  * a(i,p) = a[i*a_row + p*a_col], one of a_row, a_col is 1; b likewise; c is row major with stride c_row.
@@ -65,6 +67,7 @@ typedef struct ib_conv_args {
     float *y;          /* forward: output;  grad_input: dx (x's shape); grad_kernel: dk (k's shape) */
     size_t lanes;      /* grad_kernel only */
     ib_block_fn *done; /* forward, grad_input: output seen as rows = pixels of all images, cols = channels */
+    ib_image_fn *dy;   /* grad_kernel in one part, instead of k; may be NULL */
     void *context;
 } ib_conv_args;
 

@@ -162,6 +162,6 @@ void ib__conv_pixels(const ib__conv_tiles *tiles, const ib_conv_args *g, bool tr
                      size_t parts, void *scratch, size_t worker);
 size_t ib__conv_weights_scratch(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t parts);
 void ib__conv_weights(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t part, size_t parts,
-                      void *scratch);
+                      void *scratch, size_t worker);
 
 #endif

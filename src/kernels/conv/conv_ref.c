@@ -5,6 +5,7 @@
 #include "kernels/conv/conv.h"
 
 #include <math.h>
+#include <string.h>
 
 /* A pixel of the input or the output. */
 typedef struct place {
@@ -62,8 +63,10 @@ static float input_gradient(const ib_conv_args *g, size_t n, place x, size_t c) 
     return acc;
 }
 
-/* One image's share of the kernel gradient at (tap, c, o); c: input channel of the whole image. */
-static float image_gradient(const ib_conv_args *g, size_t n, size_t tap, size_t c, size_t o) {
+/* One image's share of element e of the kernel gradient; dy: of the image. */
+static float image_gradient(const ib_conv_args *g, size_t n, const float *dy, size_t e) {
+    size_t channels = g->ci / g->groups, o = e % g->co, tap = e / g->co / channels;
+    size_t c = o / (g->co / g->groups) * channels + e / g->co % channels; /* of the whole image */
     float acc = 0.0f;
     place t = place_at(tap, g->kh, g->kw), x, y;
     for (y.plane = 0; y.plane < g->od; y.plane++) {
@@ -72,7 +75,7 @@ static float image_gradient(const ib_conv_args *g, size_t n, size_t tap, size_t 
             if (!ib__conv_reads(y.row, g->sh, t.row, g->dh, g->ph, g->h, &x.row)) continue;
             for (y.col = 0; y.col < g->ow; y.col++)
                 if (ib__conv_reads(y.col, g->sw, t.col, g->dw, g->pw, g->w, &x.col))
-                    acc = fmaf(g->x[x_index(g, n, x, c)], g->k[y_index(g, n, y, o)], acc);
+                    acc = fmaf(g->x[x_index(g, n, x, c)], dy[y_index(g, 0, y, o)], acc);
         }
     }
     return acc;
@@ -116,27 +119,33 @@ void ib_k_conv_grad_input_f32_ref(const ib_conv_args *g, size_t part, size_t par
         g->done(g->context, row0 * g->w, row1 * g->w, 0, g->ci, worker);
 }
 
+/* Elements of dk in the largest part. */
+static size_t most_elements(const ib_conv_args *g, size_t parts) {
+    return g->kd * g->kh * g->kw * (g->ci / g->groups) * g->co / parts + 1;
+}
+
 size_t ib_k_conv_grad_kernel_scratch_f32_ref(const ib_conv_args *g, size_t parts) {
-    (void)parts;
-    return (g->lanes ? g->lanes : 1) * sizeof(float);
+    return (g->lanes ? g->lanes : 1) * most_elements(g, parts) * sizeof(float);
 }
 
 /* A part is a range of the elements of dk. */
 void ib_k_conv_grad_kernel_f32_ref(const ib_conv_args *g, size_t part, size_t parts, void *scratch,
                                    size_t worker) {
-    (void)worker;
-    size_t channels = g->ci / g->groups, elements = g->kd * g->kh * g->kw * channels * g->co;
-    size_t lanes = g->lanes ? g->lanes : 1, end = elements * (part + 1) / parts;
-    float *lane = scratch;
-    for (size_t e = elements * part / parts; e < end; e++) {
-        size_t o = e % g->co, tap = e / g->co / channels;
-        size_t c = o / (g->co / g->groups) * channels + e / g->co % channels;
-        for (size_t l = 0; l < lanes; l++) {
-            size_t first = l * g->n / lanes, last = (l + 1) * g->n / lanes;
-            lane[l] = first < last ? image_gradient(g, first, tap, c, o) : 0.0f;
-            for (size_t n = first + 1; n < last; n++)
-                lane[l] += image_gradient(g, n, tap, c, o);
+    size_t elements = g->kd * g->kh * g->kw * (g->ci / g->groups) * g->co;
+    size_t from = elements * part / parts, count = elements * (part + 1) / parts - from;
+    size_t lanes = g->lanes ? g->lanes : 1;
+    for (size_t l = 0; l < lanes; l++) {
+        size_t first = l * g->n / lanes, last = (l + 1) * g->n / lanes;
+        float *lane = (float *)scratch + l * count;
+        if (first == last) memset(lane, 0, count * sizeof *lane);
+        for (size_t n = first; n < last; n++) {
+            size_t at = n * g->od * g->oh * g->ow * g->co;
+            const float *dy = g->dy ? g->dy(g->context, n, worker) : g->k + at;
+            for (size_t e = 0; e < count; e++) {
+                float share = image_gradient(g, n, dy, from + e);
+                lane[e] = n == first ? share : lane[e] + share;
+            }
         }
-        ib_k_lane_tree_f32_ref(lane, &g->y[e], lanes, 1, 0, 1);
     }
+    ib_k_lane_tree_f32_ref(scratch, g->y + from, lanes, count, 0, 1);
 }

@@ -419,6 +419,5 @@ size_t CONV_NAME(conv_grad_kernel_scratch, ISA)(const ib_conv_args *g, size_t pa
 
 void CONV_NAME(conv_grad_kernel, ISA)(const ib_conv_args *g, size_t part, size_t parts, void *scratch,
                                       size_t worker) {
-    (void)worker;
-    ib__conv_weights(&tiles, g, part, parts, scratch);
+    ib__conv_weights(&tiles, g, part, parts, scratch, worker);
 }

@@ -251,7 +251,7 @@ static ib__conv_fetch fetch_from(const float *from, size_t floats, size_t places
 }
 
 /* While a band goes through the tiles, each of them fetches its share of the next one, which lies behind it,
- * also where that is in the next image. */
+ * also where that is in the next image, if it has been made. */
 static void run_tiles(const job *j, const ib__conv_weights_tile *list, size_t n_tiles,
                       ib__conv_weights_band *band) {
     const ib__conv_weights_steps *s = &j->steps;
@@ -259,6 +259,7 @@ static void run_tiles(const job *j, const ib__conv_weights_tile *list, size_t n_
     const float *x = band->x + band->plane * s->x_plane + band->row1 * s->x_row;
     const float *dy = band->dy + band->plane * s->dy_plane + band->row1 * s->dy_row;
     band->next_x = fetch_from(x, rows * s->x_row, places * n_tiles);
+    if (j->g->dy && !band->pause) dy -= rows * s->dy_row;
     band->next_dy = fetch_from(dy, rows * s->dy_row, places * n_tiles);
     for (const ib__conv_weights_tile *t = list; t != list + n_tiles; t++) {
         kernel_of(j, t)(t, s, band);
@@ -269,10 +270,10 @@ static void run_tiles(const job *j, const ib__conv_weights_tile *list, size_t n_
 
 /* Bands go through the planes one after the other; an image without places is one empty band. */
 static void do_image(const job *j, const ib__conv_weights_tile *list, size_t n_tiles, size_t image,
-                     float *chain, float *slot, bool add) {
+                     const float *dy, float *chain, float *slot, bool add) {
     const ib_conv_args *g = j->g;
     ib__conv_weights_band band = {.x = g->x + image * g->d * g->h * g->w * g->ci,
-                                  .dy = g->k + image * g->od * g->oh * g->ow * g->co,
+                                  .dy = dy,
                                   .pause = true,
                                   .add = add,
                                   .chain = chain,
@@ -303,7 +304,7 @@ static void write_out(const job *j, const ib__conv_weights_tile *list, size_t n_
 }
 
 void ib__conv_weights(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t part, size_t parts,
-                      void *scratch) {
+                      void *scratch, size_t worker) {
     job j = job_of(tiles, g, parts);
     size_t all = list_tiles(&j, 0, 0, NULL), from = ib__part_start(all, part, parts);
     size_t n_tiles = ib__part_start(all, part + 1, parts) - from, lanes = larger(1, g->lanes), depth = 0;
@@ -315,8 +316,11 @@ void ib__conv_weights(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t
         size_t first = lane * g->n / lanes, end = (lane + 1) * g->n / lanes;
         float *slot = slots + depth++ * size;
         if (first == end) memset(slot, 0, size * sizeof(float));
-        for (size_t image = first; image < end; image++)
-            do_image(&j, list, n_tiles, image, chain, slot, image > first);
+        for (size_t image = first; image < end; image++) {
+            size_t at = image * g->od * g->oh * g->ow * g->co;
+            const float *dy = g->dy ? g->dy(g->context, image, worker) : g->k + at;
+            do_image(&j, list, n_tiles, image, dy, chain, slot, image > first);
+        }
         for (size_t l = lane; depth > 1 && (l % 2 || lane + 1 == lanes); l /= 2) {
             slot = slots + --depth * size;
             add_slot(slots + (depth - 1) * size, slot, size);
