@@ -30,7 +30,9 @@ int ib__buffer_for(ib_plan *plan, ib_node a) {
     float *data = NULL;
     if (n->op == IB_OP_variable) data = n->u.variable->data;
     if (n->op == IB_OP_constant_array || n->op == IB_OP_outside) data = (float *)(uintptr_t)n->u.values;
-    return plan->buffer_of[base] = ib__buffer_new(plan, ib__node_elements(g, base), data);
+    int buffer = ib__buffer_new(plan, ib__node_elements(g, base), data);
+    if (buffer >= 0) plan->buffers[buffer].given = data || n->op == IB_OP_input;
+    return plan->buffer_of[base] = buffer;
 }
 
 ib_step *ib__step_new(ib_plan *plan, ib_step_kind kind, ib_node node) {

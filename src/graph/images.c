@@ -8,10 +8,11 @@
 #include "graph/emit.h"
 
 enum {
-    LEAST_WORDS = 1 << 16, /* of the whole array; smaller ones stay in the caches anyway */
-    BLOCK_WORDS = 1 << 15, /* images of a block together, if an image is not larger */
-    IMAGE_WORDS = 1 << 17, /* a larger image does not stay in the second-level cache */
-    KERNEL_WORDS = 1 << 15 /* of a convolution: each block packs them again */
+    LEAST_WORDS = 1 << 16,  /* of the whole array; smaller ones stay in the caches anyway */
+    BLOCK_WORDS = 1 << 15,  /* images of a block together, if an image is not larger */
+    IMAGE_WORDS = 1 << 17,  /* a larger image does not stay in the second-level cache */
+    KERNEL_WORDS = 1 << 15, /* of a convolution: each block packs them again */
+    PARTS = 4               /* for each thread, at least */
 };
 
 /* The two steps, and what the maker writes: its own result and, if that is not it, what the reader reads. */
@@ -64,22 +65,26 @@ static bool find_pair(const ib_plan *plan, int reader, pair *out) {
     if (b->data || b->last != reader || b->uses != 2 || (m->out != read && made->uses != 1)) return false;
     if (b->words < LEAST_WORDS || image > IMAGE_WORDS || kernel > KERNEL_WORDS) return false;
     if (!whole_samples(plan, m, images) || !whole_samples(plan, s, images)) return false;
-    size_t block = gradient || image > BLOCK_WORDS ? 1 : BLOCK_WORDS / image;
-    if (images < 4 * block * ib__pool_threads(plan->pool)) return false;
+    size_t threads = ib__pool_threads(plan->pool), block = gradient ? 1 : BLOCK_WORDS / image + 1;
+    size_t share = threads == 1 ? images : images / PARTS / threads; /* of a part, if it is to be a block */
+    if (!gradient && block > share) block = share;
     *out = (pair){maker, reader, m->out, read, images, block};
-    return true;
+    return block > 0;
+}
+
+static bool there_before(const ib_plan *plan, int buffer, int step) {
+    return plan->buffers[buffer].given || plan->buffers[buffer].first < step;
 }
 
 /* Are all arrays that the reader needs besides made before the maker runs? */
 static bool reader_may_come_first(ib_plan *plan, const pair *p) {
     const ib_step *s = &plan->steps[p->reader];
-    if (s->kind != IB_STEP_POOL && plan->buffers[s->in[0]].first >= p->maker) return false;
+    if (s->kind != IB_STEP_POOL && !there_before(plan, s->in[0], p->maker)) return false;
     const ib_program *program = s->epilogue < 0 ? NULL : &plan->programs[s->epilogue];
     for (int i = 0; program && i < program->n_loads; i++) {
         if (program->loads[i].kind == IB_LOAD_CONSTANT) continue;
         int buffer = plan->buffer_of[program->loads[i].node];
-        const ib_buffer *b = &plan->buffers[buffer];
-        if (buffer != s->out && !b->data && b->first >= p->maker) return false;
+        if (buffer != s->out && !there_before(plan, buffer, p->maker)) return false;
     }
     return true;
 }

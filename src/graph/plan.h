@@ -179,6 +179,7 @@ typedef struct ib_buffer {
     int shares; /* -1: none */
     bool placed;
     bool by_steps; /* a stack that only scans read: [steps, samples, ...], so that a step lies in one piece */
+    bool given;    /* an input, a variable, or outside memory: there before the first step */
     int uses;      /* how many steps touch it */
     size_t local;  /* above 0: each worker has room for so many words, a block of images */
     size_t offset;
