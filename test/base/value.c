@@ -16,6 +16,7 @@
 
 #include "base/nearest.h"
 #include "base/value.h"
+#include "random.h"
 
 typedef ib_status parse_fn(ib_value **out, const char *text, size_t length, const char *name, ib_error *err);
 
@@ -322,7 +323,7 @@ static void test_double_round_trip(void **state) {
     (void)state;
     uint64_t seed = 812, compared = 0;
     for (int i = 0; i < 30000; i++) {
-        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        (void)random_next(&seed);
         uint64_t bits = seed ^ seed >> 29;
         if (i % 3 == 0) bits &= ~0xfffffffffffffu; /* powers of two */
         double value, back;
@@ -359,7 +360,7 @@ static void test_short_decimals(void **state) {
     (void)state;
     uint64_t seed = 7;
     for (int i = 0; i < 50000; i++) {
-        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        (void)random_next(&seed);
         char text[64];
         unsigned long long whole = (seed >> 20) % 100000000, fraction = seed >> 45;
         int n = snprintf(text, sizeof text, i % 2 ? "%s%llu.%0*llue%d" : "%s%llu.%0*llu", i % 3 ? "" : "-",
@@ -415,7 +416,7 @@ static void fuzz(parse_fn *parse, const char *valid) {
     for (int i = 0; i < 4000; i++) {
         memcpy(text, valid, length);
         for (int k = 0; k < 1 + i % 4; k++) {
-            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            (void)random_next(&seed);
             text[(seed >> 33) % length] =
                 i % 2 ? (char)(seed >> 20) : "[]{}:,\"'-#&*!|>%@\\\n 0Ne"[(seed >> 20) % 22];
         }

@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "data/csv.h"
+#include "random.h"
 
 static const char *const features_ca[] = {"c", "a"};
 
@@ -182,7 +183,7 @@ static void test_fuzz(void **state) {
         char *text = malloc(n + 1);
         memcpy(text + 1, valid, n);
         for (int k = 0; k <= i % 3 && n > 0; k++) {
-            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            (void)random_next(&seed);
             text[1 + (seed >> 33) % n] = i % 2 ? (char)(seed >> 20) : ",\"\r\n 0123.e-"[(seed >> 20) % 13];
         }
         ib_csv_table t = {0};

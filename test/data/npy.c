@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "data/npz.h"
+#include "random.h"
 
 static char path[64];
 
@@ -196,7 +197,7 @@ static void test_fuzz(void **state) {
     for (int i = 0; i < 6000; i++) {
         memcpy(copy, buf.data, buf.length);
         for (int k = 0; k <= i % 3; k++) {
-            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            (void)random_next(&seed);
             size_t at = 6 + (seed >> 33) % (buf.length - 30);
             copy[at] = i % 2 ? (char)(seed >> 20) : "'(),:{}0123456789<>|fiubLTO"[(seed >> 20) % 27];
         }

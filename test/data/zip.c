@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "data/zip.h"
+#include "random.h"
 
 static char path[64];
 
@@ -256,7 +257,7 @@ static void test_fuzz(void **state) {
         copy.length = 0;
         ib__buf_add(&copy, buf.data, buf.length);
         for (int k = 0; k <= i % 3; k++) {
-            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            (void)random_next(&seed);
             copy.data[(seed >> 33) % copy.length] ^= (char)(1 << (seed >> 20) % 8);
         }
         put(copy.data, i % 7 ? copy.length : (seed >> 40) % copy.length);

@@ -52,6 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
         return 0;                                                                                            \
     }
 #else
+#include "random.h"
+
 #ifndef FUZZ_CHANGES
 #define FUZZ_CHANGES 60
 #endif
@@ -67,7 +69,7 @@ static inline void fuzz_exactly(void (*parse)(const uint8_t *, size_t), const ch
 
 static inline void fuzz_changed(void (*parse)(const uint8_t *, size_t), ib_buf *file, uint64_t *random) {
     for (size_t i = 0; i < FUZZ_CHANGES && file->length > 0; i++) {
-        *random = *random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        (void)random_next(random);
         size_t at = (size_t)(*random >> 20) % file->length;
         char before = file->data[at];
         file->data[at] = (char)(i % 3 == 0 ? *random >> 56 : (uint64_t)before ^ 1u << (*random >> 60) % 8);

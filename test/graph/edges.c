@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "graph/effect.h"
 #include "graph/internal.h"
 
 #define NO IB_NO_NODE
@@ -80,11 +81,6 @@ static void test_broadcast_of_reshape(void **unused) {
     for (int i = 0; i < 24; i++)
         assert_true(got[i] == (float)(i % 3 + 1));
     end(&f);
-}
-
-static void record(void *context, const ib_kernels *kernels, const float *value, size_t start, size_t n) {
-    (void)kernels;
-    memcpy((float *)context + start, value, n * sizeof *value);
 }
 
 /* Two variables change places while an effect reads one; the last assignment to a variable counts. */

@@ -16,6 +16,7 @@
 
 #include "graph/interpreter.h"
 #include "graph/plan.h"
+#include "random.h"
 
 enum { SAMPLES = 20, INPUTS = 4 };
 
@@ -152,11 +153,6 @@ enum { CASES = sizeof cases / sizeof *cases };
 
 static const ib_shape input_shapes[INPUTS] = {{2, {SAMPLES, 6}}, {2, {SAMPLES, 6}}, {2, {6, 5}}, {1, {5}}};
 
-static float number(uint64_t *state) {
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return (float)((int64_t)(*state >> 40) - (1 << 23)) / (float)(1 << 22);
-}
-
 typedef struct fixture {
     ib_graph *g;
     ib_node in[INPUTS], y, dx[INPUTS];
@@ -183,7 +179,7 @@ static void fill_inputs(const fixture *f, ib_plan *plan, interpreter *t) {
         float *to = plan ? ib__plan_input(plan, f->in[i]) : NULL;
         if (t) t->value[f->in[i]] = calloc(n, sizeof(double));
         for (size_t k = 0; k < n; k++) {
-            float x = number(&state);
+            float x = random_number(&state);
             if (to) to[k] = x;
             if (t) t->value[f->in[i]][k] = (double)x;
         }

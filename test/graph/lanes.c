@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "graph/plan.h"
+#include "random.h"
 
 enum { SIDE = 6, CI = 3, CO = 5, STEPS = 7, UNITS = 19, CONV = 9 * CI * CO, DENSE = CO * UNITS };
 
@@ -43,11 +44,6 @@ static void make(model *m, size_t samples, size_t lanes) {
     if (ib__graph_status(g, &err) != IB_OK) fail_msg("%s", err.text);
 }
 
-static float number(uint64_t *state) {
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return (float)((int64_t)(*state >> 40) - (1 << 23)) / (float)(1 << 22);
-}
-
 /* The bits of both gradients; returns how many of them are sums of groups of lanes. */
 static size_t run(size_t samples, size_t lanes, ib_isa isa, size_t threads, float out[CONV + DENSE]) {
     model m;
@@ -63,7 +59,7 @@ static size_t run(size_t samples, size_t lanes, ib_isa isa, size_t threads, floa
     for (int i = 0; i < 4; i++) {
         float *x = ib__plan_input(plan, m.in[i]);
         for (size_t k = 0; k < words[i]; k++)
-            x[k] = number(&state);
+            x[k] = random_number(&state);
     }
     ib__plan_run(plan, NULL);
     ib__plan_run(plan, NULL);

@@ -6,6 +6,7 @@
 #ifndef TEST_GRAPH_RANDOM_GRAPH_H
 #define TEST_GRAPH_RANDOM_GRAPH_H
 
+#include "graph/effect.h"
 #include "graph/interpreter.h"
 
 enum { POOL = 256, VARIABLES = 24, EFFECTS = 4, NODES = 1500 };
@@ -430,12 +431,6 @@ static void make_node(random_graph *r) {
     (void)keep(r, a);
 }
 
-static void record_effect(void *context, const ib_kernels *kernels, const float *value, size_t start,
-                          size_t n) {
-    (void)kernels;
-    memcpy((float *)context + start, value, n * sizeof *value);
-}
-
 static void add_results(random_graph *r) {
     ib_graph *g = r->g;
     if (chance(r, 70)) {
@@ -476,7 +471,7 @@ static void add_results(random_graph *r) {
     for (; r->n_effects < EFFECTS && chance(r, 40); r->n_effects++) {
         ib_node a = pick(r);
         r->seen[r->n_effects] = ib__alloc(elements(&g->nodes[a].shape), sizeof(float));
-        ib__graph_effect(g, a, record_effect, r->seen[r->n_effects]);
+        ib__graph_effect(g, a, record, r->seen[r->n_effects]);
     }
 }
 

@@ -13,7 +13,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "graph/graph.h"
+#include "graph/effect.h"
+#include "random.h"
 
 enum { SAMPLES = 6, STEPS = 5, IN = 3, UNITS = 4, RESULTS = 8, ROOM = 4096 };
 
@@ -26,11 +27,6 @@ typedef struct outcome {
     float values[RESULTS][ROOM];
     size_t n[RESULTS];
 } outcome;
-
-static float number(uint32_t *state) {
-    *state = *state * 1664525u + 1013904223u;
-    return (float)(*state >> 8) * 0x1p-23f - 1.0f;
-}
 
 static ib_node part(ib_graph *g, ib_node z, int64_t from, int64_t to) {
     int64_t start[2] = {0, from}, limit[2] = {SAMPLES, to};
@@ -91,10 +87,10 @@ static void scanned(problem *p, bool reverse) {
     p->hs = ib__scan_stacked(g, scan, h_next);
 }
 
-static void fill(ib_plan *plan, ib_node a, size_t n, uint32_t seed) {
+static void fill(ib_plan *plan, ib_node a, size_t n, uint64_t seed) {
     float *x = ib__plan_input(plan, a);
     for (size_t i = 0; i < n; i++)
-        x[i] = number(&seed);
+        x[i] = random_number(&seed);
 }
 
 typedef struct watched {
@@ -175,10 +171,10 @@ static void run(void build(problem *, bool), bool reverse, ib_isa isa, size_t th
 static void test_as_written_out(void **state) {
     (void)state;
     static outcome a, b;
-    uint32_t seed = 9;
+    uint64_t seed = 9;
     for (size_t i = 0; i < 3; i++)
         for (int64_t k = 0; k < ib__shape_elements(&variables[i].shape); k++)
-            variables[i].data[k] = number(&seed);
+            variables[i].data[k] = random_number(&seed);
     for (int reverse = 0; reverse < 2; reverse++) {
         run(written_out, reverse, IB_ISA_REF, 1, &a);
         run(scanned, reverse, IB_ISA_REF, 1, &b);
@@ -246,11 +242,6 @@ static void test_gather(void **state) {
 enum { TABLE_ROWS = 20000, TABLE_WIDTH = 3, TABLE = TABLE_ROWS * TABLE_WIDTH };
 static float big_table[TABLE], as_array[TABLE], by_effect[TABLE];
 
-static void record(void *context, const ib_kernels *kernels, const float *value, size_t start, size_t n) {
-    (void)kernels;
-    memcpy((float *)context + start, value, n * sizeof *value);
-}
-
 /* Counts the scatters that are told, and checks them. */
 static void watch_scatter(void *context, size_t index, const char *op, const char *place, bool backward,
                           const ib_shape *shape, const void *words) {
@@ -291,9 +282,9 @@ static void table_gradient(bool array, int *told) {
 static void test_table_gradient(void **state) {
     (void)state;
     int told = 0;
-    uint32_t seed = 5;
+    uint64_t seed = 5;
     for (size_t i = 0; i < TABLE; i++)
-        big_table[i] = number(&seed);
+        big_table[i] = random_number(&seed);
     table_gradient(true, &told);
     assert_memory_equal(by_effect, as_array, sizeof as_array);
     table_gradient(false, &told);

@@ -14,11 +14,12 @@
 
 #include <cmocka.h>
 
+#include "random.h"
+
 static uint64_t random_state = 1;
 
 static uint32_t random_word(void) {
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(random_state >> 32);
+    return (uint32_t)(random_next(&random_state) >> 32);
 }
 
 static size_t random_below(size_t n) {
