@@ -195,16 +195,6 @@ static ib_status read_layers(const ib_field *field, const ib_value *value, const
 static const ib_field pipeline_fields[] = {{.key = "layers", .read = read_layers},
                                            {.key = "name", .read = ib__read_name}};
 
-/* Keras's groups: layers/rescaling, layers/rescaling_1 ... */
-static void name_part(char *out, size_t size, const ib_value *list, size_t i, const char *class_name) {
-    char snake[128];
-    size_t before = 0;
-    for (size_t k = 0; k < i; k++)
-        before += ib__value_is_string(ib__value_get(list->items[k], "class_name"), class_name);
-    ib__snake_case(snake, sizeof snake, class_name);
-    (void)snprintf(out, size, before ? "layers/%s_%zu" : "layers/%s", snake, before);
-}
-
 static ib_status pipeline_configure(ib_layer *layer, const ib_value *config, ib_error *err) {
     ib_status status = ib__layer_configure(layer, pipeline_fields,
                                            sizeof pipeline_fields / sizeof *pipeline_fields, config, err);
@@ -217,7 +207,7 @@ static ib_status pipeline_configure(ib_layer *layer, const ib_value *config, ib_
         ib_value *canonical = NULL;
         status = ib__serialized_parts(list->items[i], "a layer", layer->place, &class_name, &inner, err);
         if (status != IB_OK) break;
-        name_part(attribute, sizeof attribute, list, i, class_name);
+        ib__member_group(attribute, sizeof attribute, "layers", list, i, class_name);
         status = ib__layer_add_part(layer, attribute, list->items[i], attribute + strlen("layers/"), NULL,
                                     &canonical, err);
         if (status != IB_OK) break;

@@ -193,7 +193,7 @@ static ib_status add_member(ib_layer *layer, const ib_value *layers, size_t i, i
         return ib__fail(err, IB_BAD_INPUT, layer->place,
                         "layers[%zu]: expected a serialized layer with a name and inbound_nodes", i);
     if (ib__member_is_input(entry)) return ib__member_check_input(layer, entry, canonical, err);
-    ib__member_group(layers, i, group, sizeof group);
+    ib__member_group(group, sizeof group, "layers", layers, i, ib__value_get(entry, "class_name")->string);
     ib_status status = ib__layer_add_part(layer, group, entry, "layer", NULL, canonical, err);
     if (status != IB_OK) return status;
     const ib_value *name = ib__value_get(ib__value_get(entry, "config"), "name");

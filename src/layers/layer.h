@@ -221,6 +221,10 @@ ib_format ib__policy_format(const ib_value *dtype);
 
 /* "Conv2D" -> "conv2d", "MaxPooling2D" -> "max_pooling2d", as Keras names layers. out: at least 128 bytes. */
 void ib__snake_case(char *out, size_t size, const char *class_name);
+/* The HDF5 group of member `at`, which is of this class, of a list of serialized ones: "layers/conv2d", for
+ * the second of its class "layers/conv2d_1". folder: "layers" or "cells". out: at least 160 bytes. */
+void ib__member_group(char *out, size_t size, const char *folder, const ib_value *members, size_t at,
+                      const char *class_name);
 
 /* ---- Initializers (src/initializers): fills data from Keras's config (string or map) with the stream
  * ib__stream(seed, path, "initializer"), or seed = the config's own "seed" when it is an integer. ---- */

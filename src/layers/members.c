@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The members of models inside of wrappers: input layers, groups in files, arguments.
+ * The members of models inside of wrappers: input layers, arguments.
  */
 #include "layers/members.h"
 
@@ -28,21 +28,6 @@ ib_status ib__member_check_input(const ib_layer *layer, const ib_value *entry, i
     ib__layer_free(input);
     *canonical = ib__value_copy(entry);
     return *canonical ? IB_OK : ib__fail_memory(err);
-}
-
-void ib__member_group(const ib_value *layers, size_t at, char *out, size_t size) {
-    char own[128], other[128];
-    size_t before = 0;
-    ib__snake_case(own, sizeof own, ib__value_get(layers->items[at], "class_name")->string);
-    for (size_t i = 0; i < at; i++) {
-        if (ib__member_is_input(layers->items[i])) continue;
-        ib__snake_case(other, sizeof other, ib__value_get(layers->items[i], "class_name")->string);
-        before += strcmp(own, other) == 0;
-    }
-    if (before)
-        snprintf(out, size, "layers/%.120s_%zu", own, before);
-    else
-        snprintf(out, size, "layers/%.120s", own);
 }
 
 const char *ib__member_argument(const ib_layer *layer, size_t i, char name[64]) {

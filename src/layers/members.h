@@ -13,8 +13,6 @@ bool ib__member_is_input(const ib_value *entry);
 /* An input layer holds no weights and has no group in files: only its settings are checked. */
 ib_status ib__member_check_input(const ib_layer *layer, const ib_value *entry, ib_value **canonical,
                                  ib_error *err);
-/* The group of a member in HDF5: its class in snake case, numbered from the second on. */
-void ib__member_group(const ib_value *layers, size_t at, char *out, size_t size);
 /* Argument number i of a layer's call, in name; gives name, or NULL: it has not so many. */
 const char *ib__member_argument(const ib_layer *layer, size_t i, char name[64]);
 

@@ -27,7 +27,8 @@ static ib_status configure(ib_layer *layer, const ib_value *config, ib_error *er
             else
                 status = ib__member_check_input(layer, entry, &canonical, err);
         } else {
-            ib__member_group(layers, i, group, sizeof group);
+            ib__member_group(group, sizeof group, "layers", layers, i,
+                             ib__value_get(entry, "class_name")->string);
             status = ib__layer_add_part(layer, group, entry, "layer", NULL, &canonical, err);
         }
         if (status != IB_OK)

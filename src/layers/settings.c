@@ -38,6 +38,16 @@ void ib__snake_case(char *out, size_t size, const char *class_name) {
     out[n] = '\0';
 }
 
+void ib__member_group(char *out, size_t size, const char *folder, const ib_value *members, size_t at,
+                      const char *class_name) {
+    char snake[128];
+    size_t before = 0;
+    for (size_t i = 0; i < at; i++)
+        before += ib__value_is_string(ib__value_get(members->items[i], "class_name"), class_name);
+    ib__snake_case(snake, sizeof snake, class_name);
+    (void)snprintf(out, size, before ? "%s/%s_%zu" : "%s/%s", folder, snake, before);
+}
+
 bool ib__name_means(const char *name, const char *class_name) {
     char snake[128];
     size_t i = 0;

@@ -19,14 +19,11 @@ static ib_status configure(ib_layer *layer, const ib_value *config, ib_error *er
                         IB_CELLS_MAX);
     ib_value *made = ib__value_list();
     for (size_t i = 0; status == IB_OK && i < list->count; i++) {
-        char attribute[160], snake[128] = "";
-        const ib_value *class_name = ib__value_get(list->items[i], "class_name");
-        if (ib__value_is(class_name, IB_STRING)) ib__snake_case(snake, sizeof snake, class_name->string);
-        size_t before = 0;
-        for (size_t k = 0; k < i; k++)
-            before += ib__value_is_string(ib__value_get(list->items[k], "class_name"),
-                                          class_name ? class_name->string : "");
-        snprintf(attribute, sizeof attribute, before ? "cells/%s_%zu" : "cells/%s", snake, before);
+        char attribute[160], snake[128];
+        const ib_value *given = ib__value_get(list->items[i], "class_name");
+        const char *class_name = ib__value_is(given, IB_STRING) ? given->string : "";
+        ib__snake_case(snake, sizeof snake, class_name);
+        ib__member_group(attribute, sizeof attribute, "cells", list, i, class_name);
         ib_layer *cell = NULL;
         ib_value *canonical = NULL;
         status = ib__layer_add_part(layer, attribute, list->items[i], snake, &cell, &canonical, err);

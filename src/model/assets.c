@@ -129,14 +129,9 @@ static ib_status walk(ib_value *config, const char *group, int depth, ib_asset_f
         const char *class_name = class_of(layers->items[i]);
         bool texts, lookup = ib__lookup_is(class_name, &texts);
         if (!ib__value_is(inner, IB_MAP) || !(lookup || ib__value_get(inner, "layers"))) continue;
-        char snake[128], path[1024], number[32] = "";
-        size_t before = 0;
-        for (size_t j = 0; j < i; j++)
-            before += strcmp(class_of(layers->items[j]), class_name) == 0;
-        if (before) snprintf(number, sizeof number, "_%zu", before);
-        ib__snake_case(snake, sizeof snake, class_name);
-        int n = snprintf(path, sizeof path, "%slayers/%s%s%s", group, snake, number,
-                         lookup ? "/vocabulary.txt" : "/");
+        char own[160], path[1024];
+        ib__member_group(own, sizeof own, "layers", layers, i, class_name);
+        int n = snprintf(path, sizeof path, "%s%s%s", group, own, lookup ? "/vocabulary.txt" : "/");
         if (n >= (int)sizeof path - 16) continue;
         const ib_value *vocabulary = ib__value_get(inner, "vocabulary");
         if (!lookup)
