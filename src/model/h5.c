@@ -320,6 +320,15 @@ static ib_status take(answer *answers, const char *data, ib_h5_item *items, size
                     found[0] ? found : "a file that the reader cannot get through");
 }
 
+ib_h5_item ib__h5_state(const char *path, const ib_state *state) {
+    const ib_variable *v = state->variable;
+    return (ib_h5_item){.path = path,
+                        .shape = v ? v->shape : (ib_shape){0},
+                        .integer = !v,
+                        .optional = true,
+                        .data = v ? (void *)v->data : (void *)state->integer};
+}
+
 ib_status ib__h5_read(const void *image, size_t length, ib_h5_item *items, size_t n, const char *name,
                       ib_error *err) {
     size_t bytes = (n + 1) * sizeof(answer);

@@ -84,6 +84,9 @@ typedef struct ib_h5_item {
     void *data; /* where it goes: float, int64_t or char */
 } ib_h5_item;
 
+/* A piece of an optimizer's state, which a file may lack. */
+ib_h5_item ib__h5_state(const char *path, const ib_state *state);
+
 /* Reads the items out of an HDF5 file in memory, in a child process with limits. name: for errors. */
 ib_status ib__h5_read(const void *image, size_t length, ib_h5_item *items, size_t n, const char *name,
                       ib_error *err);

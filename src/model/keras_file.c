@@ -128,18 +128,9 @@ static ib_status add_optimizer(paths *p, const ib_optimizer *optimizer, const ch
     }
     for (size_t i = 0; status == IB_OK && i < n; i++) {
         if (state[i].hidden || (early && !state[i].early)) continue;
-        const char *path = ib__arena_printf(&p->arena, "%s/vars/%zu", group, at++);
-        const ib_variable *v = state[i].variable;
-        ib_shape shape = v ? v->shape : (ib_shape){0};
-        void *data = v ? (void *)v->data : (void *)state[i].integer;
-        if (p->reading)
-            status = add_item(
-                p,
-                &(ib_h5_item){.path = path, .shape = shape, .integer = !v, .optional = true, .data = data});
-        else
-            status = add_out(
-                p, &(ib_h5_out){
-                       .path = path, .shape = shape, .integer = !v, .narrow = state[i].narrow, .data = data});
+        ib_h5_item item = ib__h5_state(ib__arena_printf(&p->arena, "%s/vars/%zu", group, at++), &state[i]);
+        ib_h5_out out = {item.path, item.shape, item.integer, state[i].narrow, item.data};
+        status = p->reading ? add_item(p, &item) : add_out(p, &out);
     }
     const char *end = ib__arena_printf(&p->arena, "%s/vars/%zu", group, at);
     return status == IB_OK && p->reading ? add_item(p, &(ib_h5_item){.path = end, .absent = true}) : status;

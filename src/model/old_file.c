@@ -85,14 +85,9 @@ static ib_status read_state(ib_model *model, const ib_buf *h5, const char *name,
     ib_h5_item *items = ib__alloc(n + 1, sizeof *items);
     if (!items) return ib__fail_memory(err);
     for (size_t i = 0; i < n; i++) {
-        const ib_variable *v = state[i].variable;
         if (state[i].hidden) continue;
-        items[kept] = (ib_h5_item){.path = "optimizer_weights",
-                                   .shape = v ? v->shape : (ib_shape){0},
-                                   .integer = !v,
-                                   .optional = true,
-                                   .index = kept,
-                                   .data = v ? (void *)v->data : (void *)state[i].integer};
+        items[kept] = ib__h5_state("optimizer_weights", &state[i]);
+        items[kept].index = kept;
         kept++;
     }
     for (size_t i = 0; i < kept; i++)
