@@ -17,7 +17,7 @@ static const ib_kernels table_ref = {
 #define X(name, operands, meaning) .map[IB_MAP_##name] = ib_k_map_##name##_f32_ref,
 #include "kernels/map/map.list"
 #undef X
-#define X(name, type) .name = ib_k_##name##_f32_ref,
+#define X(name, element, type) .name = ib_k_##name##_##element##_ref,
 #include "kernels/kernels.list"
 #undef X
 };
@@ -28,7 +28,7 @@ static const ib_kernels table_avx2 = {
 #define X(name, operands, meaning) .map[IB_MAP_##name] = ib_k_map_##name##_f32_avx2,
 #include "kernels/map/map.list"
 #undef X
-#define X(name, type) .name = ib_k_##name##_f32_avx2,
+#define X(name, element, type) .name = ib_k_##name##_##element##_avx2,
 #include "kernels/kernels.list"
 #undef X
 };
@@ -38,7 +38,7 @@ static const ib_kernels table_avx512 = {
 #define X(name, operands, meaning) .map[IB_MAP_##name] = ib_k_map_##name##_f32_avx512,
 #include "kernels/map/map.list"
 #undef X
-#define X(name, type) .name = ib_k_##name##_f32_avx512,
+#define X(name, element, type) .name = ib_k_##name##_##element##_avx512,
 #include "kernels/kernels.list"
 #undef X
 };

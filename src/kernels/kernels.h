@@ -213,13 +213,14 @@ typedef void ib_k_bilinear_fn(float *out, const uint8_t *upper, const uint8_t *l
 typedef struct ib_kernels {
     ib_isa isa;
     ib_map_fn *map[IB_MAP_COUNT];
-#define X(field, type) type *field;
+#define X(field, element, type) type *field;
 #include "kernels/kernels.list"
 #undef X
 } ib_kernels;
 
 /* The kernels themselves; called through a table, named here for their definitions. */
-#define X(name, type) type ib_k_##name##_f32_ref, ib_k_##name##_f32_avx2, ib_k_##name##_f32_avx512;
+#define X(name, element, type)                                                                               \
+    type ib_k_##name##_##element##_ref, ib_k_##name##_##element##_avx2, ib_k_##name##_##element##_avx512;
 #include "kernels/kernels.list"
 #undef X
 #define X(name, operands, meaning)                                                                           \

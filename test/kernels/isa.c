@@ -54,7 +54,7 @@ static void test_tables_are_full(void **state) {
         assert_int_equal(kernels->isa, i);
         for (size_t op = 0; op < IB_MAP_COUNT; op++)
             assert_true(kernels->map[op] != NULL);
-#define X(name, type) assert_true(kernels->name != NULL);
+#define X(name, element, type) assert_true(kernels->name != NULL);
 #include "kernels/kernels.list"
 #undef X
     }

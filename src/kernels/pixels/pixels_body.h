@@ -10,8 +10,8 @@
 
 #include "kernels/simd/v16.h"
 
-ib_k_widen_fn IB_K(widen);
-ib_k_ycc_to_rgb_fn IB_K(ycc_to_rgb);
+ib_k_widen_fn IB_K_U8(widen);
+ib_k_ycc_to_rgb_fn IB_K_U8(ycc_to_rgb);
 ib_k_bilinear_fn IB_K(bilinear);
 
 enum { BLOCK = 32 };
@@ -80,7 +80,7 @@ V16_FN void widen_blocks(uint8_t *out, const uint8_t *near, const uint8_t *far, 
     }
 }
 
-void IB_K(widen)(uint8_t *out, const uint8_t *near, const uint8_t *far, size_t w) {
+void IB_K_U8(widen)(uint8_t *out, const uint8_t *near, const uint8_t *far, size_t w) {
     if (w < BLOCK + 2) {
         for (size_t x = 0; x < w; x++)
             widen_one(out, near, far, w, x);
@@ -165,7 +165,7 @@ V16_FN void rgb_block(uint8_t *out, const uint8_t *y, const uint8_t *cb, const u
     store_bytes(out + 2 * BLOCK, _mm256_permute2x128_si256(second, third, 0x31));
 }
 
-void IB_K(ycc_to_rgb)(uint8_t *out, const uint8_t *y, const uint8_t *cb, const uint8_t *cr, size_t w) {
+void IB_K_U8(ycc_to_rgb)(uint8_t *out, const uint8_t *y, const uint8_t *cb, const uint8_t *cr, size_t w) {
     if (w < BLOCK) {
         uint8_t in[3][BLOCK] = {{0}}, made[3 * BLOCK];
         memcpy(in[0], y, w);

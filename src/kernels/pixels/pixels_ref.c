@@ -4,15 +4,15 @@
  */
 #include "kernels/kernels.h"
 
-ib_k_widen_fn ib_k_widen_f32_ref;
-ib_k_ycc_to_rgb_fn ib_k_ycc_to_rgb_f32_ref;
+ib_k_widen_fn ib_k_widen_u8_ref;
+ib_k_ycc_to_rgb_fn ib_k_ycc_to_rgb_u8_ref;
 ib_k_bilinear_fn ib_k_bilinear_f32_ref;
 
 static int sum_at(const uint8_t *near, const uint8_t *far, size_t x) {
     return far == NULL ? near[x] : 3 * near[x] + far[x];
 }
 
-void ib_k_widen_f32_ref(uint8_t *out, const uint8_t *near, const uint8_t *far, size_t w) {
+void ib_k_widen_u8_ref(uint8_t *out, const uint8_t *near, const uint8_t *far, size_t w) {
     int before = far == NULL ? 1 : 8, behind = far == NULL ? 2 : 7, bits = far == NULL ? 2 : 4;
     for (size_t x = 0; x < w; x++) {
         int s = sum_at(near, far, x), left = sum_at(near, far, x > 0 ? x - 1 : 0);
@@ -26,7 +26,7 @@ static uint8_t cut(int x) {
     return (uint8_t)(x < 0 ? 0 : x > 255 ? 255 : x);
 }
 
-void ib_k_ycc_to_rgb_f32_ref(uint8_t *out, const uint8_t *y, const uint8_t *cb, const uint8_t *cr, size_t w) {
+void ib_k_ycc_to_rgb_u8_ref(uint8_t *out, const uint8_t *y, const uint8_t *cb, const uint8_t *cr, size_t w) {
     const int half = 1 << 15;
     for (size_t x = 0; x < w; x++) {
         int b = cb[x] - 128, r = cr[x] - 128;

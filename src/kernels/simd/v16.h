@@ -8,7 +8,7 @@
  * load_n and store_n touch the first n lanes in memory only (n >= 16: all 16); missing lanes are loaded as 0.
  *
  * A file of kernels defines nothing but its instruction set, through its name, and includes a body that uses
- * these words and names its functions IB_K(op).
+ * these words and names its functions IB_K(op), or IB_K_U8(op) if they give bytes.
  */
 #ifndef IB_KERNELS_SIMD_V16_H
 #define IB_KERNELS_SIMD_V16_H
@@ -22,6 +22,7 @@
 #ifdef __AVX512F__
 
 #define IB_K(op) ib_k_##op##_f32_avx512
+#define IB_K_U8(op) ib_k_##op##_u8_avx512
 
 typedef __m512 v16;
 typedef __m512i w16;
@@ -205,6 +206,7 @@ V16_FN __m256 v16_high_half(v16 a) {
 #else
 
 #define IB_K(op) ib_k_##op##_f32_avx2
+#define IB_K_U8(op) ib_k_##op##_u8_avx2
 
 typedef struct v16 {
     __m256 lo, hi;
