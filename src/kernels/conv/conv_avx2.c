@@ -6,8 +6,6 @@
 #include <stddef.h>
 
 #define ISA avx2
-#define VEC __m256
-#define WIDTH 8
 #define ROWS 12
 #define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
 #define EACH_HEIGHT_2(X) X(1) X(2) X(3) X(4) X(5) X(6)
@@ -17,13 +15,6 @@
 #define PIXELS ROWS
 #define EACH_PIXEL EACH_ROW
 #define EACH_PIXEL_HEIGHT_1 EACH_HEIGHT_1
-#define ZERO() _mm256_setzero_ps()
-#define LOAD(p) _mm256_loadu_ps(p)
-#define STORE(p, v) _mm256_storeu_ps(p, v)
-#define BROADCAST(p) _mm256_broadcast_ss(p)
-#define ADD(a, b) _mm256_add_ps(a, b)
-#define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define FETCH_K(p, two) /* a step takes 6 cycles, of which this would be one */
 #define FETCH_X(p) (void)(p);
 #define MASK __m256i
 #define MASK_OF(count) mask_of(count)

@@ -2,11 +2,7 @@
  *
  * Convolution, AVX-512: tiles of up to 14 x 32, 30 x 16 (pixels) or 16 x 16 (others).
  */
-#include <immintrin.h>
-
 #define ISA avx512
-#define VEC __m512
-#define WIDTH 16
 #define ROWS 16
 #define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 #define EACH_HEIGHT_2(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
@@ -19,17 +15,6 @@
     EACH_ROW(X) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29)
 #define EACH_PIXEL_HEIGHT_1(X)                                                                               \
     EACH_HEIGHT_1(X) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30)
-#define ZERO() _mm512_setzero_ps()
-#define LOAD(p) _mm512_loadu_ps(p)
-#define STORE(p, v) _mm512_storeu_ps(p, v)
-#define BROADCAST(p) _mm512_set1_ps(*(p))
-#define ADD(a, b) _mm512_add_ps(a, b)
-#define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
-/* A step takes 14 cycles or fewer on processors with two 512-bit units, and a panel of the kernel seldom lies
- * in the level 1 cache. */
-#define FETCH_K(p, two)                                                                                      \
-    __builtin_prefetch(p);                                                                                   \
-    if (two) __builtin_prefetch((p) + WIDTH);
 #define FETCH_X(p) __builtin_prefetch(p);
 #define MASK __mmask16
 #define MASK_OF(count) ((__mmask16)((1u << (count)) - 1))

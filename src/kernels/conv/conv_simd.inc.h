@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tile kernels of the convolution for one instruction set. The file that includes this one defines
- *     VEC, WIDTH                      the vector type and its number of floats
- *     ZERO() LOAD(p) STORE(p, v) BROADCAST(p) ADD(a, b) FMA(a, b, c)
+ * Tile kernels of the convolution for one instruction set, over the vectors of simd/vec.h. The file that
+ * includes this one defines
  *     MASK, MASK_OF(count)            the first count <= WIDTH floats
  *     LOAD_MASKED(p, mask) STORE_MASKED(p, mask, v)    touch no other floats
- *     FETCH_K(p, two)                 asks for the row of k at p, of one or two vectors, if that pays
- *     FETCH_X(p)                      the same for the number of x at p, which the next line of a tile reads
+ *     FETCH_X(p)                      asks for the number of x at p, which the next line of a tile reads
  *     EACH_ROW(X), ROWS               X(0) .. X(ROWS-1): rows of the tallest tile
  *     EACH_HEIGHT_1(X), EACH_HEIGHT_2(X)   X(1) .. X(the tallest tile one, two vectors wide)
  *     EACH_SWEEP_1(X), EACH_SWEEP_3(X)     X(1) .. X(channels of the highest sweep of one, three tap rows)
@@ -16,8 +14,7 @@
  * accumulators in registers without being asked to unroll.
  */
 #include "kernels/conv/conv.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "kernels/simd/vec.h"
 
 /* height, two and by_channel are constants where these are inlined. Pixels are reached from a base pointer
  * for every three or five, so that the addresses fit the general registers. */
@@ -42,7 +39,7 @@ INLINE void pixels(const ib__conv_tile *t, const int height, const bool two, con
                 FETCH_X(next)
                 next += next_step;
             }
-            FETCH_K(k + 16 * (two ? 2 * WIDTH : WIDTH), two)
+            FETCH(k + 16 * (two ? 2 * WIDTH : WIDTH), two)
 #define STEP(i)                                                                                              \
     if (i < height) {                                                                                        \
         const float *at = base[i / group] + i % group * step;                                                \

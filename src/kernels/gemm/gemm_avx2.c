@@ -2,12 +2,9 @@
  *
  * Matrix product, AVX2: tiles of up to 6 x 16 (12 accumulators, two vectors of b, one broadcast of a).
  */
-#include <immintrin.h>
-
 #include "kernels/gemm/gemm.h"
+#include "kernels/simd/vec.h"
 
-#define VEC __m256
-#define WIDTH 8
 #define ROWS 6
 #define A_IN_PLACE 0
 #define B_IN_PLACE (32 * 1024)
@@ -16,15 +13,8 @@
 #define C_ROWS 6
 #define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5)
 #define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6)
-#define ZERO() _mm256_setzero_ps()
-#define LOAD(p) _mm256_loadu_ps(p)
-#define STORE(p, v) _mm256_storeu_ps(p, v)
-#define BROADCAST(p) _mm256_broadcast_ss(p)
-#define ADD(a, b) _mm256_add_ps(a, b)
-#define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define LOAD_FIRST(p, count) load_first(p, count)
 #define TRANSPOSE(rows) transpose8(rows)
-#define FETCH_B(p, two) /* a step takes 6 cycles, of which this would be one */
 
 static inline __m256 load_first(const float *p, size_t count) {
     const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);

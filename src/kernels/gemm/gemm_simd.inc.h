@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tile kernels and packing for one instruction set. The file that includes this one defines
- *     VEC, WIDTH                      the vector type and its number of floats
- *     ZERO() LOAD(p) STORE(p, v) BROADCAST(p) ADD(a, b) FMA(a, b, c)
+ * Tile kernels and packing for one instruction set, over the vectors of simd/vec.h. The file that includes
+ * this one defines
  *     LOAD_FIRST(p, count)            the first count < WIDTH floats, zeros behind; reads no others
  *     TRANSPOSE(rows)                 of VEC rows[WIDTH]
- *     FETCH_B(p, two)                 asks for the row of b at p, of one or two vectors, if that pays
  *     C_ROWS                          rows of c that are asked for at one go
  *     ROWS                            rows of the tallest tile (at most WIDTH)
  *     A_IN_PLACE, B_IN_PLACE, UNIT_K, BLOCK_A  see gemm.h
@@ -17,8 +15,7 @@
  * accumulators in registers without being asked to unroll.
  */
 #include "kernels/gemm/gemm.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "kernels/simd/vec.h"
 
 enum { PIECE = 16 }; /* steps of the chain between some rows of c and the next */
 
@@ -63,7 +60,7 @@ enum { PIECE = 16 }; /* steps of the chain between some rows of c and the next *
 
 #define LOAD_B                                                                                               \
     const VEC b0 = LOAD(b), b1 = two ? LOAD(b + WIDTH) : b0;                                                 \
-    FETCH_B(b + 16 * b_step, two)                                                                            \
+    FETCH(b + 16 * b_step, two)                                                                              \
     b += b_step;
 
 /* Steps of the chain. A tile asks for its rows of c little by little: all of them at its beginning would
