@@ -179,8 +179,10 @@ static ib__conv_weights_tile tile_of(const job *j, size_t group, size_t channel,
     return make_tile(j, group, channel, u / cuts / j->pieces, u / cuts % j->pieces, m, height);
 }
 
-static size_t tallest(const job *j, size_t vectors) {
-    return j->sweep ? j->tiles->sweep_heights[j->sweep > 1] : j->tiles->heights[vectors - 1];
+/* Tiles that a piece is cut in, of so many vectors. */
+static size_t cuts_of(const job *j, size_t vectors) {
+    size_t tallest = j->sweep ? j->tiles->sweep_heights[j->sweep > 1] : j->tiles->heights[vectors - 1];
+    return ib__conv_ceil_div(j->piece, tallest);
 }
 
 /* Vectors of a tile's slot for each of its `height`. */
@@ -194,7 +196,7 @@ static size_t list_tiles(const job *j, size_t from, size_t to, ib__conv_weights_
     for (size_t group = 0; group < j->groups; group++)
         for (size_t channel = 0, vectors; channel < j->out_group; channel += vectors * j->tiles->width) {
             vectors = vectors_at(j, channel);
-            size_t cuts = ib__conv_ceil_div(j->piece, tallest(j, vectors));
+            size_t cuts = cuts_of(j, vectors);
             for (size_t u = 0; u < lines * j->pieces * cuts; u++, n++) {
                 if (!list || n < from || n >= to) continue;
                 ib__conv_weights_tile *t = &list[n - from];
@@ -224,9 +226,11 @@ static size_t most_tiles(const job *j, size_t parts) {
     return ib__conv_ceil_div(list_tiles(j, 0, 0, NULL), parts);
 }
 
+/* Floats of the slots of so many tiles as large as the largest, which are those of the first panel: tiles of
+ * one vector are at most twice as tall as those of two. */
 static size_t most_floats(const job *j, size_t n_tiles) {
-    size_t one = smaller(tallest(j, 1), j->piece), two = smaller(tallest(j, 2), j->piece);
-    return n_tiles * j->tiles->width * taps_of(j) * larger(one, 2 * two);
+    size_t vectors = vectors_at(j, 0), cuts = larger(1, cuts_of(j, vectors));
+    return n_tiles * ib__conv_ceil_div(j->piece, cuts) * taps_of(j) * vectors * j->tiles->width;
 }
 
 static size_t list_bytes(size_t n_tiles) {
