@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "graph/plan.h"
+#include "random.h"
 
 enum {
     SIDE = 14,
@@ -78,8 +79,8 @@ static void make(model *m, size_t samples, shape_of_pool p, bool plain) {
 /* Few values, so that windows have several maxima and many negative ones; now and then a NaN. */
 static void fill(float *x, size_t n, uint64_t seed, bool nans) {
     for (size_t i = 0; i < n; i++) {
-        seed = seed * 6364136223846793005u + 1442695040888963407u;
-        x[i] = nans && seed >> 52 == 0 ? NAN : (float)((int)(seed >> 60) - 8) / 4.0f;
+        uint64_t word = random_next(&seed);
+        x[i] = nans && word >> 52 == 0 ? NAN : (float)((int)(word >> 60) - 8) / 4.0f;
     }
 }
 
