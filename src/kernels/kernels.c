@@ -66,6 +66,15 @@ bool ib__isa_available(ib_isa isa) {
     return isa == IB_ISA_REF;
 }
 
+/* Of the processors with AVX-512 Zen 4 does. */
+bool ib__isa_halved(void) {
+#if IB_X86
+    return __builtin_cpu_is("amdfam19h");
+#else
+    return false;
+#endif
+}
+
 ib_isa ib__isa_default(void) {
     ib_isa wanted;
     const char *name = getenv("ISOBIT_ISA");

@@ -235,6 +235,8 @@ const ib_kernels *ib__kernels_for(ib_isa isa);
  * a known and available name. */
 ib_isa ib__isa_default(void);
 bool ib__isa_available(ib_isa isa);
+/* Does this processor execute a vector of AVX-512 in two halves? Speed alone may depend on it. */
+bool ib__isa_halved(void);
 const char *ib__isa_name(ib_isa isa);
 bool ib__isa_parse(const char *name, ib_isa *out);
 

@@ -264,8 +264,13 @@ static void fetch_next_line(const job *j, const dimension *d, ib__conv_tile *t, 
     t->next_step = steps == 0 ? 0 : ib__conv_ceil_div(most * d[COLS].x, steps);
 }
 
+/* Where vectors are halved, tiles of more pixels than others have rows are 13 % slower. */
+static size_t most_pixels(const ib__conv_tiles *tiles, size_t vectors) {
+    return ib__isa_halved() ? tiles->heights[vectors - 1] : tiles->pixels[vectors - 1];
+}
+
 static void cover(const job *j, const dimension *d, ib__conv_tile t, size_t vectors) {
-    size_t most = j->tiles->pixels[vectors - 1];
+    size_t most = most_pixels(j->tiles, vectors);
     int along = tile_dimension(d, most), others[3], n = 0;
     if (along == COLS) fetch_next_line(j, d, &t, smaller(most, d[COLS].count));
     if (along == IMAGES) most = smaller(most, IMAGES_IN_TILE);
