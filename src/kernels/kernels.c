@@ -66,8 +66,15 @@ bool ib__isa_available(ib_isa isa) {
     return isa == IB_ISA_REF;
 }
 
+static enum { ASK, HALVED, WHOLE } assumed;
+
+void ib__isa_assume_halved(bool halved) {
+    assumed = halved ? HALVED : WHOLE;
+}
+
 /* Of the processors with AVX-512 Zen 4 does. */
 bool ib__isa_halved(void) {
+    if (assumed != ASK) return assumed == HALVED;
 #if IB_X86
     return __builtin_cpu_is("amdfam19h");
 #else

@@ -237,6 +237,7 @@ ib_isa ib__isa_default(void);
 bool ib__isa_available(ib_isa isa);
 /* Does this processor execute a vector of AVX-512 in two halves? Speed alone may depend on it. */
 bool ib__isa_halved(void);
+void ib__isa_assume_halved(bool halved); /* for tests, of both ways on one machine */
 const char *ib__isa_name(ib_isa isa);
 bool ib__isa_parse(const char *name, ib_isa *out);
 

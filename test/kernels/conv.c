@@ -96,6 +96,7 @@ static void run(const ib_kernels *k, pass what, const ib_conv_args *g, size_t pa
                                        : k->conv_grad_kernel_scratch(g, parts);
     void *scratch = malloc(size ? size : 1);
     assert_non_null(scratch);
+    ib__isa_assume_halved(order % 2 == 1);
     for (size_t i = 0; i < parts; i++) {
         size_t part = part_in_order(i, parts, order);
         memset(scratch, 0xff, size);
