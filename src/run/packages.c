@@ -49,36 +49,33 @@ static bool add_package(ib_packages *p, const char *name, bool build) {
     return p->all[p->n++].name != NULL;
 }
 
-/* Does the list of files own one of the libraries? */
+/* Does the list of files own one of the libraries? Of its many lines few hold ".so", and strstr is quick. */
 static bool owns_some(const char *text, libraries *l) {
     bool some = false;
-    for (const char *line = text; *line != '\0';) {
-        size_t n = strcspn(line, "\n");
-        if (n > 4 && memmem(line, n, ".so", 3) != NULL) {
-            const char *path = n > 5 && strncmp(line, "/usr/", 5) == 0 ? line + 4 : line;
-            size_t length = n - (size_t)(path - line);
-            for (size_t i = 0; i < l->n; i++) {
-                if (strlen(l->paths[i]) != length || strncmp(l->paths[i], path, length) != 0) continue;
-                l->owned[i] = some = true;
-            }
+    for (const char *at = text; (at = strstr(at, ".so")) != NULL;) {
+        const char *before = memrchr(text, '\n', (size_t)(at - text));
+        const char *path = without_usr(before != NULL ? before + 1 : text);
+        at += strcspn(at, "\n");
+        size_t length = (size_t)(at - path);
+        for (size_t i = 0; i < l->n; i++) {
+            if (strncmp(l->paths[i], path, length) != 0 || l->paths[i][length] != '\0') continue;
+            l->owned[i] = some = true;
         }
-        line += n + (line[n] == '\n');
     }
     return some;
 }
 
-/* "libc6:amd64.list" is of libc6. */
-static ib_status scan_list(ib_packages *p, const char *file, libraries *l, ib_error *err) {
+/* "libc6:amd64.list" is of libc6. text: for the list of files, used again and again. */
+static ib_status scan_list(ib_packages *p, const char *file, libraries *l, ib_buf *text, ib_error *err) {
     char name[256];
-    ib_buf text = {0};
     char *path = ib__path_join(INFO, file);
     if (path == NULL) return ib__fail_memory(err);
-    bool read = ib__file_read(&text, path, 0, NULL) == IB_OK;
+    text->length = 0;
+    bool read = ib__file_read(text, path, 0, NULL) == IB_OK;
     snprintf(name, sizeof name, "%.*s", (int)strcspn(file, ":"), file);
     char *end = strstr(name, ".list");
     if (end != NULL) *end = '\0';
-    bool good = !read || !owns_some(text.data, l) || add_package(p, name, false);
-    ib__buf_free(&text);
+    bool good = !read || !owns_some(text->data, l) || add_package(p, name, false);
     free(path);
     return good ? IB_OK : ib__fail_memory(err);
 }
@@ -89,19 +86,32 @@ static bool all_owned(const libraries *l) {
     return true;
 }
 
-/* Packages called lib... first: they own nearly all of them. */
+/* Is names[i] the list of a package with a file of shared libraries beside it? Names are sorted. */
+static bool has_shlibs(char *const *names, size_t n, size_t i) {
+    size_t stem = strlen(names[i]) - strlen("list");
+    for (size_t k = i + 1; k < n && strncmp(names[k], names[i], stem) == 0; k++)
+        if (strcmp(names[k] + stem, "shlibs") == 0) return true;
+    return false;
+}
+
+/* Where libraries are found: packages called lib... own nearly all, then come others that say that they have
+ * some, and all the rest at last. */
+static int turn_of(char *const *names, size_t n, size_t i) {
+    size_t length = strlen(names[i]);
+    if (length <= 5 || strcmp(names[i] + length - 5, ".list") != 0) return -1;
+    if (strncmp(names[i], "lib", 3) == 0) return 0;
+    return has_shlibs(names, n, i) ? 1 : 2;
+}
+
 static ib_status find_owners(ib_packages *p, libraries *l, ib_error *err) {
     char **names;
     size_t n;
+    ib_buf text = {0};
     ib_status status = ib__folder_names(&names, &n, INFO, err);
-    for (int pass = 0; pass < 2 && status == IB_OK && !(pass > 0 && all_owned(l)); pass++) {
-        for (size_t i = 0; status == IB_OK && i < n; i++) {
-            size_t length = strlen(names[i]);
-            bool list = length > 5 && strcmp(names[i] + length - 5, ".list") == 0;
-            if (list && (strncmp(names[i], "lib", 3) == 0) == (pass == 0))
-                status = scan_list(p, names[i], l, err);
-        }
-    }
+    for (int turn = 0; turn < 3 && status == IB_OK && !(turn > 0 && all_owned(l)); turn++)
+        for (size_t i = 0; status == IB_OK && i < n; i++)
+            if (turn_of(names, n, i) == turn) status = scan_list(p, names[i], l, &text, err);
+    ib__buf_free(&text);
     ib__names_free(names, n);
     return status;
 }
