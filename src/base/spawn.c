@@ -78,15 +78,31 @@ static void collect(ib_buf *out, size_t limit, int from, double until) {
     }
 }
 
-int ib__spawn_output(ib_buf *out, size_t limit, const char *const *words, double seconds) {
+ib_spawned ib__spawn_begin(const char *const *words, double seconds) {
+    ib_spawned s = {.child = -1, .output = -1, .until = seconds > 0 ? now() + seconds : 0};
     int ends[2];
     pid_t child;
-    double until = seconds > 0 ? now() + seconds : 0;
-    if (pipe2(ends, O_CLOEXEC) != 0) return -1;
-    bool started = start(&child, words, NULL, ends[1]);
+    if (pipe2(ends, O_CLOEXEC) != 0) return s;
+    if (start(&child, words, NULL, ends[1])) {
+        s.child = child;
+        s.output = ends[0];
+    } else {
+        close(ends[0]);
+    }
     close(ends[1]);
-    if (started) collect(out, limit, ends[0], until);
-    close(ends[0]);
+    return s;
+}
+
+int ib__spawn_end(const ib_spawned *s, ib_buf *out, size_t limit) {
+    if (s->child >= 0) {
+        collect(out, limit, s->output, s->until);
+        close(s->output);
+    }
     ib__buf_text(out, "");
-    return started ? finish(child, until > 0 ? until : 0) : -1;
+    return s->child >= 0 ? finish((pid_t)s->child, s->until) : -1;
+}
+
+int ib__spawn_output(ib_buf *out, size_t limit, const char *const *words, double seconds) {
+    ib_spawned s = ib__spawn_begin(words, seconds);
+    return ib__spawn_end(&s, out, limit);
 }

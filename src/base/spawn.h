@@ -17,4 +17,15 @@ int ib__spawn_run(const char *const *words, const char *log, double seconds);
 /* The same with standard output appended to *out (errors go nowhere); more than limit bytes are cut off. */
 int ib__spawn_output(ib_buf *out, size_t limit, const char *const *words, double seconds);
 
+/* A program that runs beside this one. */
+typedef struct ib_spawned {
+    long child; /* -1: it could not be run */
+    int output;
+    double until;
+} ib_spawned;
+
+/* ib__spawn_output in two halves: what is begun must be ended, which waits. */
+ib_spawned ib__spawn_begin(const char *const *words, double seconds);
+int ib__spawn_end(const ib_spawned *spawned, ib_buf *out, size_t limit);
+
 #endif

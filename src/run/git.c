@@ -4,12 +4,10 @@
  */
 #include "run/git.h"
 
-#include "base/spawn.h"
-
 #define SECONDS 10.0
 #define PATCH_MAX ((size_t)4 << 20)
 
-bool ib__git_diff(ib_buf *out, const char *folder) {
+ib_spawned ib__git_diff_begin(const char *folder) {
     const char *words[] = {"git",
                            "--no-optional-locks",
                            "-c",
@@ -25,5 +23,14 @@ bool ib__git_diff(ib_buf *out, const char *folder) {
                            "HEAD",
                            "--",
                            NULL};
-    return ib__spawn_output(out, PATCH_MAX, words, SECONDS) == 0;
+    return ib__spawn_begin(words, SECONDS);
+}
+
+bool ib__git_diff_end(const ib_spawned *git, ib_buf *out) {
+    return ib__spawn_end(git, out, PATCH_MAX) == 0;
+}
+
+bool ib__git_diff(ib_buf *out, const char *folder) {
+    ib_spawned git = ib__git_diff_begin(folder);
+    return ib__git_diff_end(&git, out);
 }

@@ -122,6 +122,11 @@ static ib_status find_packages(const ib_packages **out, ib_error *err) {
     return status;
 }
 
+ib_status ib__lock_prepare(ib_error *err) {
+    const ib_packages *packages;
+    return find_packages(&packages, err);
+}
+
 ib_status ib__lock_write(const char *folder, const char *when, ib_error *err) {
     const ib_packages *packages = NULL;
     ib_buf lock = {0}, docker = {0};

@@ -14,6 +14,8 @@ ib_status ib__lock_text(ib_buf *out, const ib_packages *packages, const char *wh
  * beside it.
  */
 ib_status ib__lock_dockerfile(ib_buf *out, const ib_packages *packages, const char *when, ib_error *err);
+/* Finds the packages for ib__lock_write, which finds them itself otherwise. */
+ib_status ib__lock_prepare(ib_error *err);
 /* Writes both into the folder. */
 ib_status ib__lock_write(const char *folder, const char *when, ib_error *err);
 

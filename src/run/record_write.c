@@ -244,16 +244,28 @@ static ib_status write_all(const char *run, const ib_task *task, const ib_trace 
     return status;
 }
 
+/* What the record holds and what git says. git looks at the work tree while this process looks for packages:
+ * nothing is written meanwhile, for the run may lie in that tree. */
+static ib_status gather(ib_value **record, ib_buf *patch, const ib_task *task, const ib_trace *trace,
+                        const ib_runtime *runtime, const ib_session *session, ib_error *err) {
+    char commit[65];
+    const char *folder = task->experiment->folder;
+    bool known = ib__env_commit(commit, folder);
+    ib_spawned git = known ? ib__git_diff_begin(folder) : (ib_spawned){.child = -1};
+    *record = record_value(task, trace, runtime, session);
+    ib_status status = ib__lock_prepare(err);
+    known = ib__git_diff_end(&git, patch) && known;
+    bool good = *record != NULL && put_git(*record, known, patch);
+    return status != IB_OK || good ? status : ib__fail_memory(err);
+}
+
 /* A run is there when its record is: the record comes last, and a failure takes the other files away. */
 ib_status ib__record_write(const char *run, const ib_task *task, const ib_trace *trace,
                            const ib_runtime *runtime, const ib_session *session, ib_error *err) {
     ib_buf patch = {0};
-    char commit[65];
-    bool known =
-        ib__env_commit(commit, task->experiment->folder) && ib__git_diff(&patch, task->experiment->folder);
-    ib_value *record = record_value(task, trace, runtime, session);
-    bool good = record != NULL && put_git(record, known, &patch);
-    ib_status status = good ? write_all(run, task, trace, record, &patch, err) : ib__fail_memory(err);
+    ib_value *record = NULL;
+    ib_status status = gather(&record, &patch, task, trace, runtime, session, err);
+    if (status == IB_OK) status = write_all(run, task, trace, record, &patch, err);
     for (size_t i = 0; status != IB_OK && i < sizeof files / sizeof *files; i++) {
         char *path = ib__path_join(run, files[i]);
         if (path != NULL) ib__file_remove(path, NULL);

@@ -177,6 +177,21 @@ JSON
 cp "$work/digits.csv" "$work/copy.csv"
 good "the same experiment as JSON, its data under another name" train "$work/good.json" -o "$work/run3" --quiet
 [ "$(cat "$work/out")" = "$result" ] || fail "JSON: $(cat "$work/out")"
+# In a work tree of git a run holds the changes of tracked files.
+if command -v git >/dev/null; then
+    tree=$work/tree
+    mkdir "$tree" && cp "$work/good.yaml" "$work/digits.csv" "$tree"
+    git -C "$tree" init -q && git -C "$tree" add . &&
+        git -C "$tree" -c user.name=a -c user.email=a@b commit -qm a || fail "no work tree"
+    good "a clean work tree" train "$tree/good.yaml" -o "$tree/run" --quiet
+    grep -q '"git_dirty": false' "$tree/run/record.json" || fail "a clean work tree is dirty"
+    [ -e "$tree/run/git.diff" ] && fail "a patch of no changes"
+    echo '# changed' >>"$tree/good.yaml"
+    good "a changed work tree" train "$tree/good.yaml" -o "$tree/run2" --quiet
+    grep -q '^+# changed$' "$tree/run2/git.diff" || fail "no patch"
+    grep -q "\"git_diff_sha256\": \"$(sha256sum <"$tree/run2/git.diff" | cut -c 1-64)\"" "$tree/run2/record.json" ||
+        fail "the patch is not the recorded one"
+fi
 good "verify" verify "$work/run" --vary threads,isa,resume
 holds "levels" '^verified: run threads isa resume$'
 good "verify for machines" verify "$work/run" --json
@@ -250,6 +265,15 @@ fi
 good "environment" env --check "$work/run"
 good "lock" env --lock
 holds "lock" '^isobit-lock 1$'
+# The packages in use are those that dpkg names for the command's libraries.
+if command -v dpkg >/dev/null; then
+    owners=$(ldd "$isobit" | awk '$3 ~ /^\// { print $3 }' | xargs realpath | sed 'p; s,^/usr,,' |
+        xargs dpkg -S 2>/dev/null | sed 's/[:,].*//' | sort -u)
+    [ -n "$owners" ] || fail "dpkg knows no library"
+    for package in $owners; do
+        holds "package $package" "^package $package "
+    done
+fi
 sed -i 's/"compiler": "/&old /' "$work/run/record.json"
 "$isobit" env --check "$work/run" >"$work/out" 2>"$work/err"
 [ $? -eq 1 ] || fail "another compiler: $(cat "$work/out" "$work/err")"
