@@ -11,7 +11,8 @@
 #include "base/mem.h"
 #include "base/pool.h"
 
-#define BLOCK_BYTES ((size_t)1 << 20)
+/* Of the memory of each worker. It stays in its cache. */
+#define BLOCK_BYTES ((size_t)1 << 18)
 
 typedef struct blocks {
     const ib_source_part *part;
@@ -76,16 +77,27 @@ static inline void tally_add(tally *t, double x) {
     }
 }
 
+/* SIDE numbers are compared side by side, so that compilers take vectors. */
+enum { SIDE = 64 };
+
 #define TALLY_INTEGERS(type)                                                                                 \
     do {                                                                                                     \
         const type *values = data;                                                                           \
-        type low = values[0], high = values[0];                                                              \
-        for (size_t i = 1; i < n; i++) {                                                                     \
-            low = values[i] < low ? values[i] : low;                                                         \
-            high = values[i] > high ? values[i] : high;                                                      \
+        type low[SIDE], high[SIDE];                                                                          \
+        for (size_t k = 0; k < SIDE; k++)                                                                    \
+            low[k] = high[k] = values[0];                                                                    \
+        for (; n >= SIDE; n -= SIDE, values += SIDE) {                                                       \
+            for (size_t k = 0; k < SIDE; k++) {                                                              \
+                low[k] = values[k] < low[k] ? values[k] : low[k];                                            \
+                high[k] = values[k] > high[k] ? values[k] : high[k];                                         \
+            }                                                                                                \
         }                                                                                                    \
-        tally_add(t, (double)low);                                                                           \
-        tally_add(t, (double)high);                                                                          \
+        for (size_t k = 0; k < SIDE; k++) {                                                                  \
+            tally_add(t, (double)low[k]);                                                                    \
+            tally_add(t, (double)high[k]);                                                                   \
+        }                                                                                                    \
+        for (size_t k = 0; k < n; k++)                                                                       \
+            tally_add(t, (double)values[k]);                                                                 \
     } while (0)
 
 static void tally_values(tally *t, ib_dtype dtype, const void *data, size_t n) {

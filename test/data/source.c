@@ -195,6 +195,41 @@ static void test_audit(void **state) {
     }
 }
 
+/* An integer of any type at data, after the bits of `value`. */
+static double put_integer(void *data, ib_dtype dtype, size_t i, uint64_t value) {
+    size_t size = ib__dtype_size(dtype);
+    memcpy((char *)data + i * size, &value, size); /* the low bytes: little-endian */
+    return ib__tensor_at(&(ib_tensor){dtype, {0}, data}, i);
+}
+
+/* Ranges of integers of all types, of as many as are compared side by side, a few more and a few less. */
+static void test_ranges(void **state) {
+    (void)state;
+    static const size_t counts[] = {1, 2, 63, 64, 65, 127, 128, 129, 1000};
+    static uint64_t data[1000];
+    uint64_t random = 1;
+    for (int type = IB_U8; type <= IB_I64; type++) {
+        for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+            double low = HUGE_VAL, high = -HUGE_VAL;
+            for (size_t i = 0; i < counts[c]; i++) {
+                random = random * 6364136223846793005u + 1442695040888963407u;
+                double value = put_integer(data, (ib_dtype)type, i, random >> 7 ^ random << 41);
+                low = value < low ? value : low;
+                high = value > high ? value : high;
+            }
+            const char *name = "x";
+            ib_tensor all = {(ib_dtype)type, {2, {1, (int64_t)counts[c]}}, data};
+            ib_source_part part = {.count = 1};
+            ib_field_audit *audit = NULL;
+            assert_int_equal(ib__elements_borrow(&part.elements, &all, &name, 1, NULL), IB_OK);
+            assert_int_equal(ib__source_audit(&audit, &part, 1, NULL), IB_OK);
+            assert_true(audit[0].low == low && audit[0].high == high && audit[0].whole);
+            ib__elements_free(part.elements);
+            free(audit);
+        }
+    }
+}
+
 static void test_refused(void **state) {
     (void)state;
     refuse("{npz: d.npz, x: x, Y: y}", "exp.yaml:1:23 data.train.Y", "did you mean 'y'?");
@@ -245,8 +280,9 @@ static void test_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_npz),    cmocka_unit_test(test_csv),   cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_digest), cmocka_unit_test(test_audit), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_npz),     cmocka_unit_test(test_csv),   cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_digest),  cmocka_unit_test(test_audit), cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }
