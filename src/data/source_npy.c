@@ -5,8 +5,8 @@
  *   {npz: FILE, x: NAME, y: NAME}       arrays of an archive
  *   {npy: {x: FILE, y: FILE}}           a file an array
  *
- * An array that does not fit into memory is read where it lies, or, if it is compressed, from a temporary
- * file; one in Fortran's order is put in order in memory.
+ * An array that fits into memory is put there as it is unpacked; one that does not is read where it lies, or,
+ * if it is compressed, from a temporary file. One in Fortran's order is put in order in memory.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,14 +66,20 @@ static ib_status add_piece(void *context, const void *bytes, size_t n, ib_error 
     return m->head.length >= IB_NPY_HEADER_MAX ? take_head(m, err) : IB_OK;
 }
 
-/* A member too large for memory. It is read once in any case, so that its CRC is checked. *fortran: it cannot
- * stay outside. */
-static ib_status stay_outside(ib_array *a, ib_zip *zip, size_t index, const char *path, const char *name,
-                              size_t memory, bool *fortran, ib_error *err) {
+/* What is read where it lies, or as it comes out of an archive. Fortran's order is put in order first, and in
+ * memory so is the other byte order. */
+static bool is_plain(const ib_npy_layout *l, bool fits) {
+    return !l->fortran && !(fits && l->swap);
+}
+
+/* The member is read once in any case, so that its CRC is checked. What does not fit into memory stays in the
+ * archive if it is stored there, and else goes to a temporary file. *plain: false: not taken. */
+static ib_status take_member(ib_array *a, ib_zip *zip, size_t index, const char *path, const char *name,
+                             size_t memory, bool *plain, ib_error *err) {
     uint64_t offset = 0;
-    bool stored;
+    bool fits = ib__zip_size(zip, index) <= memory, stored = false;
     member_sink m = {.name = name, .memory = memory};
-    ib_status status = ib__zip_locate(zip, index, &stored, &offset, err);
+    ib_status status = fits ? IB_OK : ib__zip_locate(zip, index, &stored, &offset, err);
     m.keep = !stored;
     if (status == IB_OK) status = ib__zip_each(zip, index, add_piece, &m, err);
     if (status == IB_OK && !m.known) status = take_head(&m, err);
@@ -81,10 +87,10 @@ static ib_status stay_outside(ib_array *a, ib_zip *zip, size_t index, const char
     uint64_t length = ib__zip_size(zip, index) - m.layout.header;
     if (status == IB_OK) status = check_length(&m.layout, length, name, err);
     *a = from_layout(&m.layout);
-    *fortran = m.layout.fortran;
+    *plain = is_plain(&m.layout, fits);
     if (status == IB_OK && stored)
         status = ib__blob_of_file(&m.blob, path, offset + m.layout.header, length, memory, err);
-    if (status == IB_OK && !*fortran)
+    if (status == IB_OK && *plain)
         a->blob = m.blob;
     else
         ib__blob_free(m.blob);
@@ -96,14 +102,13 @@ static ib_status open_member(ib_array *a, ib_zip *zip, const char *path, const i
     ib_buf member = {0}, name = {0};
     ib_tensor t = {0};
     size_t index;
+    bool plain = false;
     ib__buf_printf(&member, "%s.npy", pick->source);
     ib__buf_printf(&name, "%s, %s", path, pick->source);
     ib_status status = member.failed || name.failed ? ib__fail_memory(err) : IB_OK;
-    bool inside =
-        status == IB_OK && (!ib__zip_find(zip, member.data, &index) || ib__zip_size(zip, index) <= memory);
-    if (status == IB_OK && !inside)
-        status = stay_outside(a, zip, index, path, name.data, memory, &inside, err);
-    if (status == IB_OK && inside) {
+    if (status == IB_OK && ib__zip_find(zip, member.data, &index))
+        status = take_member(a, zip, index, path, name.data, memory, &plain, err);
+    if (status == IB_OK && !plain) {
         status = ib__npz_array(&t, zip, path, pick->source, err);
         if (status == IB_OK) status = from_tensor(a, &t, name.data, err);
     }
@@ -149,15 +154,15 @@ static ib_status open_file(ib_array *a, const char *path, size_t memory, ib_dige
     ib_npy_layout layout;
     ib_status status = read_head(&layout, &length, path, err);
     if (status != IB_OK) return status;
-    if (length <= memory || layout.fortran) {
-        ib_tensor t = {0};
-        status = ib__npy_read(&t, path, err);
-        if (status == IB_OK) status = from_tensor(a, &t, path, err);
-    } else {
+    if (is_plain(&layout, length <= memory)) {
         *a = from_layout(&layout);
         status = check_length(&layout, length - layout.header, path, err);
         if (status == IB_OK)
             status = ib__blob_of_file(&a->blob, path, layout.header, length - layout.header, memory, err);
+    } else {
+        ib_tensor t = {0};
+        status = ib__npy_read(&t, path, err);
+        if (status == IB_OK) status = from_tensor(a, &t, path, err);
     }
     return status == IB_OK ? ib__sha256_file(digest, path, err) : status;
 }

@@ -22,6 +22,7 @@
 
 #define ROWS 300
 #define MNIST "examples/mnist/mnist5k.npz"
+#define GOLDEN "test/golden/data/arrays.npz"
 
 static char folder[64];
 
@@ -137,6 +138,49 @@ static void test_compressed(void **unused) {
     }
 }
 
+/* Every kind of array that a source takes in as it lies in the archive is what the reader of whole arrays
+ * gives: types, the other byte order, booleans. */
+static void test_as_read(void **unused) {
+    (void)unused;
+    static const char *const names[] = {"f4", "f8", "f4be", "u1", "i2be", "i8", "bool"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        ib_tensor want;
+        assert_int_equal(ib__npz_read(&want, GOLDEN, names[i], NULL), IB_OK);
+        size_t bytes = (size_t)ib__shape_elements(&want.shape) * ib__dtype_size(want.dtype);
+        for (size_t memory = 0; memory <= 100000; memory += 50000) {
+            ib_source_part part;
+            char yaml[200];
+            (void)snprintf(yaml, sizeof yaml, "{npz: " GOLDEN ", x: %s}", names[i]);
+            must_open(&part, yaml, NULL, memory);
+            void *found = calloc(1, bytes);
+            assert_non_null(found);
+            assert_int_equal(part.elements->fields[0].dtype, want.dtype);
+            assert_int_equal(ib__elements_read(part.elements, 0, (size_t)part.count, &found, NULL), IB_OK);
+            assert_memory_equal(found, want.data, bytes);
+            free(found);
+            ib__elements_free(part.elements);
+        }
+        ib__tensor_free(&want);
+    }
+}
+
+static void test_fortran(void **unused) {
+    (void)unused;
+    static const char file[] =
+        "\x93NUMPY\1\0\x3b\0{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3)}  \n"
+        "\1\4\2\5\3\6";
+    write_file("fortran.npy", file, sizeof file - 1);
+    for (size_t memory = 0; memory <= 100000; memory += 100000) {
+        ib_source_part part;
+        unsigned char found[6];
+        void *out = found;
+        must_open(&part, "{npy: {x: fortran.npy}}", folder, memory);
+        assert_int_equal(ib__elements_read(part.elements, 0, 2, &out, NULL), IB_OK);
+        assert_memory_equal(found, "\1\2\3\4\5\6", 6);
+        ib__elements_free(part.elements);
+    }
+}
+
 static void refuse(const char *yaml, size_t memory, const char *where, const char *part) {
     ib_source_part out = {0};
     ib_error err = {0};
@@ -222,10 +266,9 @@ static void test_changed(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_elements),
-        cmocka_unit_test(test_compressed),
-        cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_changed),
+        cmocka_unit_test(test_same_elements), cmocka_unit_test(test_compressed),
+        cmocka_unit_test(test_as_read),       cmocka_unit_test(test_fortran),
+        cmocka_unit_test(test_damaged),       cmocka_unit_test(test_changed),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }
