@@ -89,6 +89,34 @@ static void test_write_and_read(void **state) {
     assert_false(ib__file_exists(in_folder("f")));
 }
 
+/* Files around the sizes of blocks, behind what a buffer holds; and one whose size the system gives as 0. */
+static void test_sizes(void **state) {
+    (void)state;
+    static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 131071, 131072, 200000};
+    char *bytes = malloc(200000);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < 200000; i++)
+        bytes[i] = (char)(i % 251);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        ib_buf buf = {0};
+        ib_error err = {0};
+        assert_int_equal(ib__file_write(in_folder("f"), bytes, sizes[i], &err), IB_OK);
+        for (size_t k = 1; k <= 2; k++) {
+            assert_int_equal(ib__file_read(&buf, in_folder("f"), 0, &err), IB_OK);
+            assert_int_equal(buf.length, k * sizes[i]);
+            assert_memory_equal(buf.data + (k - 1) * sizes[i], bytes, sizes[i]);
+            assert_int_equal(buf.data[buf.length], 0);
+        }
+        ib__buf_free(&buf);
+    }
+    unlink(in_folder("f"));
+    free(bytes);
+    ib_buf buf = {0};
+    assert_int_equal(ib__file_read(&buf, "/proc/self/status", 0, NULL), IB_OK);
+    assert_non_null(strstr(buf.data, "VmSize"));
+    ib__buf_free(&buf);
+}
+
 static void test_refused(void **state) {
     (void)state;
     ib_buf buf = {0};
@@ -157,10 +185,31 @@ static void test_sha256(void **state) {
         ib__digest_parse(&other, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad0"), 0);
 }
 
+/* The file that a thread hashes has the digest of its bytes; what is not wanted is given up. */
+static void test_hashing(void **state) {
+    (void)state;
+    ib_digest digest, want;
+    ib_error err = {0};
+    char *bytes = calloc(1, 200000);
+    assert_non_null(bytes);
+    assert_int_equal(ib__file_write(in_folder("f"), bytes, 200000, NULL), IB_OK);
+    want = ib__sha256(bytes, 200000);
+    free(bytes);
+    assert_int_equal(ib__sha256_file_end(&digest, ib__sha256_file_begin(in_folder("f")), &err), IB_OK);
+    assert_memory_equal(&digest, &want, sizeof want);
+    assert_int_equal(ib__sha256_file_end(NULL, ib__sha256_file_begin(in_folder("f")), NULL), IB_OK);
+    unlink(in_folder("f"));
+    assert_int_equal(ib__sha256_file_end(&digest, ib__sha256_file_begin(in_folder("f")), &err), IB_IO);
+    assert_non_null(strstr(err.text, "No such file"));
+    assert_string_equal(err.where, in_folder("f"));
+    assert_memory_equal(&digest, &want, sizeof want);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_buf),     cmocka_unit_test(test_write_and_read), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_folders), cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_folders), cmocka_unit_test(test_sha256),         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_hashing),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
