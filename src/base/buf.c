@@ -26,9 +26,9 @@ locale_t ib__c_locale(void) {
     return c_locale;
 }
 
-static bool reserve(ib_buf *buf, size_t more) {
+bool ib__buf_reserve(ib_buf *buf, size_t n) {
     if (buf->failed) return false;
-    if (more >= SIZE_MAX - buf->length || !ib__grow(&buf->data, &buf->capacity, buf->length + more + 1, 1)) {
+    if (n >= SIZE_MAX - buf->length || !ib__grow(&buf->data, &buf->capacity, buf->length + n + 1, 1)) {
         buf->failed = true;
         return false;
     }
@@ -36,7 +36,7 @@ static bool reserve(ib_buf *buf, size_t more) {
 }
 
 bool ib__buf_add(ib_buf *buf, const void *bytes, size_t n) {
-    if (!reserve(buf, n)) return false;
+    if (!ib__buf_reserve(buf, n)) return false;
     if (n > 0) memcpy(buf->data + buf->length, bytes, n);
     buf->length += n;
     buf->data[buf->length] = '\0';
@@ -55,7 +55,7 @@ bool ib__buf_printf(ib_buf *buf, const char *format, ...) {
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
     if (n < 0) buf->failed = true;
-    bool good = n >= 0 && reserve(buf, (size_t)n);
+    bool good = n >= 0 && ib__buf_reserve(buf, (size_t)n);
     if (good) {
         va_start(args, format);
         vsnprintf(buf->data + buf->length, (size_t)n + 1, format, args);

@@ -20,6 +20,8 @@ bool ib__buf_add(ib_buf *buf, const void *bytes, size_t n);
 bool ib__buf_text(ib_buf *buf, const char *text);
 /* Numbers are written with a point, whatever the locale. */
 bool ib__buf_printf(ib_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Room for n bytes more and a NUL. */
+bool ib__buf_reserve(ib_buf *buf, size_t n);
 void ib__buf_free(ib_buf *buf); /* the buffer may be used again */
 
 /* The locale "C", made once; 0: no memory. */

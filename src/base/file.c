@@ -14,23 +14,27 @@
 #include <unistd.h>
 
 #define DEFAULT_LIMIT ((size_t)1 << 30)
+#define BLOCK ((size_t)1 << 16)
 
 static ib_status too_large(const char *path, size_t limit, ib_error *err) {
     return ib__fail(err, IB_BAD_INPUT, path, "expected at most %zu bytes, found more", limit);
 }
 
-/* Reads until the end, whatever fstat said about the size: it may grow, and files in /proc say 0. */
-static ib_status read_all(ib_buf *buf, int file, const char *path, size_t limit, ib_error *err) {
+/* Reads until the end, whatever fstat said about the size: it may grow, and files in /proc say 0. There is
+ * room for one byte more than that size, so that the end is seen without more memory. */
+static ib_status read_all(ib_buf *buf, int file, size_t size, const char *path, size_t limit, ib_error *err) {
     size_t total = 0;
     for (;;) {
-        char block[65536];
-        ssize_t n = read(file, block, sizeof block);
+        if (!ib__buf_reserve(buf, total <= size && size > 0 ? size - total + 1 : BLOCK))
+            return ib__fail_memory(err);
+        buf->data[buf->length] = '\0';
+        ssize_t n = read(file, buf->data + buf->length, buf->capacity - buf->length - 1);
         if (n == 0) return IB_OK;
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return ib__fail(err, IB_IO, path, "cannot be read: %s", strerror(errno));
+        buf->length += (size_t)n;
         total += (size_t)n;
         if (total > limit) return too_large(path, limit, err);
-        if (!ib__buf_add(buf, block, (size_t)n)) return ib__fail_memory(err);
     }
 }
 
@@ -48,10 +52,8 @@ ib_status ib__file_read(ib_buf *buf, const char *path, size_t limit, ib_error *e
         status = ib__fail(err, IB_IO, path, "expected a file, found a folder, device or pipe");
     else if (st.st_size > 0 && (uintmax_t)st.st_size > limit)
         status = too_large(path, limit, err);
-    else if (!ib__buf_text(buf, ""))
-        status = ib__fail_memory(err);
     else
-        status = read_all(buf, file, path, limit, err);
+        status = read_all(buf, file, (size_t)st.st_size, path, limit, err);
     close(file);
     return status;
 }
