@@ -22,22 +22,37 @@ ib_stream ib__stream(uint64_t seed, const char *path, const char *purpose) {
     return s;
 }
 
-uint32_t ib__stream_word(const ib_stream *s, uint64_t i, uint32_t step, uint32_t epoch) {
-    uint64_t block = i / 4;
-    uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), step, epoch}, words[4];
+/* Words 4 block to 4 block + 3. */
+static void block_of(uint32_t words[4], const ib_stream *s, uint64_t block, uint32_t step, uint32_t epoch) {
+    uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), step, epoch};
     ib__philox(counter, s->key, words);
+}
+
+uint32_t ib__stream_word(const ib_stream *s, uint64_t i, uint32_t step, uint32_t epoch) {
+    uint32_t words[4];
+    block_of(words, s, i / 4, step, epoch);
     return words[i % 4];
 }
 
+/* Words 2 i and 2 i + 1, which are of one block. */
+static void word_pair(uint32_t out[2], const ib_stream *s, uint64_t i, uint32_t step, uint32_t epoch) {
+    uint32_t words[4];
+    block_of(words, s, i / 2, step, epoch);
+    out[0] = words[i % 2 * 2];
+    out[1] = words[i % 2 * 2 + 1];
+}
+
 double ib__stream_uniform(const ib_stream *s, uint64_t i, uint32_t step, uint32_t epoch) {
-    uint64_t high = ib__stream_word(s, 2 * i, step, epoch) >> 5;
-    uint64_t low = ib__stream_word(s, 2 * i + 1, step, epoch) >> 6;
+    uint32_t pair[2];
+    word_pair(pair, s, i, step, epoch);
+    uint64_t high = pair[0] >> 5, low = pair[1] >> 6;
     return (double)(high << 26 | low) * 0x1p-53;
 }
 
 double ib__stream_normal(const ib_stream *s, uint64_t i, uint32_t step, uint32_t epoch) {
-    uint64_t high = ib__stream_word(s, 2 * i, step, epoch) >> 6;
-    uint64_t low = ib__stream_word(s, 2 * i + 1, step, epoch) >> 6;
+    uint32_t pair[2];
+    word_pair(pair, s, i, step, epoch);
+    uint64_t high = pair[0] >> 6, low = pair[1] >> 6;
     return ib__double_normal_quantile(((double)(high << 26 | low) + 0.5) * 0x1p-52);
 }
 

@@ -61,6 +61,12 @@ static void test_bits_stay(void **state) {
     assert_true(bits(ib__stream_uniform(&s, 5, 0, 0)) == 0x3fe9827d88a51331u);
     assert_true(bits(ib__stream_normal(&s, 5, 0, 0)) == 0x3fea9c5cba613283u);
     assert_true(bits(ib__double_pow(0.999, 12345.0)) == 0x3ed22391fb945683u);
+    for (uint64_t i = 0; i < 9; i++) {
+        uint64_t high = ib__stream_word(&s, 2 * i, 3, 4), low = ib__stream_word(&s, 2 * i + 1, 3, 4);
+        assert_true(ib__stream_uniform(&s, i, 3, 4) == (double)(high >> 5 << 26 | low >> 6) * 0x1p-53);
+        double middle = ((double)(high >> 6 << 26 | low >> 6) + 0.5) * 0x1p-52;
+        assert_true(ib__stream_normal(&s, i, 3, 4) == ib__double_normal_quantile(middle));
+    }
 }
 
 static void test_names_matter(void **state) {
