@@ -94,13 +94,13 @@ static bool has_shlibs(char *const *names, size_t n, size_t i) {
     return false;
 }
 
-/* Where libraries are found: packages called lib... own nearly all, then come others that say that they have
- * some, and all the rest at last. */
+/* Packages that say that they have libraries own nearly all, then come others called lib..., and all the rest
+ * at last. -1: no list of files. */
 static int turn_of(char *const *names, size_t n, size_t i) {
     size_t length = strlen(names[i]);
     if (length <= 5 || strcmp(names[i] + length - 5, ".list") != 0) return -1;
-    if (strncmp(names[i], "lib", 3) == 0) return 0;
-    return has_shlibs(names, n, i) ? 1 : 2;
+    if (has_shlibs(names, n, i)) return 0;
+    return strncmp(names[i], "lib", 3) == 0 ? 1 : 2;
 }
 
 static ib_status find_owners(ib_packages *p, libraries *l, ib_error *err) {
