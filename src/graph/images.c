@@ -60,10 +60,10 @@ static bool find_pair(const ib_plan *plan, int reader, pair *out) {
     if (gradient ? !backward_pool(m) : m->kind != IB_STEP_CONVOLUTION) return false;
     const ib_conv_args *c = gradient ? &s->u.convolution : &m->u.convolution;
     const ib_buffer *b = &plan->buffers[read], *made = &plan->buffers[m->out];
-    size_t images = c->n, image = images ? b->words / images : 0;
+    size_t images = c->n, image = b->words / (images ? images : 1);
     size_t kernel = c->kd * c->kh * c->kw * (c->ci / c->groups) * c->co;
     if (b->data || b->last != reader || b->uses != 2 || (m->out != read && made->uses != 1)) return false;
-    if (b->words < LEAST_WORDS || image > IMAGE_WORDS || kernel > KERNEL_WORDS) return false;
+    if (b->words < LEAST_WORDS || image == 0 || image > IMAGE_WORDS || kernel > KERNEL_WORDS) return false;
     if (!whole_samples(plan, m, images) || !whole_samples(plan, s, images)) return false;
     size_t threads = ib__pool_threads(plan->pool), block = gradient ? 1 : BLOCK_WORDS / image + 1;
     size_t share = threads == 1 ? images : images / PARTS / threads; /* of a part, if it is to be a block */
