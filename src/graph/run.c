@@ -506,6 +506,29 @@ static void tell(const ib_plan *plan, const ib_step *step, size_t *index) {
     }
 }
 
+/* What a step reads a few images at a time is no array: made one for the watcher, before the step runs. */
+static void tell_images(ib_plan *plan, const ib_step *step, size_t *index) {
+    running maker = running_of(plan, (size_t)step->maker);
+    const ib_program *p = maker.step->epilogue >= 0 ? &plan->programs[maker.step->epilogue] : NULL;
+    ib_node made = p && p->n_outputs ? p->outputs[0].node : maker.step->node;
+    bool pool = step->kind == IB_STEP_POOL;
+    size_t images = pool ? step->u.pool.args.n : step->u.convolution.n,
+           all = ib__node_elements(plan->g, made);
+    float *y = ib__alloc(all + 1, sizeof *y);
+    for (size_t i = 0; y && i < images; i += step->block) {
+        size_t end = images - i < step->block ? images : i + step->block, words = all / images;
+        if (pool)
+            convolve_images(&maker, i, end, scratch_of(plan, 0) + plan->program_scratch, 0);
+        else
+            pool_image(&maker, i, 0);
+        memcpy(y + i * words, image_at(plan, step->in[pool ? 0 : 1], i, words, 0),
+               (end - i) * words * sizeof *y);
+    }
+    const ib_node_data *n = &plan->g->nodes[made];
+    if (y) plan->watch(plan->watch_context, (*index)++, ib__op_name(n), n->place, n->backward, &n->shape, y);
+    ib__free(y);
+}
+
 static double seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -556,6 +579,7 @@ void ib__plan_run(ib_plan *plan, const ib_stream_at *at) {
     for (size_t i = 0; i < plan->n_steps; i++) {
         if (plan->steps[i].inner) continue;
         running r = running_of(plan, i);
+        if (plan->watch && r.step->maker >= 0) tell_images(plan, r.step, &index);
         double begun = plan->times ? seconds() : 0.0;
         if (r.step->parts == 1)
             run_part(&r, 0, 0);

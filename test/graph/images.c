@@ -86,8 +86,20 @@ static void fill(float *x, size_t n, uint64_t seed, bool nans) {
 
 typedef struct result {
     float values[MOST_PIXELS * CO + KERNEL + CO];
+    float between[2][MOST_SAMPLES * 12 * 12 *
+                     CO]; /* what the pool reads, and its gradient, as watchers see it */
+    bool told[2];
     size_t joined, words;
 } result;
+
+static void watch(void *context, size_t index, const char *op, const char *place, bool backward,
+                  const ib_shape *shape, const void *words) {
+    (void)index, (void)place;
+    result *out = context;
+    if (shape->rank != 4 || shape->dims[1] != 12 || (!backward && strcmp(op, "maximum") != 0)) return;
+    out->told[backward] = true;
+    memcpy(out->between[backward], words, (size_t)shape->dims[0] * 12 * 12 * CO * sizeof(float));
+}
 
 static void run(result *out, size_t samples, shape_of_pool p, bool plain, ib_isa isa, size_t threads) {
     model m;
@@ -105,12 +117,14 @@ static void run(result *out, size_t samples, shape_of_pool p, bool plain, ib_isa
     fill(ib__plan_input(plan, m.r), samples * 12 * 12 * CO, 5, false);
     fill(ib__plan_input(plan, m.dy), pixels * CO, 4, false);
     memset(ib__plan_input(plan, m.zero), 0, sizeof(float));
-    ib__plan_run(plan, NULL);
-    ib__plan_run(plan, NULL);
     memset(out, 0, sizeof *out);
+    ib__plan_run(plan, NULL);
+    ib__plan_watch(plan, watch, out);
+    ib__plan_run(plan, NULL);
     memcpy(out->values, ib__plan_value(plan, m.dk), KERNEL * sizeof(float));
     memcpy(out->values + KERNEL, ib__plan_value(plan, m.db), CO * sizeof(float));
     memcpy(out->values + KERNEL + CO, ib__plan_value(plan, m.y), pixels * CO * sizeof(float));
+    assert_true(out->told[0] && out->told[1]);
     for (size_t i = 0; i < plan->n_steps; i++)
         out->joined += plan->steps[i].inner;
     out->words = plan->arena_words;
@@ -119,11 +133,10 @@ static void run(result *out, size_t samples, shape_of_pool p, bool plain, ib_isa
     ib__graph_free(m.g);
 }
 
-static void same_bits(const result *got, const result *want, const char *what) {
-    for (size_t i = 0; i < sizeof want->values / sizeof *want->values; i++)
-        if (memcmp(&got->values[i], &want->values[i], sizeof(float)) != 0)
-            fail_msg("%s: number %zu is %.9g instead of %.9g", what, i, (double)got->values[i],
-                     (double)want->values[i]);
+static void same_bits(const float *got, const float *want, size_t n, const char *what) {
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(&got[i], &want[i], sizeof *want) != 0)
+            fail_msg("%s: number %zu is %.9g instead of %.9g", what, i, (double)got[i], (double)want[i]);
 }
 
 /* Both pairs are joined where the threads get images enough. With two threads and more kernel gradients are
@@ -142,7 +155,10 @@ static void test_image_by_image(void **unused) {
                     (void)snprintf(what, sizeof what, "pool %zu, %zu samples, isa %d, %zu threads", i,
                                    samples, isa, threads);
                     run(&got, samples, pools[i], false, (ib_isa)isa, threads);
-                    same_bits(&got, &want, what);
+                    same_bits(got.values, want.values, sizeof want.values / sizeof *want.values, what);
+                    for (int b = 0; b < 2; b++)
+                        same_bits(got.between[b], want.between[b],
+                                  sizeof want.between[b] / sizeof *want.between[b], what);
                     assert_int_equal(got.joined, (pools[i].max ? 1 : 0) + (threads < 5 ? 1 : 0));
                     if (got.joined == 2) assert_true(got.words + samples * 12 * 12 * CO < want.words);
                     compared++;
