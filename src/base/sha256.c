@@ -8,9 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -66,8 +63,8 @@ ib_digest ib__sha256(const void *bytes, size_t n) {
     return digest;
 }
 
-/* O_NONBLOCK, so that a pipe at this path is refused instead of waited for. unwanted: ends early. */
-static ib_status hash_file(ib_digest *out, const char *path, const atomic_bool *unwanted, ib_error *err) {
+/* O_NONBLOCK, so that a pipe at this path is refused instead of waited for. */
+ib_status ib__sha256_file(ib_digest *out, const char *path, ib_error *err) {
     ib_status status = IB_OK;
     ib_sha256 *state = ib__sha256_new();
     if (state == NULL) return ib__fail_memory(err);
@@ -77,7 +74,7 @@ static ib_status hash_file(ib_digest *out, const char *path, const atomic_bool *
         status = ib__fail(err, IB_IO, path, "cannot be opened: %s", strerror(errno));
     else if (!S_ISREG(st.st_mode))
         status = ib__fail(err, IB_IO, path, "expected a file, found a folder, device or pipe");
-    while (status == IB_OK && !atomic_load(unwanted)) {
+    while (status == IB_OK) {
         char block[65536];
         ssize_t n = read(file, block, sizeof block);
         if (n < 0 && errno == EINTR) continue;
@@ -89,54 +86,6 @@ static ib_status hash_file(ib_digest *out, const char *path, const atomic_bool *
     if (status == IB_OK && state->failed) status = ib__fail(err, IB_INTERNAL, path, "libcrypto failed");
     ib_digest digest = ib__sha256_end(state);
     if (status == IB_OK) *out = digest;
-    return status;
-}
-
-ib_status ib__sha256_file(ib_digest *out, const char *path, ib_error *err) {
-    static const atomic_bool unwanted;
-    return hash_file(out, path, &unwanted, err);
-}
-
-struct ib_hashing {
-    pthread_t thread;
-    bool started;
-    atomic_bool unwanted;
-    const char *path;
-    ib_digest digest;
-    ib_status status;
-    ib_error error;
-};
-
-static void *hash(void *context) {
-    ib_hashing *h = context;
-    h->status = hash_file(&h->digest, h->path, &h->unwanted, &h->error);
-    return NULL;
-}
-
-/* Signals stay with the program's own threads. Where no thread can be had, the end does the work. */
-ib_hashing *ib__sha256_file_begin(const char *path) {
-    sigset_t all, before;
-    ib_hashing *h = ib__alloc(1, sizeof *h);
-    if (h == NULL) return NULL;
-    h->path = path;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    h->started = pthread_create(&h->thread, NULL, hash, h) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return h;
-}
-
-ib_status ib__sha256_file_end(ib_digest *out, ib_hashing *h, ib_error *err) {
-    if (h == NULL) return ib__fail_memory(err);
-    atomic_store(&h->unwanted, out == NULL);
-    if (h->started)
-        pthread_join(h->thread, NULL);
-    else
-        hash(h);
-    ib_status status = h->status;
-    if (out != NULL && status == IB_OK) *out = h->digest;
-    if (status != IB_OK && err != NULL) *err = h->error;
-    ib__free(h);
     return status;
 }
 

@@ -19,13 +19,6 @@ void ib__sha256_text(ib_sha256 *state, const char *text); /* with its NUL */
 ib_digest ib__sha256_end(ib_sha256 *state);               /* releases state */
 ib_digest ib__sha256(const void *bytes, size_t n);
 ib_status ib__sha256_file(ib_digest *out, const char *path, ib_error *err);
-
-/* ib__sha256_file in two halves, between which a thread hashes. What is begun must be ended; out NULL: the
- * digest is not wanted any more. path stays where it is until then. */
-typedef struct ib_hashing ib_hashing;
-ib_hashing *ib__sha256_file_begin(const char *path); /* NULL: no memory, which the end tells */
-ib_status ib__sha256_file_end(ib_digest *out, ib_hashing *h, ib_error *err);
-
 void ib__digest_hex(char out[65], const ib_digest *digest);
 int ib__digest_parse(ib_digest *out, const char *hex); /* 1: good, 0: not 64 hex digits */
 

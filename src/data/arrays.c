@@ -60,14 +60,10 @@ void ib__arrays_free(ib_array *arrays, size_t n) {
 static ib_status open_hashed(ib_elements **out, const ib_entry *q, const char *key, const char *path,
                              const ib_picks *picks, ib_picks_open *open) {
     ib_digest digest;
-    ib_hashing *hashing = ib__sha256_file_begin(path);
     ib_array *arrays = calloc(picks->n, sizeof *arrays);
     ib_status status = arrays == NULL ? ib__fail_memory(q->err) : open(arrays, q, path, picks);
     if (status == IB_OK) status = ib__arrays_to_elements(out, q, arrays, picks, path);
-    if (status == IB_OK)
-        status = ib__sha256_file_end(&digest, hashing, q->err);
-    else
-        (void)ib__sha256_file_end(NULL, hashing, NULL);
+    if (status == IB_OK) status = ib__sha256_file(&digest, path, q->err);
     if (status == IB_OK && !ib__elements_add_file(*out, key, path, &digest)) status = ib__fail_memory(q->err);
     ib__arrays_free(arrays, picks->n);
     return status;

@@ -185,31 +185,10 @@ static void test_sha256(void **state) {
         ib__digest_parse(&other, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad0"), 0);
 }
 
-/* The file that a thread hashes has the digest of its bytes; what is not wanted is given up. */
-static void test_hashing(void **state) {
-    (void)state;
-    ib_digest digest, want;
-    ib_error err = {0};
-    char *bytes = calloc(1, 200000);
-    assert_non_null(bytes);
-    assert_int_equal(ib__file_write(in_folder("f"), bytes, 200000, NULL), IB_OK);
-    want = ib__sha256(bytes, 200000);
-    free(bytes);
-    assert_int_equal(ib__sha256_file_end(&digest, ib__sha256_file_begin(in_folder("f")), &err), IB_OK);
-    assert_memory_equal(&digest, &want, sizeof want);
-    assert_int_equal(ib__sha256_file_end(NULL, ib__sha256_file_begin(in_folder("f")), NULL), IB_OK);
-    unlink(in_folder("f"));
-    assert_int_equal(ib__sha256_file_end(&digest, ib__sha256_file_begin(in_folder("f")), &err), IB_IO);
-    assert_non_null(strstr(err.text, "No such file"));
-    assert_string_equal(err.where, in_folder("f"));
-    assert_memory_equal(&digest, &want, sizeof want);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_buf),     cmocka_unit_test(test_write_and_read), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_folders), cmocka_unit_test(test_sha256),         cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_hashing),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

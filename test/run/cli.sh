@@ -271,7 +271,7 @@ if command -v dpkg >/dev/null; then
         xargs dpkg -S 2>/dev/null | sed 's/[:,].*//' | sort -u)
     [ -n "$owners" ] || fail "dpkg knows no library"
     for package in $owners; do
-        holds "package $package" "^package $package "
+        holds "package $package" "^package ${package//+/\\+} "
     done
 fi
 sed -i 's/"compiler": "/&old /' "$work/run/record.json"
