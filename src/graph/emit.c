@@ -67,12 +67,6 @@ size_t ib__step_parts(const ib_plan *plan, size_t work, size_t pieces, size_t pe
     return parts < pieces ? parts : pieces;
 }
 
-int ib__epilogue_of(const ib_plan *plan, ib_node node) {
-    for (size_t k = 0; k < plan->fusion.n_groups; k++)
-        if (plan->fusion.groups[k].after == node) return (int)k;
-    return -1;
-}
-
 /* ---- Lanes ---- */
 
 size_t ib__lane_groups(const ib_plan *plan, size_t read, size_t made) {

@@ -23,8 +23,6 @@ ib_step *ib__step_new(ib_plan *plan, ib_step_kind kind, ib_node node);
 bool ib__step_buffers(ib_plan *plan, ib_step *step, int in0, int in1, int n_in, int out);
 /* Parts for `work` operations that can be cut in `pieces`. */
 size_t ib__step_parts(const ib_plan *plan, size_t work, size_t pieces, size_t per_thread);
-/* The program that is the node's epilogue (there is one at most), -1: none. */
-int ib__epilogue_of(const ib_plan *plan, ib_node node);
 
 /* In how many groups of lanes, one a part, a sum over the batch of `read` numbers that gives `made` is made,
  * so that a thread reads only its own samples (what one has read and another writes next goes slowly between

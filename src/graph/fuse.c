@@ -310,11 +310,15 @@ static void attach_epilogues(ib_fusion *f, const ib_graph *g) {
     }
 }
 
+int ib__epilogue_of(const ib_fusion *f, ib_node node) {
+    for (size_t k = 0; k < f->n_groups; k++)
+        if (f->groups[k].after == node) return (int)k;
+    return -1;
+}
+
 /* A heavy op's sum in passing needs an epilogue, if only for itself. */
 static bool need_epilogue(ib_fusion *f, const ib_graph *g, ib_node a) {
-    for (size_t i = 0; i < f->n_groups; i++)
-        if (f->groups[i].after == a) return true;
-    return group_new(f, f->nodes[a].stage, ib__node_elements(g, a), a) != NULL;
+    return ib__epilogue_of(f, a) >= 0 || group_new(f, f->nodes[a].stage, ib__node_elements(g, a), a) != NULL;
 }
 
 /* Sums over the batch whose operands are made sample by sample are computed in passing; those of products,

@@ -21,18 +21,13 @@ typedef struct pair {
     size_t images, block;
 } pair;
 
-static bool backward_pool(const ib_step *s) {
-    return s->kind == IB_STEP_POOL &&
-           (s->u.pool.op == IB_OP_max_pool_grad || s->u.pool.op == IB_OP_avg_pool_grad);
-}
-
 /* The buffer that the step could read image by image, -1: none. A kernel gradient must go through the images
  * once: in groups of lanes, or in one part. */
 static int read_by_images(const ib_step *s) {
     bool gradient = s->kind == IB_STEP_CONVOLUTION_GRAD_LANES ||
                     (s->kind == IB_STEP_CONVOLUTION_GRAD_KERNEL && s->parts == 1);
     if (gradient) return s->in[1];
-    return s->kind == IB_STEP_POOL && !backward_pool(s) ? s->in[0] : -1;
+    return s->kind == IB_STEP_POOL && !ib__pool_backward(s) ? s->in[0] : -1;
 }
 
 /* Does the step make the buffer, itself or by its epilogue, and no other array? */
@@ -57,7 +52,7 @@ static bool find_pair(const ib_plan *plan, int reader, pair *out) {
     const ib_step *m = &plan->steps[maker];
     bool gradient = s->kind != IB_STEP_POOL;
     if (m->maker >= 0 || m->inner || !makes(plan, m, read)) return false;
-    if (gradient ? !backward_pool(m) : m->kind != IB_STEP_CONVOLUTION) return false;
+    if (gradient ? !ib__pool_backward(m) : m->kind != IB_STEP_CONVOLUTION) return false;
     const ib_conv_args *c = gradient ? &s->u.convolution : &m->u.convolution;
     const ib_buffer *b = &plan->buffers[read], *made = &plan->buffers[m->out];
     size_t images = c->n, image = b->words / (images ? images : 1);

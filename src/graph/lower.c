@@ -140,7 +140,7 @@ static bool lower_dot(ib_plan *plan, ib_node node) {
     }
     size_t result = a.rows * b.cols;
     size_t groups = args->lanes > 1 ? ib__lane_groups(plan, (args->m + args->n) * args->k, result) : 0;
-    if (groups && a.batch == 1 && ib__epilogue_of(plan, node) < 0) {
+    if (groups && a.batch == 1 && ib__epilogue_of(&plan->fusion, node) < 0) {
         args->lanes /= groups;
         args->samples /= groups;
         args->k /= groups;
@@ -498,7 +498,7 @@ static bool emit_stage(ib_plan *plan, int stage) {
     for (size_t i = 0; i < g->n_nodes; i++) {
         if (!f->nodes[i].live || f->nodes[i].class != IB_CLASS_HEAVY || f->nodes[i].stage != stage) continue;
         if (!lower_heavy(plan, (ib_node)i)) return false;
-        int epilogue = ib__epilogue_of(plan, (ib_node)i);
+        int epilogue = ib__epilogue_of(&plan->fusion, (ib_node)i);
         if (epilogue < 0) continue;
         ib_step *step = &plan->steps[plan->n_steps - 1];
         ib_program *program = &plan->programs[epilogue];

@@ -51,6 +51,8 @@ typedef struct ib_fusion {
 
 ib_status ib__fuse(ib_fusion *out, const ib_graph *g, ib_error *err);
 void ib__fusion_free(ib_fusion *fusion);
+/* The group that is the node's epilogue (there is one at most), -1: none. */
+int ib__epilogue_of(const ib_fusion *fusion, ib_node node);
 /* The array that a node is read from: past aliases and virtual nodes; IB_NO_NODE: a constant. */
 ib_node ib__array_base(const ib_graph *g, ib_node a);
 /* May a sum be computed by the program that makes its operand? Then the operand is [samples, count, inner].
@@ -276,6 +278,12 @@ struct ib_plan {
 /* The memory of a node that is an array. */
 static inline float *ib__plan_array(const ib_plan *plan, ib_node a) {
     return plan->buffers[plan->buffer_of[ib__alias_base(plan->g, a)]].data;
+}
+
+/* Is it the gradient of a pool? */
+static inline bool ib__pool_backward(const ib_step *step) {
+    return step->kind == IB_STEP_POOL &&
+           (step->u.pool.op == IB_OP_max_pool_grad || step->u.pool.op == IB_OP_avg_pool_grad);
 }
 
 /* Where a worker has its part of a local buffer, words from its begin; worker's parts begin with a line. */

@@ -131,10 +131,16 @@ static ib_status add_operand(builder *b, ib_node operand, int *out, ib_error *er
     return add_load(b, operand, out, err);
 }
 
-static ib_status add_instruction(builder *b, ib_node a, ib_error *err) {
-    const ib_node_data *n = &b->g->nodes[a];
+/* A copy of nothing yet, behind the code there is; n_code counts it later. */
+static ib_instruction *next_instruction(const builder *b) {
     ib_instruction *at = &b->p->code[b->p->n_code];
     *at = (ib_instruction){.op = IB_MAP_copy, .d = -1, .a = -1, .b = -1, .c = -1};
+    return at;
+}
+
+static ib_status add_instruction(builder *b, ib_node a, ib_error *err) {
+    const ib_node_data *n = &b->g->nodes[a];
+    ib_instruction *at = next_instruction(b);
     ib_status status = IB_OK;
     if (n->op == IB_OP_uniform) {
         at->draw = true;
@@ -223,8 +229,7 @@ static ib_status operand_of(builder *b, ib_node sum, int *of, ib_error *err) {
     ib_node base = ib__alias_base(b->g, b->g->nodes[sum].in[0]);
     *of = b->index_of[base];
     if (*of >= 0 || base != b->group->after) return IB_OK;
-    ib_instruction *at = &b->p->code[b->p->n_code];
-    *at = (ib_instruction){.op = IB_MAP_copy, .d = -1, .a = -1, .b = -1, .c = -1};
+    ib_instruction *at = next_instruction(b);
     *of = b->index_of[base] = b->p->n_code++;
     return add_load(b, base, &at->a, err);
 }

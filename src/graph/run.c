@@ -201,7 +201,7 @@ static void pool_image(const running *r, size_t image, size_t worker) {
     const ib_kernels *k = r->plan->kernels;
     ib_pool_args args = step->u.pool.args;
     ib_op op = step->u.pool.op;
-    bool backward = op == IB_OP_max_pool_grad || op == IB_OP_avg_pool_grad;
+    bool backward = ib__pool_backward(step);
     size_t larger = args.d * args.h * args.w * args.c, smaller = args.od * args.oh * args.ow * args.c;
     const float *from = image_at(r->plan, step->in[0], image, backward ? smaller : larger, worker);
     size_t made = backward ? larger : smaller;
@@ -244,17 +244,20 @@ typedef struct making {
     size_t words; /* of an image */
 } making;
 
-static making making_of(const running *r, size_t first) {
-    const ib_step *step = r->step;
-    const ib_conv_args *args = &step->u.convolution;
-    return (making){running_of(r->plan, (size_t)step->maker), first, step->in[1],
-                    args->od * args->oh * args->ow * args->co};
-}
-
 static const float *image_made(void *context, size_t image, size_t worker) {
     making *m = context;
     pool_image(&m->maker, m->first + image, worker);
     return image_at(m->maker.plan, m->buffer, m->first + image, m->words, worker);
+}
+
+/* A kernel gradient whose dy another step makes asks for it image by image. */
+static void ask_for_images(ib_conv_args *args, making *m, const running *r, size_t first) {
+    const ib_step *step = r->step;
+    if (step->maker < 0) return;
+    *m = (making){running_of(r->plan, (size_t)step->maker), first, step->in[1],
+                  args->od * args->oh * args->ow * args->co};
+    args->dy = image_made;
+    args->context = m;
 }
 
 static void run_convolution(running *r, size_t part, void *scratch, size_t worker) {
@@ -269,11 +272,7 @@ static void run_convolution(running *r, size_t part, void *scratch, size_t worke
         args.context = r;
     }
     making m;
-    if (step->maker >= 0) {
-        m = making_of(r, 0);
-        args.dy = image_made;
-        args.context = &m;
-    }
+    ask_for_images(&args, &m, r, 0);
     ib_k_conv_fn *run = step->kind == IB_STEP_CONVOLUTION              ? k->conv
                         : step->kind == IB_STEP_CONVOLUTION_GRAD_INPUT ? k->conv_grad_input
                                                                        : k->conv_grad_kernel;
@@ -291,11 +290,7 @@ static void run_grad_lanes(const running *r, size_t group, void *scratch, size_t
     args.n = end - first;
     args.lanes /= step->parts;
     making m;
-    if (step->maker >= 0) {
-        m = making_of(r, first);
-        args.dy = image_made;
-        args.context = &m;
-    }
+    ask_for_images(&args, &m, r, first);
     r->plan->kernels->conv_grad_kernel(&args, 0, 1, scratch, worker);
 }
 
