@@ -43,6 +43,7 @@ static ib_node plus_zero(ib_graph *g, ib_node x) {
     const ib_node_data *n = &g->nodes[x];
     if (n->op == IB_OP_map && n->map == IB_MAP_add) {
         const ib_node_data *second = &g->nodes[ib__alias_base(g, n->in[1])];
+        if (second->op == IB_OP_broadcast_in_dim) second = &g->nodes[ib__alias_base(g, second->in[0])];
         if (second->op == IB_OP_constant && second->u.value == 0.0f && !signbit(second->u.value)) return x;
     }
     return ib__op_add(g, x, ib__op_constant(g, 0.0f));

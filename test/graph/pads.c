@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "graph/graph.h"
+#include "graph/internal.h"
 
 enum { ROWS = 5, ALONG = 10, MOST = 5, WORDS = ROWS * ALONG * 3 };
 
@@ -98,7 +98,27 @@ static void test_slices(void **state) {
     }
 }
 
+/* Zero is added once to each of the parts side by side, not once for each of the others. */
+static void test_one_zero(void **state) {
+    (void)state;
+    ib_graph *g;
+    ib_node y[4], dy[4], dx;
+    ib_shape shape = {2, {ROWS, 8}}, part = {2, {ROWS, 2}};
+    assert_int_equal(ib__graph_new(&g, ROWS, 0, NULL), IB_OK);
+    ib_node x = ib__op_input(g, "x", IB_TYPE_F32, &shape, true);
+    for (int64_t k = 0; k < 4; k++) {
+        y[k] = ib__op_slice(g, x, (int64_t[]){0, 2 * k}, (int64_t[]){ROWS, 2 * k + 2});
+        dy[k] = ib__op_input(g, "dy", IB_TYPE_F32, &part, true);
+    }
+    ib__graph_gradients(g, y, dy, 4, &x, 1, &dx);
+    size_t adds = 0;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        adds += g->nodes[i].op == IB_OP_map && g->nodes[i].map == IB_MAP_add;
+    assert_int_equal(adds, 4);
+    ib__graph_free(g);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_slices)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_slices), cmocka_unit_test(test_one_zero)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
