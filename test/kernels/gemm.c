@@ -265,6 +265,21 @@ static void test_few_columns(void **state) {
     check_shape(70, 9, 3300, 2, 2, 1, false);
 }
 
+/* One row, whose tiles are wide, in chains of several units and in lanes that fit one unit and that do not.
+ */
+static void test_one_row(void **state) {
+    (void)state;
+    static const size_t ns[] = {2, 15, 17, 47, 63, 64, 65, 100, 127, 128, 129, 300, 512, 1030};
+    unsigned layout = 0;
+    for (size_t i = 0; i < sizeof ns / sizeof *ns; i++, layout++) {
+        for (size_t k = 1; k < 6000; k = 7 * k + 2)
+            check_shape(1, ns[i], k, 1, k, layout, i % 3 == 0);
+        for (size_t lanes = 2; lanes < 50; lanes += 6)
+            check_shape(1, ns[i], 50 * lanes, lanes, 50, layout, i % 4 == 0);
+        check_shape(1, ns[i], 3300, 2, 2, layout + 1, false);
+    }
+}
+
 static void test_something_was_compared(void **state) {
     (void)state;
     assert_true(compared > 1000000);
@@ -305,6 +320,7 @@ int main(void) {
         cmocka_unit_test(test_large),
         cmocka_unit_test(test_lanes),
         cmocka_unit_test(test_few_columns),
+        cmocka_unit_test(test_one_row),
         cmocka_unit_test(test_signed_zero),
         cmocka_unit_test(test_something_was_compared),
     };

@@ -42,12 +42,14 @@ typedef struct ib__gemm_tile {
     size_t a_step, b_step;
     float *c, *stack;
     size_t c_row, slot_size;
+    size_t tail; /* of a wide tile: columns of its last vector */
 } ib__gemm_tile;
 
 typedef void ib__gemm_tile_fn(const ib__gemm_tile *t);
 
 enum { IB__GEMM_COLUMNS, IB__GEMM_ROWS }; /* how a tile reads a */
 enum { IB__GEMM_MAX_ROWS = 14 };
+enum { IB__GEMM_WIDE = 8 }; /* vectors of the widest tile of one row */
 
 typedef struct ib__gemm_tiles {
     size_t rows;      /* the tallest tile; all heights from 1 exist */
@@ -61,6 +63,7 @@ typedef struct ib__gemm_tiles {
     ib__gemm_tile_fn *tile[2][2][IB__GEMM_MAX_ROWS]; /* [COLUMNS or ROWS][vectors - 1][rows - 1] */
     ib__gemm_tile_fn
         *pairs[2][2][IB__GEMM_MAX_ROWS / 2]; /* the same for units of whole lanes, two and more */
+    ib__gemm_tile_fn *wide[IB__GEMM_WIDE];   /* of one row that lies along: [vectors - 1] */
 
     /* y[p*y_step + i] = x[p*x_step + i], i < count <= y_step, p < k. Writes whole vectors: anything up
      * to the next multiple of width, into y of p + 1 (written later) or behind the end. */

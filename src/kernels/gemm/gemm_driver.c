@@ -22,7 +22,7 @@ enum {
 };
 
 typedef enum packing_b {
-    IN_PLACE, /* only panels at the edge are packed */
+    IN_PLACE, /* only a panel that ends within a vector is packed */
     BY_PANEL, /* each panel just before use */
     AT_ONCE,  /* all panels of a unit: for several blocks below each other, or to read long rows along */
 } packing_b;
@@ -41,6 +41,7 @@ typedef struct plan {
     bool pairs;     /* ... and takes two lanes at a time */
     bool lane_ends; /* a unit ends where a lane ends */
     size_t rows;    /* of the tallest tile */
+    size_t panel;   /* columns of the widest tile */
 } plan;
 
 /* Tiles first .. last - 1 of all the tiles below each other, columns col0 .. col1 - 1. */
@@ -141,7 +142,7 @@ static void cut(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t part,
  * level 1 cache. b must be packed when it does not lie in rows. */
 static void choose_packing(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t rows, size_t cols,
                            plan *p) {
-    size_t tall = ceil_div(rows, p->rows), wide = ceil_div(cols, 2 * tiles->width);
+    size_t tall = ceil_div(rows, p->rows), wide = ceil_div(cols, p->panel);
     size_t floats_a = rows * g->k, floats_b = cols * g->k;
     bool rows_collide = tiles->rows > 8 && g->a_row % 1024 == 0;
     if (a_by_rows(g))
@@ -169,7 +170,7 @@ static plan make_plan(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t
     plan p;
     size_t rows, cols;
     cut(tiles, g, part, parts, &p, &rows, &cols);
-    size_t lanes = lanes_of(g), panel = 2 * tiles->width;
+    size_t lanes = lanes_of(g), panel = (g->m == 1 ? IB__GEMM_WIDE : 2) * tiles->width;
     size_t unit_k = lanes > MANY_LANES ? smaller(tiles->unit_k, UNIT_MANY_LANES) : tiles->unit_k;
     size_t lane_k = ceil_div(g->k, lanes);
     p.lane_ends = lanes > 1 && lane_k > unit_k / 2;
@@ -178,8 +179,9 @@ static plan make_plan(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t
     p.unit_k = larger(1, ceil_div(chain, units));
     p.slots = slots_for(lanes);
     p.one_stack = units == 1 && !p.lane_ends && lanes <= IB__GEMM_MOST_SEGMENTS;
-    p.pairs = p.one_stack && lanes > 1 && tiles->pair_rows;
+    p.pairs = p.one_stack && lanes > 1 && tiles->pair_rows && g->m > 1;
     p.rows = p.pairs ? tiles->pair_rows : tiles->rows;
+    p.panel = panel;
 
     bool waiting = p.slots && !p.one_stack;
     size_t most = waiting ? BLOCK_STACK : g->done ? BLOCK_DONE : SIZE_MAX;
@@ -196,7 +198,7 @@ static size_t tile_floats(const ib__gemm_tiles *tiles) {
     return tiles->rows * 2 * tiles->width;
 }
 static size_t slot_floats(const ib__gemm_tiles *tiles, const plan *p) {
-    size_t wide = ceil_div(p->block_cols, 2 * tiles->width);
+    size_t wide = ceil_div(p->block_cols, p->panel);
     return p->one_stack ? tile_floats(tiles) : p->group_tiles * wide * tile_floats(tiles);
 }
 
@@ -204,8 +206,8 @@ static size_t slot_floats(const ib__gemm_tiles *tiles, const plan *p) {
 static size_t floats_a(const ib__gemm_tiles *tiles, const plan *p) {
     return p->pack_a ? p->block_tiles * (tiles->rows * p->unit_k + tiles->width) : 0;
 }
-static size_t floats_b(const ib__gemm_tiles *tiles, const plan *p) {
-    return (p->pack_b == AT_ONCE ? p->block_cols : 2 * tiles->width) * p->unit_k;
+static size_t floats_b(const plan *p) {
+    return (p->pack_b == AT_ONCE ? p->block_cols : p->panel) * p->unit_k;
 }
 
 static size_t tile_row(const job *j, size_t tile) {
@@ -241,7 +243,7 @@ static size_t panel_row(const job *j, size_t width) {
 /* Packs the panels of columns col0 .. col1 - 1, the same way. */
 static void pack_b(const job *j, const ib__gemm_unit *u, size_t col0, size_t col1) {
     const ib_gemm_args *g = j->g;
-    size_t panel = 2 * j->tiles->width, chunk = g->b_col == 1 ? CHUNK : larger(1, u->k);
+    size_t panel = j->p.panel, chunk = g->b_col == 1 ? CHUNK : larger(1, u->k);
     for (size_t p = 0; p < u->k; p += chunk)
         for (size_t col = col0; col < col1; col += panel) {
             size_t width = smaller(panel, col1 - col), row = panel_row(j, width);
@@ -282,20 +284,24 @@ static void run_tile(const job *j, ib__gemm_tile *t, size_t row, size_t height, 
     bool buffered = j->turned || width % j->tiles->width != 0;
     float *c = g->c + (j->turned ? col * g->c_row + row : row * g->c_row + col);
     t->c = buffered ? j->edge : c;
+    t->tail = width - (vectors - 1) * j->tiles->width;
     t->c_row = buffered ? 2 * j->tiles->width : g->c_row;
     if (buffered && u->segments[0].last_lane && u->segments[0].go_on) fill_buffer(j, c, height, width);
     int mode = j->p.pack_a || !a_by_rows(g) ? IB__GEMM_COLUMNS : IB__GEMM_ROWS;
-    (j->p.pairs ? j->tiles->pairs[mode][vectors - 1] : j->tiles->tile[mode][vectors - 1])[height - 1](t);
+    if (j->g->m == 1)
+        j->tiles->wide[vectors - 1](t);
+    else
+        (j->p.pairs ? j->tiles->pairs[mode][vectors - 1] : j->tiles->tile[mode][vectors - 1])[height - 1](t);
     if (buffered && u->segments[u->count - 1].last_lane) empty_buffer(j, c, height, width);
 }
 
 /* One unit of the tiles of a panel, columns col .. col + width - 1 of the block. */
 static void run_panel(const job *j, const ib__gemm_unit *u, const block *at, size_t col, size_t width) {
     const ib_gemm_args *g = j->g;
-    size_t panel = 2 * j->tiles->width;
+    size_t panel = j->p.panel;
     ib__gemm_tile t = {.unit = u, .slot_size = j->slot_size, .stack = j->slots};
     if (!j->p.one_stack) t.stack += (col - at->col0) / panel * (at->last - at->first) * tile_floats(j->tiles);
-    if (j->p.pack_b == IN_PLACE && width == panel) {
+    if (j->p.pack_b == IN_PLACE && (g->m == 1 || width % j->tiles->width == 0)) {
         t.b = g->b + u->k0 * g->b_row + col;
         t.b_step = g->b_row;
     } else {
@@ -310,7 +316,7 @@ static void run_panel(const job *j, const ib__gemm_unit *u, const block *at, siz
             t.a_step = height;
         } else {
             t.a = g->a + row * g->a_row + u->k0 * g->a_col;
-            t.a_step = a_by_rows(g) ? g->a_row : g->a_col;
+            t.a_step = g->m > 1 && a_by_rows(g) ? g->a_row : g->a_col;
         }
         run_tile(j, &t, row, height, col, width);
         if (!j->p.one_stack) t.stack += tile_floats(j->tiles);
@@ -330,8 +336,8 @@ static void run_group(const job *j, const block *group) {
             at.first = group->first + tall * n / blocks;
             at.last = group->first + tall * (n + 1) / blocks;
             if (j->p.pack_a) pack_a(j, &u, &at);
-            for (size_t col = at.col0; col < at.col1; col += 2 * j->tiles->width)
-                run_panel(j, &u, &at, col, smaller(2 * j->tiles->width, at.col1 - col));
+            for (size_t col = at.col0; col < at.col1; col += j->p.panel)
+                run_panel(j, &u, &at, col, smaller(j->p.panel, at.col1 - col));
             if (g->done && walk.lane == lanes_of(g))
                 g->done(g->context, tile_row(j, at.first), tile_row(j, at.last), at.col0, at.col1, j->worker);
         }
@@ -347,7 +353,7 @@ static void run_part(const ib__gemm_tiles *tiles, const ib_gemm_args *g, bool tu
     j.tiles_down = ceil_div(p->row1 - p->row0, p->rows);
     j.slot_size = slot_floats(tiles, p);
     j.b = scratch;
-    j.edge = j.b + floats_b(tiles, p);
+    j.edge = j.b + floats_b(p);
     j.slots = j.edge + tile_floats(tiles);
     j.a = j.slots + p->slots * j.slot_size;
 
@@ -393,7 +399,7 @@ size_t ib__gemm_scratch(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size
     for (int with_done = 0; with_done < 2; with_done++) {
         turned.done = with_done ? done_turned : NULL;
         plan p = make_plan(tiles, &turned, 0, parts);
-        floats = larger(floats, floats_b(tiles, &p) + tile_floats(tiles) + p.slots * slot_floats(tiles, &p) +
+        floats = larger(floats, floats_b(&p) + tile_floats(tiles) + p.slots * slot_floats(tiles, &p) +
                                     floats_a(tiles, &p));
     }
     return floats * sizeof(float);

@@ -199,6 +199,54 @@ INLINE void pair_tile(const ib__gemm_tile *t, const int height, const bool two, 
 EACH_PAIR_HEIGHT(PAIRS_OF_HEIGHT)
 #endif
 
+/* In steps. Of rows that lie 2 KiB apart 16 would fill their sets of the level 1 cache. */
+enum { WIDE_AHEAD = 4 };
+
+/* The segments of a unit for one row and many vectors: two would be two chains, whose steps wait for each
+ * other. The last vector reads `tail` columns. */
+INLINE void wide_tile(const ib__gemm_tile *t, const int vectors) {
+    VEC acc[IB__GEMM_WIDE];
+    const float *a = t->a, *b = t->b;
+    const size_t a_step = t->a_step, b_step = t->b_step, slot_size = t->slot_size, tail = t->tail;
+    const ib__gemm_segment *segment = t->unit->segments, *last = segment + t->unit->count - 1;
+    for (;; segment++) {
+        const float *in = segment->last_lane ? t->c : t->stack + segment->slot * slot_size;
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            acc[v] = segment->go_on ? LOAD(in + v * WIDTH) : ZERO();
+        for (size_t p = segment->k; p; p--) {
+            const VEC x = BROADCAST(a);
+            UNROLL
+            for (int v = 0; v < vectors; v++) {
+                __builtin_prefetch(b + WIDE_AHEAD * b_step + v * WIDTH);
+                const float *y = b + v * WIDTH;
+                acc[v] = FMA(x, v + 1 < vectors ? LOAD(y) : LOAD_FIRST(y, tail), acc[v]);
+            }
+            a += a_step;
+            b += b_step;
+        }
+        const float *level = t->stack + segment->slot * slot_size;
+        for (size_t l = segment->levels; l; l--) {
+            level -= slot_size;
+            UNROLL
+            for (int v = 0; v < vectors; v++)
+                acc[v] = ADD(LOAD(level + v * WIDTH), acc[v]);
+        }
+        float *out = segment->last_lane ? t->c : t->stack + segment->to * slot_size;
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            STORE(out + v * WIDTH, acc[v]);
+        if (segment == last) break;
+    }
+}
+
+#define EACH_WIDTH(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#define WIDE(vectors)                                                                                        \
+    static void wide_##vectors(const ib__gemm_tile *t) {                                                     \
+        wide_tile(t, vectors);                                                                               \
+    }
+EACH_WIDTH(WIDE)
+
 static void pack_copy(const float *x, size_t x_step, size_t count, size_t k, float *y, size_t y_step) {
     for (size_t p = 0; p < k; p++, x += x_step, y += y_step) {
         size_t i = 0;
@@ -233,6 +281,7 @@ static void pack_transpose(const float *x, size_t x_step, size_t count, size_t k
     }
 }
 
+#define WIDE_NAME(vectors) wide_##vectors,
 #define COLUMNS_X1(height) columns_##height##x1,
 #define COLUMNS_X2(height) columns_##height##x2,
 #define ROWS_X1(height) rows_##height##x1,
@@ -257,6 +306,7 @@ static const ib__gemm_tiles tiles = {
     .pairs = {{{EACH_PAIR_HEIGHT(PAIR_COLUMNS_X1)}, {EACH_PAIR_HEIGHT(PAIR_COLUMNS_X2)}},
               {{EACH_PAIR_HEIGHT(PAIR_ROWS_X1)}, {EACH_PAIR_HEIGHT(PAIR_ROWS_X2)}}},
 #endif
+    .wide = {EACH_WIDTH(WIDE_NAME)},
     .pack_copy = pack_copy,
     .pack_transpose = pack_transpose,
 };

@@ -133,7 +133,8 @@ double ib__best_seconds(void (*run)(void *context), void *context, size_t thread
     for (int n = 0; n < 3 || ib__seconds() < end; n++) {
         double start = now(clock);
         run(context);
-        best = fmin(best, now(clock) - start);
+        double spent = now(clock) - start; /* 0: less than this clock can tell */
+        if (spent > 0) best = fmin(best, spent);
     }
     return best;
 }
