@@ -17,6 +17,7 @@
 #include "base/rounding.h"
 
 #define CHUNKS_A_THREAD 4
+#define SHARED_BYTES (32 * 1024) /* of a batch that several threads copy */
 
 typedef struct slot {
     uint64_t *ticket;
@@ -38,6 +39,7 @@ struct ib_batches {
     size_t backlog_at;
     ib_batch batch;
     size_t threads; /* that make samples, the caller included */
+    ib_pool *pool;  /* that makes them instead; NULL: none */
     pthread_t *workers;
     size_t n_workers;
     pthread_mutex_t lock;
@@ -131,7 +133,7 @@ static ib_status fill_slot(ib_batches *b, bool *more, ib_error *err) {
     if (!*more) return status;
     s->samples = ib__stage_samples(b->stage, s->ticket);
     s->chunks = ib__stage_is_batch(b->stage->maker) ? CHUNKS_A_THREAD * b->threads : 1;
-    if (b->threads == 1) s->chunks = 1;
+    if (b->threads == 1) s->chunks = b->pool != NULL ? ib__pool_threads(b->pool) : 1;
     if (s->chunks > s->samples) s->chunks = s->samples;
     s->status = IB_OK;
     pthread_mutex_lock(&b->lock);
@@ -142,9 +144,24 @@ static ib_status fill_slot(ib_batches *b, bool *more, ib_error *err) {
     return IB_OK;
 }
 
+static void make_part(void *context, size_t chunk, size_t worker) {
+    ib_batches *b = context;
+    slot *s = slot_at(b, 0);
+    ib_error error = {0};
+    ib_status status = make_chunk(b, s, chunk, worker, &error);
+    if (status == IB_OK) return;
+    pthread_mutex_lock(&b->lock);
+    note_failure(s, chunk, status, &error);
+    pthread_mutex_unlock(&b->lock);
+}
+
 /* Helps with the first slot, then waits for what others have taken of it. */
 static void finish_head(ib_batches *b) {
     slot *s = slot_at(b, 0);
+    if (b->pool != NULL) {
+        ib__pool_run(b->pool, s->chunks, make_part, b);
+        return;
+    }
     pthread_mutex_lock(&b->lock);
     while (s->done < s->chunks) {
         if (s->taken < s->chunks)
@@ -325,6 +342,14 @@ ib_status ib__batches_new(ib_batches **out, ib_stage *stage, size_t prefetch, si
     else
         ib__batches_free(b);
     return status;
+}
+
+void ib__batches_share(ib_batches *b, ib_pool *pool) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < b->stage->n_fields; i++)
+        bytes += ib__data_field_bytes(&b->stage->fields[i]);
+    bool plain = ib__stage_is_batch(b->stage->maker) && ib__stage_batch_is_plain(b->stage->maker);
+    if (b->threads == 1 && plain && bytes >= SHARED_BYTES) b->pool = pool;
 }
 
 ib_status ib__batches_of_elements(ib_batches **out, const ib_elements *elements, uint64_t first,

@@ -69,6 +69,7 @@ typedef struct ib_batching {
     ib_stream stream; /* of the order */
     size_t threads;
     const ib_kernels *kernels; /* that layers of map run on; NULL: the best */
+    ib_pool *pool;             /* of the thread that asks, which waits for them; NULL: none */
 } ib_batching;
 
 /* The data set must outlive the batches. *out: yours. */

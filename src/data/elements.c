@@ -10,6 +10,8 @@
 
 #include "numerics/texts.h"
 
+enum { AHEAD_BYTES = 1024 };
+
 ib_elements *ib__elements_new(const ib_elements_class *class) {
     ib_elements *e = calloc(1, class->size);
     if (e != NULL) e->class = class;
@@ -90,6 +92,16 @@ ib_status ib__elements_read(const ib_elements *e, uint64_t first, size_t n, void
     return n == 0 ? IB_OK : e->class->read(e, first, n, out, err);
 }
 
+void ib__elements_ahead(const ib_elements *e, uint64_t i) {
+    if (e->class->ahead != NULL && i < e->count) e->class->ahead(e, i);
+}
+
+/* What follows the first lines of a long element comes by itself. */
+static void ask_for(const unsigned char *bytes, size_t n) {
+    for (size_t at = 0; at < n && at < AHEAD_BYTES; at += 64)
+        __builtin_prefetch(bytes + at);
+}
+
 /* ---- Columns ---- */
 
 typedef struct column {
@@ -135,6 +147,15 @@ static ib_status columns_read(const ib_elements *e, uint64_t first, size_t n, vo
     return status;
 }
 
+static void columns_ahead(const ib_elements *e, uint64_t i) {
+    const columns *c = (const columns *)e;
+    for (size_t k = 0; k < e->n_fields; k++) {
+        const unsigned char *memory = ib__blob_memory(c->list[k].blob);
+        size_t bytes = ib__data_field_bytes(&e->fields[k]);
+        if (memory != NULL) ask_for(memory + c->list[k].offset + i * bytes, bytes);
+    }
+}
+
 static void columns_free(ib_elements *e) {
     columns *c = (columns *)e;
     for (size_t i = 0; c->list != NULL && i < e->n_fields; i++)
@@ -142,7 +163,8 @@ static void columns_free(ib_elements *e) {
     free(c->list);
 }
 
-static const ib_elements_class columns_class = {sizeof(columns), columns_read, columns_free, NULL};
+static const ib_elements_class columns_class = {
+    .size = sizeof(columns), .read = columns_read, .ahead = columns_ahead, .free = columns_free};
 
 ib_status ib__elements_from_columns(ib_elements **out, const ib_column *from, size_t n, uint64_t count,
                                     ib_error *err) {
@@ -236,11 +258,19 @@ static ib_status read_borrowed(const ib_elements *e, uint64_t first, size_t n, v
     return IB_OK;
 }
 
+static void ahead_borrowed(const ib_elements *e, uint64_t i) {
+    for (size_t k = 0; k < e->n_fields; k++) {
+        size_t bytes = ib__data_field_bytes(&e->fields[k]);
+        ask_for(((const borrowed *)e)->data[k] + i * bytes, bytes);
+    }
+}
+
 static void free_borrowed(ib_elements *e) {
     free(((borrowed *)e)->data);
 }
 
-static const ib_elements_class borrowed_class = {sizeof(borrowed), read_borrowed, free_borrowed, NULL};
+static const ib_elements_class borrowed_class = {
+    .size = sizeof(borrowed), .read = read_borrowed, .ahead = ahead_borrowed, .free = free_borrowed};
 
 ib_status ib__elements_borrow(ib_elements **out, const ib_tensor *arrays, const char *const *names, size_t n,
                               ib_error *err) {

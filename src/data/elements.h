@@ -35,6 +35,8 @@ typedef struct ib_elements_class {
      * several threads at once. */
     ib_status (*read)(const ib_elements *e, uint64_t first, size_t n, void *const *out, ib_error *err);
     void (*free)(ib_elements *e); /* what is the class's own; may be NULL */
+    /* Asks for element i, which is read soon and lies in memory somewhere; NULL: it would not help. */
+    void (*ahead)(const ib_elements *e, uint64_t i);
     /* Which of the files element i comes from, and its number there; NULL: see ib__elements_file. */
     const ib_data_file *(*file)(const ib_elements *e, uint64_t i, const char *field, uint64_t *row);
 } ib_elements_class;
@@ -70,6 +72,8 @@ size_t ib__data_field_find(const ib_data_field *fields, size_t n, const char *na
 const ib_data_file *ib__elements_file(const ib_elements *e, uint64_t i, const char *field, uint64_t *row);
 
 ib_status ib__elements_read(const ib_elements *e, uint64_t first, size_t n, void *const *out, ib_error *err);
+/* Element i will be read soon: brings it into the cache if that can be done meanwhile. */
+void ib__elements_ahead(const ib_elements *e, uint64_t i);
 
 /* ---- Elements that lie one behind the other, a blob a field: most sources end here ---- */
 

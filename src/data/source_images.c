@@ -43,7 +43,8 @@ static void images_free(ib_elements *e) {
     ib__class_folder_free(&((image_source *)e)->files);
 }
 
-static const ib_elements_class images_class = {sizeof(image_source), images_read, images_free, NULL};
+static const ib_elements_class images_class = {
+    .size = sizeof(image_source), .read = images_read, .free = images_free};
 
 /* Without image_size the first image tells. */
 static ib_status learn_size(image_source *s, ib_error *err) {

@@ -52,8 +52,8 @@ static void synthetic_free(ib_elements *e) {
     free(((synthetic_source *)e)->fields);
 }
 
-static const ib_elements_class synthetic_class = {sizeof(synthetic_source), synthetic_read, synthetic_free,
-                                                  NULL};
+static const ib_elements_class synthetic_class = {
+    .size = sizeof(synthetic_source), .read = synthetic_read, .free = synthetic_free};
 
 /* uniform: [low, high] or normal: [mean, deviation]. */
 static ib_status read_pair(making *m, const ib_entry *q, const char *key, law law) {

@@ -61,7 +61,8 @@ static void text_free(ib_elements *e) {
     ib__blob_free(((text_source *)e)->tokens);
 }
 
-static const ib_elements_class text_class = {sizeof(text_source), text_read, text_free, NULL};
+static const ib_elements_class text_class = {
+    .size = sizeof(text_source), .read = text_read, .free = text_free};
 
 /* ---- Tokens ---- */
 

@@ -204,8 +204,8 @@ static const ib_data_file *records_file(const ib_elements *e, uint64_t i, const 
     return &e->files[file];
 }
 
-static const ib_elements_class records_class = {sizeof(record_source), records_read, records_free,
-                                                records_file};
+static const ib_elements_class records_class = {
+    .size = sizeof(record_source), .read = records_read, .free = records_free, .file = records_file};
 
 /* ---- Opening files ---- */
 

@@ -35,6 +35,11 @@ static ib_status chosen_read(const ib_elements *e, uint64_t first, size_t n, voi
     return IB_OK;
 }
 
+static void chosen_ahead(const ib_elements *e, uint64_t i) {
+    const chosen *c = (const chosen *)e;
+    ib__elements_ahead(c->from, c->start + c->rows[i]);
+}
+
 static void chosen_free(ib_elements *e) {
     chosen *c = (chosen *)e;
     ib__elements_free(c->from);
@@ -46,7 +51,11 @@ static const ib_data_file *chosen_file(const ib_elements *e, uint64_t i, const c
     return ib__elements_file(c->from, c->start + c->rows[i], field, row);
 }
 
-static const ib_elements_class chosen_class = {sizeof(chosen), chosen_read, chosen_free, chosen_file};
+static const ib_elements_class chosen_class = {.size = sizeof(chosen),
+                                               .read = chosen_read,
+                                               .ahead = chosen_ahead,
+                                               .free = chosen_free,
+                                               .file = chosen_file};
 
 /* Takes the rows over, also on failure. */
 static ib_status choose(ib_source_part *part, uint32_t *rows, size_t count, ib_error *err) {

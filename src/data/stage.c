@@ -150,6 +150,8 @@ bool ib__stage_is_elements(const ib_stage *s, uint64_t *first) {
 
 /* ---- Batches. Ticket: how many samples, then their tickets ---- */
 
+enum { AHEAD = 8 }; /* samples: memory answers about so late, if they are short */
+
 typedef struct batch_stage {
     ib_stage base;
     bool drop_remainder;
@@ -175,10 +177,15 @@ static ib_status batch_next(ib_stage *s, uint64_t *ticket, bool *more, ib_error 
     return status;
 }
 
-/* The ticket of a sample that comes from elements as they are is its number: neighbours are read at once. */
+/* The elements that samples are as they stand: then the ticket of one is its number. NULL: they are made. */
+static const ib_elements *plain_elements(const ib_stage *from) {
+    return from->maker->class == &elements_class ? ((const elements_stage *)from->maker)->elements : NULL;
+}
+
+/* Neighbours are read at once. */
 static size_t neighbours(const ib_stage *from, const uint64_t *ticket, size_t i, size_t last) {
     size_t n = 1;
-    if (from->maker->class != &elements_class) return 1;
+    if (plain_elements(from) == NULL) return 1;
     while (i + n < last && ticket[1 + i + n] == ticket[1 + i] + n)
         n++;
     return n;
@@ -187,15 +194,17 @@ static size_t neighbours(const ib_stage *from, const uint64_t *ticket, size_t i,
 ib_status ib__stage_batch_make(ib_stage *s, const uint64_t *ticket, size_t first, size_t last,
                                void *const *out, size_t worker, ib_error *err) {
     ib_stage *from = s->from[0];
+    const ib_elements *plain = plain_elements(from);
     void *at[IB_DATA_FIELDS_MAX];
     ib_status status = IB_OK;
-    for (size_t i = first, n; i < last && status == IB_OK; i += n) {
+    for (size_t i = first, asked = first, n; i < last && status == IB_OK; i += n) {
+        for (; plain != NULL && asked < last && asked < i + AHEAD; asked++)
+            ib__elements_ahead(plain, ticket[1 + asked]);
         for (size_t f = 0; f < s->n_fields; f++)
             at[f] = (char *)out[f] + i * ib__data_field_bytes(&from->fields[f]);
         n = neighbours(from, ticket, i, last);
-        status = n > 1
-                     ? ib__elements_read(((elements_stage *)from->maker)->elements, ticket[1 + i], n, at, err)
-                     : ib__stage_make(from, ticket + 1 + i * from->words, at, worker, err);
+        status = n > 1 ? ib__elements_read(plain, ticket[1 + i], n, at, err)
+                       : ib__stage_make(from, ticket + 1 + i * from->words, at, worker, err);
     }
     return status;
 }
@@ -210,6 +219,10 @@ static const ib_stage_class batch_class = {
 
 bool ib__stage_is_batch(const ib_stage *s) {
     return s->class == &batch_class;
+}
+
+bool ib__stage_batch_is_plain(const ib_stage *s) {
+    return plain_elements(s->from[0]) != NULL;
 }
 
 ib_stage *ib__stage_batch(ib_stage *from, size_t n, bool drop_remainder) {

@@ -87,5 +87,7 @@ ib_stage *ib__stage_batch(ib_stage *from, size_t n, bool drop_remainder);
 ib_status ib__stage_batch_make(ib_stage *s, const uint64_t *ticket, size_t first, size_t last,
                                void *const *out, size_t worker, ib_error *err);
 bool ib__stage_is_batch(const ib_stage *s);
+/* Are the samples of this stage of batches elements as they stand? */
+bool ib__stage_batch_is_plain(const ib_stage *s);
 
 #endif

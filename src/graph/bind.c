@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Buffers of a plan bound to other memory, step by step: the body of a scan reads and writes stacks in place.
+ * Buffers of a plan bound to other memory: the body of a scan reads and writes stacks in place, step by step,
+ * and a batch is read where it was made.
  */
 #include "graph/plan.h"
 
@@ -53,4 +54,21 @@ void ib__binding_free(ib_binding *binding) {
 void ib__binding_set(const ib_binding *binding, float *data) {
     for (size_t i = 0; i < binding->n; i++)
         *binding->places[i] = data;
+}
+
+static const ib_binding *binding_of_input(ib_plan *plan, ib_node input) {
+    for (size_t i = 0; i < plan->n_bound; i++)
+        if (plan->bound[i].input == input) return &plan->bound[i].binding;
+    if (!ib__grow(&plan->bound, &plan->bound_capacity, plan->n_bound + 1, sizeof *plan->bound)) return NULL;
+    ib_bound_input *new = &plan->bound[plan->n_bound];
+    new->input = input;
+    if (ib__binding_make(&new->binding, plan, input, NULL) != IB_OK) return NULL;
+    plan->n_bound++;
+    return &new->binding;
+}
+
+bool ib__plan_bind_input(ib_plan *plan, ib_node input, void *data) {
+    const ib_binding *binding = binding_of_input(plan, input);
+    if (binding) ib__binding_set(binding, data ? data : binding->home);
+    return binding != NULL;
 }

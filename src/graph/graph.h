@@ -240,6 +240,9 @@ ib_status ib__plan_new_in(ib_plan **out, ib_graph *g, const ib_kernels *kernels,
 void ib__plan_free(ib_plan *plan);
 /* Where to put an input before a run: its array, row major. Stays the same between runs. */
 void *ib__plan_input(ib_plan *plan, ib_node input);
+/* From now on the input is read from `data`, of its shape and type, which is not copied; NULL: from the
+ * plan's own memory again. false: no memory to take note of it. */
+bool ib__plan_bind_input(ib_plan *plan, ib_node input, void *data);
 const void *ib__plan_value(const ib_plan *plan, ib_node output);
 /* Runs a step. at: the random streams' position (step, epoch, first_sample); key and per_sample are the ops'.
  * Never allocates. */

@@ -247,6 +247,18 @@ typedef struct ib_step_memory {
     size_t words, users;
 } ib_step_memory;
 
+/* Where the memory of a node is written down, so that it can be exchanged between runs. n = 0: it cannot, as
+ * it belongs to a variable or lies outside. */
+typedef struct ib_binding {
+    float ***places, *home;
+    size_t n;
+} ib_binding;
+
+typedef struct ib_bound_input {
+    ib_node input;
+    ib_binding binding;
+} ib_bound_input;
+
 struct ib_plan {
     ib_graph *g;
     const ib_kernels *kernels;
@@ -263,6 +275,8 @@ struct ib_plan {
     ib_step_memory *memory;
     float *arena, *inputs; /* the arena is a part of the memory */
     size_t arena_words, inputs_words;
+    ib_bound_input *bound; /* inputs that were bound once */
+    size_t n_bound, bound_capacity;
     char *scratch;                          /* a piece for each worker */
     size_t program_scratch, kernel_scratch; /* bytes a worker */
     uint64_t run;
@@ -294,12 +308,6 @@ static inline size_t ib__local_place(size_t local, size_t at, size_t worker) {
 /* The buffer in whose place it lives; itself, if it has one. */
 int ib__buffer_root(const ib_plan *plan, int buffer);
 
-/* Where the memory of a node is written down, so that it can be exchanged between runs. n = 0: it cannot, as
- * it belongs to a variable or lies outside. */
-typedef struct ib_binding {
-    float ***places, *home;
-    size_t n;
-} ib_binding;
 ib_status ib__binding_make(ib_binding *out, ib_plan *plan, ib_node a, ib_error *err);
 void ib__binding_free(ib_binding *binding);
 void ib__binding_set(const ib_binding *binding, float *data);

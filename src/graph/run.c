@@ -88,6 +88,9 @@ void ib__plan_free(ib_plan *plan) {
     free(plan->buffer_of);
     free(plan->effect_parts);
     free(plan->times);
+    for (size_t i = 0; i < plan->n_bound; i++)
+        ib__binding_free(&plan->bound[i].binding);
+    free(plan->bound);
     ib__plan_memory_free(plan);
     free(plan);
 }

@@ -85,20 +85,32 @@ bool ib__sums_change(const ib_sums *wanted, const float *data, size_t n, size_t 
     return changed >= 0 && changed <= UINT32_MAX;
 }
 
+typedef struct digesting {
+    ib_trace *t;
+    const ib_trainer *trainer;
+    size_t first; /* of the trace's tensors */
+} digesting;
+
+static void digest_tensor(void *context, size_t i, size_t worker) {
+    const digesting *d = context;
+    const ib_variable *v = ib__state_variable(d->trainer, i);
+    (void)worker;
+    d->t->sums[d->first + i] = ib__tensor_sums(v->data, (size_t)ib__shape_elements(&v->shape));
+    d->t->tensors[d->first + i] = ib__tensor_digest(&(ib_tensor){IB_F32, v->shape, v->data});
+}
+
 static ib_status digest_state(ib_trace *t, const ib_trainer *trainer, ib_step_record *record, ib_error *err) {
     ib_status status = t->paths == NULL ? name_paths(t, trainer, err) : IB_OK;
     if (status != IB_OK) return status;
     if (!ib__trace_grow_tensors(t, t->n_tensors + t->n_paths)) return ib__fail_memory(err);
     record->state = true;
     record->tensors = t->n_tensors;
-    for (size_t i = 0; i < t->n_paths; i++) {
-        const ib_variable *v = ib__state_variable(trainer, i);
-        if (v == NULL)
+    for (size_t i = 0; i < t->n_paths; i++)
+        if (ib__state_variable(trainer, i) == NULL)
             return ib__fail(err, IB_INTERNAL, t->paths[i], "the optimizer lost a slot during training");
-        ib_tensor tensor = {IB_F32, v->shape, v->data};
-        t->sums[t->n_tensors] = ib__tensor_sums(v->data, (size_t)ib__shape_elements(&v->shape));
-        t->tensors[t->n_tensors++] = ib__tensor_digest(&tensor);
-    }
+    digesting d = {t, trainer, t->n_tensors};
+    ib__pool_run(trainer->pool, t->n_paths, digest_tensor, &d);
+    t->n_tensors += t->n_paths;
     return IB_OK;
 }
 

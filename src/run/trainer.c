@@ -187,8 +187,10 @@ static size_t per_sample(const ib_tensor *tensor) {
     return (size_t)(ib__shape_elements(&tensor->shape) / tensor->shape.dims[0]);
 }
 
-/* All of a field, as the input's type wants it. */
+/* All of a field, as the input's type wants it; where it lies, if it is so already. */
 static void fill_port(ib_step_plan *p, const ib_port *port, const ib_tensor *field) {
+    ib_dtype wanted = port->type == IB_TYPE_F32 ? IB_F32 : IB_I32;
+    if (field->dtype == wanted && ib__plan_bind_input(p->plan, port->node, field->data)) return;
     size_t n = (size_t)ib__shape_elements(&field->shape);
     void *to = ib__plan_input(p->plan, port->node);
     if (port->type == IB_TYPE_F32) {
@@ -367,6 +369,7 @@ static ib_status open_batches(ib_trainer *t, const ib_part *part, size_t batch_s
     ib_batching how = {
         .first = part->first, .count = part->count, .batch_size = batch_size, .threads = t->runtime.threads};
     how.kernels = t->kernels;
+    how.pool = t->pool;
     if (part->count == IB_COUNT_INFINITE)
         return ib__fail(err, IB_BAD_INPUT, ib__part_place(part), "expected data with an end: add take");
     ib_status status = ib__dataset_batches(out, part->data, &how, err);
@@ -495,6 +498,7 @@ static ib_status open_training(ib_trainer *t, ib_error *err) {
     const ib_fit_settings *fit = &e->fit;
     ib_batching how = ib__part_batching(part, e, true, (size_t)fit->batch_size, t->runtime.threads);
     how.kernels = t->kernels;
+    how.pool = t->pool;
     uint64_t batches = ib__dataset_batch_count(part->data, how.batch_size);
     if (!ib__dataset_piped(part->data)) batches = (part->count + how.batch_size - 1) / how.batch_size;
     if (batches == IB_COUNT_INFINITE && fit->steps_per_epoch == 0)

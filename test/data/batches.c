@@ -185,7 +185,7 @@ static ib_status read_badly(const ib_elements *e, uint64_t first, size_t n, void
     }
     return IB_OK;
 }
-static const ib_elements_class bad_class = {sizeof(ib_elements), read_badly, NULL, NULL};
+static const ib_elements_class bad_class = {.size = sizeof(ib_elements), .read = read_badly};
 
 static void test_errors(void **unused) {
     (void)unused;
@@ -203,6 +203,45 @@ static void test_errors(void **unused) {
             ib__batches_free(b);
         }
     }
+    ib__elements_free(e);
+}
+
+/* Samples of 800 bytes, which the threads of the caller's pool copy; one that cannot be read is told, too. */
+static void test_shared(void **unused) {
+    (void)unused;
+    ib_shape shape = {2, {SAMPLES, 200}};
+    ib_tensor array;
+    const char *const name = "x";
+    ib_elements *e = NULL, *bad = ib__elements_new(&bad_class);
+    assert_int_equal(ib__tensor_new(&array, IB_F32, &shape, NULL), IB_OK);
+    for (int i = 0; i < SAMPLES * 200; i++)
+        ((float *)array.data)[i] = (float)i;
+    assert_int_equal(ib__elements_from_arrays(&e, &array, &name, 1, NULL), IB_OK);
+    assert_true(ib__elements_add_field(bad, "x", IB_I32, &(ib_shape){.rank = 0}));
+    assert_true(ib__elements_add_field(bad, "z", IB_F32, &(ib_shape){1, {200}}));
+    bad->count = SAMPLES;
+    ib_digest first = {{0}};
+    for (size_t threads = 1; threads < 5; threads++) {
+        ib_pool *pool;
+        const ib_batch *batch;
+        ib_error err = {0};
+        assert_int_equal(ib__pool_new(&pool, threads, NULL), IB_OK);
+        ib__pool_scramble(pool, (unsigned)threads);
+        ib_batches *b = make_batches(e, 50, true, false, 0, 1);
+        if (threads > 1) ib__batches_share(b, pool);
+        ib_digest d = digest_of(b);
+        if (threads == 1) first = d;
+        assert_memory_equal(&d, &first, sizeof d);
+        ib__batches_free(b);
+        b = make_batches(bad, 102, false, false, 0, 1);
+        ib__batches_share(b, pool);
+        assert_int_equal(ib__batches_begin(b, 0, NULL), IB_OK);
+        assert_int_equal(ib__batches_next(b, &batch, &err), IB_BAD_INPUT);
+        assert_string_equal(err.where, "element 40");
+        ib__batches_free(b);
+        ib__pool_free(pool);
+    }
+    ib__elements_free(bad);
     ib__elements_free(e);
 }
 
@@ -229,7 +268,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_content), cmocka_unit_test(test_threads_and_prefetch),
         cmocka_unit_test(test_resume),  cmocka_unit_test(test_bad_position),
-        cmocka_unit_test(test_errors),  cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_errors),  cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_arrays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
