@@ -41,7 +41,7 @@ static const command commands[] = {
     {"data", run_data, 1, "EXPERIMENT", "what the data hold, their order, their images", "DKuIUt"},
     {"env", run_env, 0, "", "this machine, the build, the libraries", "lcoj"},
     {"lock", run_lock, 1, "RUN -o FOLDER", "the Python environment of a recorded script, as files", "oO"},
-    {"kernels", run_kernels, 0, "", "instruction sets, and which one is used", ""},
+    {"kernels", run_kernels, 0, "", "instruction sets, and how the kernels go about some shapes", "ti"},
     {"bench", run_bench, 1, "kernels|peak", "the speed of the kernels here, beside the peak", "ti"},
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)

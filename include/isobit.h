@@ -292,7 +292,8 @@ IB_API ib_status ib_env(const ib_options *options, ib_error *err);
 IB_API ib_status ib_env_lock(const char *folder, const ib_options *options, ib_error *err);
 /* What of the run's environment is another one here and now. IB_DIFFERS: something is. */
 IB_API ib_status ib_env_check(const char *run, const ib_options *options, ib_error *err);
-/* The instruction sets, and which of them this CPU can run. */
+/* The instruction sets, which of them this CPU can run, and how the kernels of the one that is used go about
+ * some shapes: tiles, blocks, what is packed. */
 IB_API ib_status ib_kernels_list(const ib_options *options, ib_error *err);
 /* The speed of this machine as text. what: "peak", the fused multiply-adds a second that one thread can do at
  * most; "kernels", that, and what products and convolutions reach of it. options->threads: 0 means one. */

@@ -27,6 +27,11 @@ typedef void ib_block_fn(void *context, size_t row0, size_t row1, size_t col0, s
 /* Makes an image that is read next, until the next call: each image once, in order. */
 typedef const float *ib_image_fn(void *context, size_t image, size_t worker);
 
+/* How a kernel goes about a shape here, in columns for people (isobit kernels): what a part, a block and a
+ * tile are, what is packed. No bit depends on any of it. g = NULL asks for the heads of the columns; what g
+ * points to is not read. */
+enum { IB_WAY_TEXT = 160 };
+
 /* gemm/1   c[i][j] = chain over p = 0 .. k-1 of acc = fma(a[i][p], b[p][j], acc), acc from +0.
  * a(i,p) = a[i*a_row + p*a_col], one of a_row, a_col is 1; b likewise; c is row major with stride c_row.
  * lanes > 1: k = samples * (k / samples); lane l is the chain over the samples [l*samples/lanes,
@@ -48,6 +53,7 @@ typedef struct ib_gemm_args {
 /* Bytes for one worker. Does not depend on a, b, c (the pointers), done and context: they may come later. */
 typedef size_t ib_k_gemm_scratch_fn(const ib_gemm_args *g, size_t parts);
 typedef void ib_k_gemm_fn(const ib_gemm_args *g, size_t part, size_t parts, void *scratch, size_t worker);
+typedef void ib_k_gemm_way_fn(const ib_gemm_args *g, size_t parts, char text[IB_WAY_TEXT]);
 
 /* conv/1   x: [n, d, h, w, ci]   k: [kd, kh, kw, ci/groups, co]   y: [n, od, oh, ow, co]
  * Tap (e, a, b) of output (l, i, j) reads plane l*sd + e*dd - pd, row i*sh + a*dh - ph, column
@@ -73,6 +79,7 @@ typedef struct ib_conv_args {
 
 typedef size_t ib_k_conv_scratch_fn(const ib_conv_args *g, size_t parts); /* bytes for one worker */
 typedef void ib_k_conv_fn(const ib_conv_args *g, size_t part, size_t parts, void *scratch, size_t worker);
+typedef void ib_k_conv_way_fn(const ib_conv_args *g, size_t parts, void *scratch, char text[IB_WAY_TEXT]);
 
 /* reduce/1   x: [outer, count, inner] -> y: [outer, inner].
  * sum, inner = 1: 16 strided accumulators from +0 (element i into accumulator i mod 16), tree 8+8, 4+4, 2+2,

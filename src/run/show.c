@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/speed/speed.h"
 #include "run/chart.h"
 #include "run/commands.h"
 #include "run/env.h"
@@ -46,15 +47,48 @@ ib_status ib__env_print(const ib_options *options, ib_error *err) {
     return IB_OK;
 }
 
+static void say_product_ways(const ib_options *options, const ib_kernels *kernels, size_t threads) {
+    char way[IB_WAY_TEXT];
+    ib__product_way(kernels, NULL, threads, way);
+    ib__say(options, "\n%-39s  %s\n", "product: m, n, k; t: transposed; lanes", way);
+    for (size_t i = 0; i < ib__product_shapes_count; i++) {
+        const ib_product_shape *s = &ib__product_shapes[i];
+        ib__product_way(kernels, s, threads, way);
+        ib__say(options, "%5zu %5zu %6zu  %c %c %2zu %12s  %s\n", s->m, s->n, s->k,
+                s->a_transposed ? 't' : '-', s->b_transposed ? 't' : '-', s->lanes, "", way);
+    }
+}
+
+static ib_status say_conv_ways(const ib_options *options, const ib_kernels *kernels, size_t threads,
+                               ib_error *err) {
+    char way[IB_WAY_TEXT];
+    (void)ib__convolution_way(kernels, NULL, IB_CONV_FORWARD, threads, way);
+    ib__say(options, "\n%-51s  %s\n", "convolution: n, size, ci, co, kernel, stride, groups", way);
+    for (size_t i = 0; i < ib__conv_shapes_count; i++)
+        for (int pass = 0; pass < IB_CONV_PASSES; pass++) {
+            const ib_conv_shape *s = &ib__conv_shapes[i];
+            if (!ib__convolution_way(kernels, s, (ib_conv_pass)pass, threads, way))
+                return ib__fail_memory(err);
+            ib__say(options, "%4zu %3zu %4zu %4zu %zu %zu %3zu %-25s  %s\n", s->n, s->size, s->ci, s->co,
+                    s->k, s->stride, s->groups, ib__conv_pass_names[pass], way);
+        }
+    return IB_OK;
+}
+
 ib_status ib__kernels_print(const ib_options *options, ib_error *err) {
-    ib_isa used = ib__isa_default();
-    (void)err;
+    ib_runtime runtime;
+    ib_status status = ib__runtime_init(&runtime, options->threads, options->isa, err);
+    if (status != IB_OK) return status;
     for (int i = 0; i < IB_ISA_COUNT; i++)
         ib__say(options, "%-8s %s\n", ib__isa_name((ib_isa)i),
                 !ib__isa_available((ib_isa)i) ? "not on this CPU or build"
-                : (ib_isa)i == used           ? "available, used"
+                : (ib_isa)i == runtime.isa    ? "available, used"
                                               : "available");
-    return IB_OK;
+    ib__say(options, "\nHow they go about some shapes (threads: %zu); no bit depends on it.\n",
+            runtime.threads);
+    const ib_kernels *kernels = ib__kernels_for(runtime.isa);
+    say_product_ways(options, kernels, runtime.threads);
+    return say_conv_ways(options, kernels, runtime.threads, err);
 }
 
 static void say_history(const ib_options *options, const ib_value *history) {

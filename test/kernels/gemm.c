@@ -280,6 +280,33 @@ static void test_one_row(void **state) {
     }
 }
 
+/* What is said about a shape: the largest numbers fit, and a column stands where its head does. */
+static void test_way(void **state) {
+    (void)state;
+    static const char *const heads[] = {"tile", "block", "lanes"};
+    for (int isa = IB_ISA_AVX2; isa < IB_ISA_COUNT; isa++) {
+        const ib_kernels *kernels = ib__kernels_for((ib_isa)isa);
+        if (!kernels) continue;
+        ib_gemm_args g = {.m = 784, .n = 512, .k = 128, .a_row = 1, .a_col = 784, .b_row = 512, .b_col = 1};
+        g.c_row = 512;
+        g.lanes = 8;
+        g.samples = 128;
+        char head[IB_WAY_TEXT], way[IB_WAY_TEXT];
+        kernels->gemm_way(NULL, 2, head);
+        kernels->gemm_way(&g, 2, way);
+        for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+            const char *at = strstr(head, heads[i]);
+            assert_non_null(at);
+            assert_int_equal(way[at - head - 1], ' ');
+            assert_int_not_equal(way[at - head], ' ');
+        }
+        assert_memory_equal(way, "392x512 ", 8);
+        g.m = g.n = g.k = g.samples = g.c_row = g.b_row = g.a_col = SIZE_MAX / 4096;
+        kernels->gemm_way(&g, 1, way);
+        assert_true(strlen(way) < IB_WAY_TEXT);
+    }
+}
+
 static void test_something_was_compared(void **state) {
     (void)state;
     assert_true(compared > 1000000);
@@ -321,6 +348,7 @@ int main(void) {
         cmocka_unit_test(test_lanes),
         cmocka_unit_test(test_few_columns),
         cmocka_unit_test(test_one_row),
+        cmocka_unit_test(test_way),
         cmocka_unit_test(test_signed_zero),
         cmocka_unit_test(test_something_was_compared),
     };

@@ -380,6 +380,7 @@ good "verify what was resumed" verify "$work/stopped"
 
 good "bench" bench peak --isa ref
 bad "bench of nothing known" "bench: expected kernels or peak, found 'kernel'; did you mean 'kernels'" bench kernel
+bad "kernels of nothing known" 'isa: expected ref, avx2 or avx512, found "sse"' kernels --isa sse
 bad "bench of another instruction set" "isa: expected ref, avx2 or avx512, found \"avx9\"" bench peak --isa avx9
 
 echo "$checks checks, $failures failures"

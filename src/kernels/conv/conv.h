@@ -160,6 +160,13 @@ static inline bool ib__conv_by_channel(const ib_conv_args *g) {
 size_t ib__conv_pixels_scratch(const ib__conv_tiles *tiles, const ib_conv_args *g, bool transposed);
 void ib__conv_pixels(const ib__conv_tiles *tiles, const ib_conv_args *g, bool transposed, size_t part,
                      size_t parts, void *scratch, size_t worker);
+/* The columns of a way (kernels.h): what of the output is worked on at one go, the places and channels of a
+ * tile, what the places are. */
+void ib__conv_way(char text[IB_WAY_TEXT], const char *block, const char *tile, const char *along);
+void ib__conv_pixels_way(const ib__conv_tiles *tiles, const ib_conv_args *g, bool transposed, size_t parts,
+                         void *scratch, char text[IB_WAY_TEXT]);
+void ib__conv_weights_way(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t parts,
+                          char text[IB_WAY_TEXT]);
 size_t ib__conv_weights_scratch(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t parts);
 void ib__conv_weights(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t part, size_t parts,
                       void *scratch, size_t worker);

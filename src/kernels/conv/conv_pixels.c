@@ -14,6 +14,7 @@
 
 #include "kernels/simd/scalar.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -428,7 +429,7 @@ size_t ib__conv_pixels_scratch(const ib__conv_tiles *tiles, const ib_conv_args *
     return runs_bytes(&j) + taps_bytes(&j) + j.groups * j.packed_channels * j.panel_rows * sizeof(float);
 }
 
-static void prepare(job *j, void *scratch) {
+static void find_regions(job *j, void *scratch) {
     char *at = scratch;
     j->plane_runs = scratch;
     j->row_runs = j->plane_runs + j->planes.places;
@@ -445,9 +446,18 @@ static void prepare(job *j, void *scratch) {
     }
     j->gaps = any_without_taps(j->plane_runs, j->n_plane_runs) ||
               any_without_taps(j->row_runs, j->n_row_runs) || any_without_taps(j->col_runs, j->n_col_runs);
+}
+
+static void pack_kernel(const job *j) {
     for (size_t group = 0; group < j->groups; group++)
         for (size_t channel = 0; channel < j->channels; channel += panel_width(j, channel))
             pack_panel(j, group, channel, panel_width(j, channel));
+}
+
+/* Rows of all images that a block has at most. */
+static size_t rows_of_block(const job *j) {
+    bool large = j->groups * j->packed_channels * j->panel_rows > LARGE_KERNEL;
+    return larger(1, (large ? LARGE_BLOCK : BLOCK_FLOATS) / (j->cols.places * j->out_channels));
 }
 
 void ib__conv_pixels(const ib__conv_tiles *tiles, const ib_conv_args *g, bool transposed, size_t part,
@@ -457,12 +467,55 @@ void ib__conv_pixels(const ib__conv_tiles *tiles, const ib_conv_args *g, bool tr
     if (!j.planes.places || !j.rows.places || !row_floats) return;
     size_t row = first_row(&j, part, parts), end = first_row(&j, part + 1, parts);
     if (row == end) return;
-    prepare(&j, scratch);
-    bool large = j.groups * j.packed_channels * j.panel_rows > LARGE_KERNEL;
-    size_t most = larger(1, (large ? LARGE_BLOCK : BLOCK_FLOATS) / row_floats);
+    find_regions(&j, scratch);
+    pack_kernel(&j);
+    size_t most = rows_of_block(&j);
     while (row < end) {
         block k = block_at(&j, row, end, most);
         do_block(&j, &k, worker);
         row += k.images * k.planes * k.rows;
     }
+}
+
+void ib__conv_way(char text[IB_WAY_TEXT], const char *block, const char *tile, const char *along) {
+    (void)snprintf(text, IB_WAY_TEXT, "%-12s %-8s %s", block, tile, along);
+}
+
+/* The most frequent run; NULL: no place has taps. */
+static const run *longest(const run *runs, size_t count) {
+    const run *found = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (runs[i].taps && (!found || runs[i].count > found->count)) found = &runs[i];
+    return found;
+}
+
+/* Of the largest region in the first block of the first part. */
+void ib__conv_pixels_way(const ib__conv_tiles *tiles, const ib_conv_args *g, bool transposed, size_t parts,
+                         void *scratch, char text[IB_WAY_TEXT]) {
+    static const char *const names[] = {"images", "planes", "rows", "columns"};
+    job j = job_of(tiles, g, transposed);
+    find_regions(&j, scratch);
+    block k = block_at(&j, first_row(&j, 0, parts), first_row(&j, 1, parts), rows_of_block(&j));
+    const run *p = longest(j.plane_runs, j.n_plane_runs), *r = longest(j.row_runs, j.n_row_runs);
+    const run *c = longest(j.col_runs, j.n_col_runs);
+    size_t vectors = ib__conv_panel(tiles, 0, j.channels), most = most_pixels(tiles, vectors);
+    dimension d[DIMENSIONS] = {{.count = k.images},
+                               {.count = p ? places_before(p, &j.planes, k.plane + k.planes) : 1},
+                               {.count = r ? places_before(r, &j.rows, k.row + k.rows) : 1},
+                               {.count = c ? c->count : 1}};
+    int along = slides(&j) ? COLS : tile_dimension(d, most);
+    most = slides(&j) ? tiles->heights[0] : along == IMAGES ? smaller(most, IMAGES_IN_TILE) : most;
+    size_t count = larger(1, d[along].count),
+           height = ib__conv_ceil_div(count, ib__conv_ceil_div(count, most));
+    char of_block[32], tile[32], way[48];
+    if (k.rows < j.rows.places)
+        (void)snprintf(of_block, sizeof of_block, "%zu rows", k.rows);
+    else
+        (void)snprintf(of_block, sizeof of_block, "%zu %s", k.images * k.planes,
+                       k.planes < j.planes.places ? "planes" : "images");
+    (void)snprintf(tile, sizeof tile, "%zux%zu", height,
+                   smaller(j.channels, slides(&j) ? j.channels : vectors * tiles->width));
+    (void)snprintf(way, sizeof way, "%s%s%s", names[along], slides(&j) ? ", taps side by side" : "",
+                   j.gaps ? ", gaps cleared" : "");
+    ib__conv_way(text, of_block, tile, way);
 }

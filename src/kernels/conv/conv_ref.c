@@ -5,6 +5,7 @@
 #include "kernels/conv/conv.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A pixel of the input or the output. */
@@ -148,4 +149,21 @@ void ib_k_conv_grad_kernel_f32_ref(const ib_conv_args *g, size_t part, size_t pa
         }
     }
     ib_k_lane_tree_f32_ref(scratch, g->y + from, lanes, count, 0, 1);
+}
+
+void ib_k_conv_way_f32_ref(const ib_conv_args *g, size_t parts, void *scratch, char text[IB_WAY_TEXT]) {
+    (void)g;
+    (void)parts;
+    (void)scratch;
+    (void)snprintf(text, IB_WAY_TEXT, "plain loops");
+}
+
+void ib_k_conv_grad_input_way_f32_ref(const ib_conv_args *g, size_t parts, void *scratch,
+                                      char text[IB_WAY_TEXT]) {
+    ib_k_conv_way_f32_ref(g, parts, scratch, text);
+}
+
+void ib_k_conv_grad_kernel_way_f32_ref(const ib_conv_args *g, size_t parts, void *scratch,
+                                       char text[IB_WAY_TEXT]) {
+    ib_k_conv_way_f32_ref(g, parts, scratch, text);
 }

@@ -418,3 +418,21 @@ void CONV_NAME(conv_grad_kernel, ISA)(const ib_conv_args *g, size_t part, size_t
                                       size_t worker) {
     ib__conv_weights(&tiles, g, part, parts, scratch, worker);
 }
+
+void CONV_NAME(conv_way, ISA)(const ib_conv_args *g, size_t parts, void *scratch, char text[IB_WAY_TEXT]) {
+    if (g == NULL)
+        ib__conv_way(text, "block", "tile", "along");
+    else
+        ib__conv_pixels_way(&tiles, g, false, parts, scratch, text);
+}
+
+void CONV_NAME(conv_grad_input_way, ISA)(const ib_conv_args *g, size_t parts, void *scratch,
+                                         char text[IB_WAY_TEXT]) {
+    ib__conv_pixels_way(&tiles, g, true, parts, scratch, text);
+}
+
+void CONV_NAME(conv_grad_kernel_way, ISA)(const ib_conv_args *g, size_t parts, void *scratch,
+                                          char text[IB_WAY_TEXT]) {
+    (void)scratch;
+    ib__conv_weights_way(&tiles, g, parts, text);
+}

@@ -10,6 +10,7 @@
 
 #include "kernels/simd/scalar.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -331,4 +332,23 @@ void ib__conv_weights(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t
         }
     }
     write_out(&j, list, n_tiles, slots);
+}
+
+void ib__conv_weights_way(const ib__conv_tiles *tiles, const ib_conv_args *g, size_t parts,
+                          char text[IB_WAY_TEXT]) {
+    job j = job_of(tiles, g, parts);
+    size_t vectors = vectors_at(&j, 0), height = ib__conv_ceil_div(j.piece, larger(1, cuts_of(&j, vectors)));
+    char block[32], tile[32], along[64];
+    (void)snprintf(block, sizeof block, "%zu rows", band_rows(g));
+    (void)snprintf(tile, sizeof tile, "%zux%zu", height * taps_of(&j),
+                   smaller(j.out_group, vectors * tiles->width));
+    if (j.sweep)
+        (void)snprintf(along, sizeof along, "%zu channels, all taps of %s", height,
+                       j.sweep > 1 ? "all tap rows" : "a tap row");
+    else
+        (void)snprintf(along, sizeof along, "%s",
+                       j.by_channel   ? "taps"
+                       : j.pieces > 1 ? "channels of a tap"
+                                      : "taps and channels");
+    ib__conv_way(text, block, tile, along);
 }

@@ -73,6 +73,7 @@ typedef struct ib__gemm_tiles {
 } ib__gemm_tiles;
 
 size_t ib__gemm_scratch(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t parts);
+void ib__gemm_way(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t parts, char text[IB_WAY_TEXT]);
 void ib__gemm_part(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t part, size_t parts,
                    void *scratch, size_t worker);
 

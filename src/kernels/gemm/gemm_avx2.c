@@ -55,3 +55,7 @@ size_t ib_k_gemm_scratch_f32_avx2(const ib_gemm_args *g, size_t parts) {
 void ib_k_gemm_f32_avx2(const ib_gemm_args *g, size_t part, size_t parts, void *scratch, size_t worker) {
     ib__gemm_part(&tiles, g, part, parts, scratch, worker);
 }
+
+void ib_k_gemm_way_f32_avx2(const ib_gemm_args *g, size_t parts, char text[IB_WAY_TEXT]) {
+    ib__gemm_way(&tiles, g, parts, text);
+}

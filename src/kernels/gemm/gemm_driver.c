@@ -9,6 +9,7 @@
  */
 #include "kernels/gemm/gemm.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -411,4 +412,29 @@ void ib__gemm_part(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t pa
     bool turned = turn(tiles, g, &args);
     if (turned) args.context = &original;
     run_part(tiles, &args, turned && g->n > 1, part, parts, scratch, worker);
+}
+
+void ib__gemm_way(const ib__gemm_tiles *tiles, const ib_gemm_args *g, size_t parts, char text[IB_WAY_TEXT]) {
+    static const char format[] = "%-10s %-7s %6s %-10s %-8s %-8s %s";
+    static const char *const b[] = {"in place", "panels", "at once"};
+    ib_gemm_args args;
+    if (g == NULL) {
+        (void)snprintf(text, IB_WAY_TEXT, format, "part", "tile", "unit", "block", "a", "b", "lanes");
+        return;
+    }
+    bool turned = turn(tiles, g, &args);
+    plan p = make_plan(tiles, &args, 0, parts);
+    size_t rows = larger(1, p.row1 - p.row0), cols = p.col1 - p.col0, down = ceil_div(rows, p.rows);
+    char part[24], tile[24], unit[24], block[24];
+    (void)snprintf(part, sizeof part, "%zux%zu%s", rows, cols, turned ? "'" : "");
+    (void)snprintf(tile, sizeof tile, "%zux%zu", ceil_div(rows, down), smaller(cols, p.panel));
+    (void)snprintf(unit, sizeof unit, "%zu", p.unit_k);
+    (void)snprintf(block, sizeof block, "%zux%zu", smaller(rows, p.block_tiles * p.rows),
+                   smaller(cols, p.block_cols));
+    (void)snprintf(text, IB_WAY_TEXT, format, part, tile, unit, block, p.pack_a ? "packed" : "in place",
+                   b[p.pack_b],
+                   !p.slots      ? ""
+                   : p.pairs     ? "two at a time"
+                   : p.one_stack ? "one after another"
+                                 : "unit by unit");
 }

@@ -5,6 +5,7 @@
 #include "kernels/kernels.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static float chain(const ib_gemm_args *g, size_t i, size_t j, size_t k0, size_t k1) {
     float acc = 0.0f;
@@ -44,4 +45,10 @@ void ib_k_gemm_f32_ref(const ib_gemm_args *g, size_t part, size_t parts, void *s
         for (size_t j = 0; j < g->n; j++)
             g->c[i * g->c_row + j] = element(g, i, j, scratch);
     if (g->done && row0 < row1 && g->n) g->done(g->context, row0, row1, 0, g->n, worker);
+}
+
+void ib_k_gemm_way_f32_ref(const ib_gemm_args *g, size_t parts, char text[IB_WAY_TEXT]) {
+    (void)g;
+    (void)parts;
+    (void)snprintf(text, IB_WAY_TEXT, "plain loops");
 }

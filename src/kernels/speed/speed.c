@@ -154,26 +154,34 @@ static double best_of(job *j, size_t size, double seconds) {
     return best;
 }
 
+/* The arguments, without the arrays. */
+static ib_gemm_args product_args(const ib_product_shape *s) {
+    return (ib_gemm_args){.m = s->m,
+                          .n = s->n,
+                          .k = s->k,
+                          .a_row = s->a_transposed ? 1 : s->k,
+                          .a_col = s->a_transposed ? s->m : 1,
+                          .b_row = s->b_transposed ? 1 : s->n,
+                          .b_col = s->b_transposed ? s->k : 1,
+                          .c_row = s->n,
+                          .lanes = s->lanes,
+                          .samples = s->lanes > 1 ? 128 : 1};
+}
+
+void ib__product_way(const ib_kernels *kernels, const ib_product_shape *s, size_t threads,
+                     char text[IB_WAY_TEXT]) {
+    ib_gemm_args g = s ? product_args(s) : (ib_gemm_args){0};
+    kernels->gemm_way(s ? &g : NULL, threads, text);
+}
+
 double ib__product_gflops(const ib_kernels *kernels, const ib_product_shape *s, ib_pool *pool,
                           double seconds) {
     float *a = ib__speed_values(s->m * s->k), *b = ib__speed_values(s->k * s->n);
     float *c = ib__speed_values(s->m * s->n);
-    job j = {.kernels = kernels,
-             .pool = pool,
-             .parts = ib__pool_threads(pool),
-             .product = {.m = s->m,
-                         .n = s->n,
-                         .k = s->k,
-                         .a = a,
-                         .a_row = s->a_transposed ? 1 : s->k,
-                         .a_col = s->a_transposed ? s->m : 1,
-                         .b = b,
-                         .b_row = s->b_transposed ? 1 : s->n,
-                         .b_col = s->b_transposed ? s->k : 1,
-                         .c = c,
-                         .c_row = s->n,
-                         .lanes = s->lanes,
-                         .samples = s->lanes > 1 ? 128 : 1}};
+    job j = {.kernels = kernels, .pool = pool, .parts = ib__pool_threads(pool), .product = product_args(s)};
+    j.product.a = a;
+    j.product.b = b;
+    j.product.c = c;
     double best = HUGE_VAL;
     if (a != NULL && b != NULL && c != NULL)
         best = best_of(&j, kernels->gemm_scratch(&j.product, j.parts), seconds);
@@ -226,6 +234,35 @@ static ib_conv_args conv_args(const ib_conv_shape *s, ib_conv_pass pass, float *
     return g;
 }
 
+static size_t conv_scratch(const ib_kernels *k, const ib_conv_args *g, ib_conv_pass pass, size_t parts) {
+    return pass == IB_CONV_FORWARD      ? k->conv_scratch(g, parts)
+           : pass == IB_CONV_GRAD_INPUT ? k->conv_grad_input_scratch(g, parts)
+                                        : k->conv_grad_kernel_scratch(g, parts);
+}
+
+/* In how many parts a pass runs; small ones, so that a thread on a slower core gets fewer. */
+static size_t conv_parts(ib_conv_pass pass, size_t threads) {
+    return pass == IB_CONV_GRAD_KERNEL || threads == 1 ? threads : 4 * threads;
+}
+
+bool ib__convolution_way(const ib_kernels *k, const ib_conv_shape *s, ib_conv_pass pass, size_t threads,
+                         char text[IB_WAY_TEXT]) {
+    if (s == NULL) {
+        k->conv_way(NULL, threads, NULL, text);
+        return true;
+    }
+    ib_conv_args g = conv_args(s, pass, NULL, NULL, NULL);
+    size_t parts = conv_parts(pass, threads);
+    void *scratch = ib__alloc(conv_scratch(k, &g, pass, parts) + 1, 1);
+    if (scratch == NULL) return false;
+    ib_k_conv_way_fn *way = pass == IB_CONV_FORWARD      ? k->conv_way
+                            : pass == IB_CONV_GRAD_INPUT ? k->conv_grad_input_way
+                                                         : k->conv_grad_kernel_way;
+    way(&g, parts, scratch, text);
+    ib__free(scratch);
+    return true;
+}
+
 double ib__conv_gflops(const ib_kernels *k, const ib_conv_shape *s, ib_conv_pass pass, ib_pool *pool,
                        double seconds) {
     float *x = ib__speed_values(s->n * s->size * s->size * s->ci);
@@ -238,13 +275,10 @@ double ib__conv_gflops(const ib_kernels *k, const ib_conv_shape *s, ib_conv_pass
              .run_conv = pass == IB_CONV_FORWARD      ? k->conv
                          : pass == IB_CONV_GRAD_INPUT ? k->conv_grad_input
                                                       : k->conv_grad_kernel,
-             .parts = pass == IB_CONV_GRAD_KERNEL || threads == 1 ? threads : 4 * threads};
+             .parts = conv_parts(pass, threads)};
     double best = HUGE_VAL;
     if (x != NULL && y != NULL && weights != NULL) {
-        size_t size = pass == IB_CONV_FORWARD      ? k->conv_scratch(&j.conv, j.parts)
-                      : pass == IB_CONV_GRAD_INPUT ? k->conv_grad_input_scratch(&j.conv, j.parts)
-                                                   : k->conv_grad_kernel_scratch(&j.conv, j.parts);
-        best = best_of(&j, size, seconds);
+        best = best_of(&j, conv_scratch(k, &j.conv, pass, j.parts), seconds);
     }
     ib__free(x);
     ib__free(y);

@@ -51,6 +51,12 @@ double ib__product_gflops(const ib_kernels *kernels, const ib_product_shape *sha
                           double seconds);
 double ib__conv_gflops(const ib_kernels *kernels, const ib_conv_shape *shape, ib_conv_pass pass,
                        ib_pool *pool, double seconds);
+/* How a kernel goes about a shape on so many threads (kernels.h); shape NULL: the heads of the columns. */
+void ib__product_way(const ib_kernels *kernels, const ib_product_shape *shape, size_t threads,
+                     char text[IB_WAY_TEXT]);
+/* false: no memory. */
+bool ib__convolution_way(const ib_kernels *kernels, const ib_conv_shape *shape, ib_conv_pass pass,
+                         size_t threads, char text[IB_WAY_TEXT]);
 /* Multiplications of a pass: those of taps that lie inside the input. */
 double ib__conv_products(const ib_conv_shape *shape);
 /* count numbers from -1 to 1; NULL: no memory. */
