@@ -295,8 +295,8 @@ IB_API ib_status ib_env_check(const char *run, const ib_options *options, ib_err
 /* The instruction sets, which of them this CPU can run, and how the kernels of the one that is used go about
  * some shapes: tiles, blocks, what is packed. */
 IB_API ib_status ib_kernels_list(const ib_options *options, ib_error *err);
-/* The speed of this machine as text. what: "peak", the fused multiply-adds a second that one thread can do at
- * most; "kernels", that, and what products and convolutions reach of it. options->threads: 0 means one. */
+/* The speed of this machine as text. what: "peak", the fused multiply-adds a second that one thread, and all
+ * at once, can do at most; "kernels", that, and what products and convolutions reach of it. */
 IB_API ib_status ib_bench(const char *what, const ib_options *options, ib_error *err);
 
 #ifdef __cplusplus

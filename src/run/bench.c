@@ -35,7 +35,7 @@ static double say_peaks(const ib_options *options, ib_pool *one, ib_pool *pool, 
 }
 
 static void say_kernels(const ib_options *options, const ib_kernels *kernels, ib_pool *pool, double peak) {
-    ib__say(options, "\nproduct: m, n, k; t: transposed; lanes%16s\n", "GFLOP/s  of peak");
+    ib__say(options, "\n%-39s%9s %8s\n", "product: m, n, k; t: transposed; lanes", "GFLOP/s", "of peak");
     for (size_t i = 0; i < ib__product_shapes_count; i++) {
         const ib_product_shape *s = &ib__product_shapes[i];
         ib__say(options, "%5zu %5zu %6zu  %c %c %2zu %11s", s->m, s->n, s->k, s->a_transposed ? 't' : '-',
@@ -61,9 +61,7 @@ ib_status ib__bench(const char *what, const ib_options *options, ib_error *err) 
                         near ? "'?" : "");
     }
     ib_runtime runtime;
-    ib_status status =
-        ib__runtime_init(&runtime, options != NULL && options->threads > 0 ? options->threads : 1,
-                         options != NULL ? options->isa : NULL, err);
+    ib_status status = ib__runtime_init(&runtime, options->threads, options->isa, err);
     if (status != IB_OK) return status;
     ib_pool *one = NULL, *pool = NULL;
     status = ib__pool_new(&one, 1, err);
