@@ -151,7 +151,9 @@ int main(int argc, char **argv) {
     openblas_set_num_threads((int)threads);
     printf("%s, %zu threads, FMA peak %.1f GFLOP/s; %s; oneDNN %d.%d.%d\n", ib__isa_name(ib__isa_default()),
            threads, peak, openblas_get_config(), version->major, version->minor, version->patch);
-    printf("product: m, n, k; t: transposed; lanes    isobit OpenBLAS  oneDNN  ratio to the best\n");
+    char text[IB_SHAPE_TEXT];
+    ib__product_text(NULL, text);
+    printf("%s    isobit OpenBLAS  oneDNN  ratio to the best\n", text);
     for (size_t i = 0; i < ib__product_shapes_count; i++) {
         const ib_product_shape *s = &ib__product_shapes[i];
         product p = {s, ib__speed_values(s->m * s->k), ib__speed_values(s->k * s->n),
@@ -161,21 +163,22 @@ int main(int argc, char **argv) {
         double ours = ib__product_gflops(kernels, s, pool, seconds);
         double openblas = work / ib__best_seconds(run_openblas, &p, threads, seconds);
         double onednn = work / ib__best_seconds(run_onednn, &p, threads, seconds);
-        printf("%5zu %5zu %6zu  %c %c %2zu %11s", s->m, s->n, s->k, s->a_transposed ? 't' : '-',
-               s->b_transposed ? 't' : '-', s->lanes, "");
+        ib__product_text(s, text);
+        printf("%-38s", text);
         say(ours, openblas, onednn, peak);
         ib__free(p.a);
         ib__free(p.b);
         ib__free(p.c);
     }
-    printf("convolution: n, size, ci, co, kernel, stride, groups\n");
+    ib__conv_text(NULL, IB_CONV_FORWARD, text);
+    puts(text);
     for (size_t i = 0; i < ib__conv_shapes_count; i++)
         for (int pass = 0; pass < IB_CONV_PASSES; pass++) {
             const ib_conv_shape *s = &ib__conv_shapes[i];
             double ours = ib__conv_gflops(kernels, s, (ib_conv_pass)pass, pool, seconds);
             double onednn = onednn_conv(s, (ib_conv_pass)pass, seconds);
-            printf("%4zu %3zu %4zu %4zu %zu %zu %3zu %-11s", s->n, s->size, s->ci, s->co, s->k, s->stride,
-                   s->groups, ib__conv_pass_names[pass]);
+            ib__conv_text(s, (ib_conv_pass)pass, text);
+            printf("%-39s", text);
             say(ours, 0, onednn, peak);
         }
     ib__pool_free(pool);

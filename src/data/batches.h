@@ -24,7 +24,8 @@ typedef struct ib_batch {
  * yours, release with ib__batches_free. */
 ib_status ib__batches_new(ib_batches **out, ib_stage *stage, size_t prefetch, size_t threads, ib_error *err);
 void ib__batches_free(ib_batches *b); /* NULL is fine */
-/* Where only the thread that asks makes batches, and they are copies of elements, its pool takes part. */
+/* Where only the thread that asks makes batches, and they are copies of elements, its pool takes part. NULL:
+ * none does. */
 void ib__batches_share(ib_batches *b, ib_pool *pool);
 
 /* The same for elements [first, first + count) of a source, as Keras takes arrays. shuffle: the stream of the

@@ -459,8 +459,7 @@ ib_status ib__dataset_batches(ib_batches **out, const ib_dataset *d, const ib_ba
     if (s->samples == 0) s = ib__stage_batch(s, how->batch_size, false);
     bool cheap = is_cheap(d);
     size_t prefetch = b.prefetch >= 0 ? (size_t)b.prefetch : PREFETCH_DEFAULT;
-    status =
-        cheap ? ib__batches_new(out, s, 0, 1, err) : ib__batches_new(out, s, prefetch, how->threads, err);
-    if (status == IB_OK && how->pool != NULL) ib__batches_share(*out, how->pool);
+    status = ib__batches_new(out, s, cheap ? 0 : prefetch, cheap ? 1 : how->threads, err);
+    if (status == IB_OK) ib__batches_share(*out, how->pool);
     return status;
 }

@@ -35,19 +35,22 @@ static double say_peaks(const ib_options *options, ib_pool *one, ib_pool *pool, 
 }
 
 static void say_kernels(const ib_options *options, const ib_kernels *kernels, ib_pool *pool, double peak) {
-    ib__say(options, "\n%-39s%9s %8s\n", "product: m, n, k; t: transposed; lanes", "GFLOP/s", "of peak");
+    char text[IB_SHAPE_TEXT];
+    ib__product_text(NULL, text);
+    ib__say(options, "\n%-39s%9s %8s\n", text, "GFLOP/s", "of peak");
     for (size_t i = 0; i < ib__product_shapes_count; i++) {
         const ib_product_shape *s = &ib__product_shapes[i];
-        ib__say(options, "%5zu %5zu %6zu  %c %c %2zu %11s", s->m, s->n, s->k, s->a_transposed ? 't' : '-',
-                s->b_transposed ? 't' : '-', s->lanes, "");
+        ib__product_text(s, text);
+        ib__say(options, "%-38s", text);
         say_speed(options, ib__product_gflops(kernels, s, pool, SECONDS), peak);
     }
-    ib__say(options, "\nconvolution: n, size, ci, co, kernel, stride, groups\n");
+    ib__conv_text(NULL, IB_CONV_FORWARD, text);
+    ib__say(options, "\n%s\n", text);
     for (size_t i = 0; i < ib__conv_shapes_count; i++)
         for (int pass = 0; pass < IB_CONV_PASSES; pass++) {
             const ib_conv_shape *s = &ib__conv_shapes[i];
-            ib__say(options, "%4zu %3zu %4zu %4zu %zu %zu %3zu %-11s", s->n, s->size, s->ci, s->co, s->k,
-                    s->stride, s->groups, ib__conv_pass_names[pass]);
+            ib__conv_text(s, (ib_conv_pass)pass, text);
+            ib__say(options, "%-39s", text);
             say_speed(options, ib__conv_gflops(kernels, s, (ib_conv_pass)pass, pool, SECONDS), peak);
         }
 }

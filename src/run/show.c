@@ -48,29 +48,29 @@ ib_status ib__env_print(const ib_options *options, ib_error *err) {
 }
 
 static void say_product_ways(const ib_options *options, const ib_kernels *kernels, size_t threads) {
-    char way[IB_WAY_TEXT];
-    ib__product_way(kernels, NULL, threads, way);
-    ib__say(options, "\n%-39s  %s\n", "product: m, n, k; t: transposed; lanes", way);
-    for (size_t i = 0; i < ib__product_shapes_count; i++) {
-        const ib_product_shape *s = &ib__product_shapes[i];
+    char text[IB_SHAPE_TEXT], way[IB_WAY_TEXT];
+    ib__say(options, "\n");
+    for (size_t i = 0; i <= ib__product_shapes_count; i++) { /* the heads first */
+        const ib_product_shape *s = i > 0 ? &ib__product_shapes[i - 1] : NULL;
+        ib__product_text(s, text);
         ib__product_way(kernels, s, threads, way);
-        ib__say(options, "%5zu %5zu %6zu  %c %c %2zu %12s  %s\n", s->m, s->n, s->k,
-                s->a_transposed ? 't' : '-', s->b_transposed ? 't' : '-', s->lanes, "", way);
+        ib__say(options, "%-39s  %s\n", text, way);
     }
 }
 
 static ib_status say_conv_ways(const ib_options *options, const ib_kernels *kernels, size_t threads,
                                ib_error *err) {
-    char way[IB_WAY_TEXT];
+    char text[IB_SHAPE_TEXT], way[IB_WAY_TEXT];
+    ib__conv_text(NULL, IB_CONV_FORWARD, text);
     (void)ib__convolution_way(kernels, NULL, IB_CONV_FORWARD, threads, way);
-    ib__say(options, "\n%-51s  %s\n", "convolution: n, size, ci, co, kernel, stride, groups", way);
+    ib__say(options, "\n%-52s  %s\n", text, way);
     for (size_t i = 0; i < ib__conv_shapes_count; i++)
         for (int pass = 0; pass < IB_CONV_PASSES; pass++) {
             const ib_conv_shape *s = &ib__conv_shapes[i];
             if (!ib__convolution_way(kernels, s, (ib_conv_pass)pass, threads, way))
                 return ib__fail_memory(err);
-            ib__say(options, "%4zu %3zu %4zu %4zu %zu %zu %3zu %-25s  %s\n", s->n, s->size, s->ci, s->co,
-                    s->k, s->stride, s->groups, ib__conv_pass_names[pass], way);
+            ib__conv_text(s, (ib_conv_pass)pass, text);
+            ib__say(options, "%-52s  %s\n", text, way);
         }
     return IB_OK;
 }

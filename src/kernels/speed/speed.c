@@ -5,6 +5,7 @@
 #include "kernels/speed/speed.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "base/mem.h"
@@ -234,6 +235,22 @@ static ib_conv_args conv_args(const ib_conv_shape *s, ib_conv_pass pass, float *
     return g;
 }
 
+void ib__product_text(const ib_product_shape *s, char text[IB_SHAPE_TEXT]) {
+    if (s == NULL)
+        (void)snprintf(text, IB_SHAPE_TEXT, "product: m, n, k; t: transposed; lanes");
+    else
+        (void)snprintf(text, IB_SHAPE_TEXT, "%5zu %5zu %6zu  %c %c %2zu", s->m, s->n, s->k,
+                       s->a_transposed ? 't' : '-', s->b_transposed ? 't' : '-', s->lanes);
+}
+
+void ib__conv_text(const ib_conv_shape *s, ib_conv_pass pass, char text[IB_SHAPE_TEXT]) {
+    if (s == NULL)
+        (void)snprintf(text, IB_SHAPE_TEXT, "convolution: n, size, ci, co, kernel, stride, groups");
+    else
+        (void)snprintf(text, IB_SHAPE_TEXT, "%4zu %3zu %4zu %4zu %zu %zu %3zu %s", s->n, s->size, s->ci,
+                       s->co, s->k, s->stride, s->groups, ib__conv_pass_names[pass]);
+}
+
 static size_t conv_scratch(const ib_kernels *k, const ib_conv_args *g, ib_conv_pass pass, size_t parts) {
     return pass == IB_CONV_FORWARD      ? k->conv_scratch(g, parts)
            : pass == IB_CONV_GRAD_INPUT ? k->conv_grad_input_scratch(g, parts)
@@ -277,9 +294,8 @@ double ib__conv_gflops(const ib_kernels *k, const ib_conv_shape *s, ib_conv_pass
                                                       : k->conv_grad_kernel,
              .parts = conv_parts(pass, threads)};
     double best = HUGE_VAL;
-    if (x != NULL && y != NULL && weights != NULL) {
+    if (x != NULL && y != NULL && weights != NULL)
         best = best_of(&j, conv_scratch(k, &j.conv, pass, j.parts), seconds);
-    }
     ib__free(x);
     ib__free(y);
     ib__free(weights);

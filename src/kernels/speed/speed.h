@@ -51,6 +51,10 @@ double ib__product_gflops(const ib_kernels *kernels, const ib_product_shape *sha
                           double seconds);
 double ib__conv_gflops(const ib_kernels *kernels, const ib_conv_shape *shape, ib_conv_pass pass,
                        ib_pool *pool, double seconds);
+/* The shape in columns for people; NULL: what the columns are. */
+enum { IB_SHAPE_TEXT = 176 };
+void ib__product_text(const ib_product_shape *shape, char text[IB_SHAPE_TEXT]);
+void ib__conv_text(const ib_conv_shape *shape, ib_conv_pass pass, char text[IB_SHAPE_TEXT]);
 /* How a kernel goes about a shape on so many threads (kernels.h); shape NULL: the heads of the columns. */
 void ib__product_way(const ib_kernels *kernels, const ib_product_shape *shape, size_t threads,
                      char text[IB_WAY_TEXT]);
